@@ -1,0 +1,374 @@
+/* aecc: the map. Every type and entry point of the compiler, a banner for
+ * each file, in the order of the pipeline:
+ *
+ *   model.nn --parse--> Ast --check--> Model (graph)
+ *            --grad, simplify--> Model --fuse, plan--> Program (kernels)
+ *            --lower--> Program (loops) --llvm--> object --link--> trainer
+ *
+ * Letters of dimensions, everywhere: N batch, H W image, C channels in,
+ * K channels out, R S kernel. Shapes are per sample: the batch is a mark on
+ * a shape, not one of its dimensions. LANES samples form a block; the lane
+ * of a sample is its place in its block. */
+#ifndef AECC_H
+#define AECC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define AECC_VERSION "0.1.0"
+
+enum { LANES = 16, MAX_RANK = 8, MAX_VARS = 16 };
+
+/* Exit statuses of aecc. */
+enum { EXIT_DONE = 0, EXIT_PROGRAM = 1, EXIT_USAGE = 2, EXIT_FILE = 5,
+       EXIT_DEFECT = 70 };
+
+#if defined(__GNUC__)
+#define PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define NORETURN __attribute__((noreturn))
+#else
+#define PRINTF(f, a)
+#define NORETURN
+#endif
+
+/* ==== base/arena.c: one bump arena for a compilation ==================== */
+void *arena_alloc(size_t bytes);          /* zeroed, aligned to 16           */
+#define NEW(type) ((type *)arena_alloc(sizeof(type)))
+#define NEW_ARRAY(type, n) ((type *)arena_alloc(sizeof(type) * (size_t)(n)))
+/* Grows an arena array so that index n is valid; amortized. `cap` is updated. */
+void *arena_grow(void *array, size_t size, int n, int *cap);
+#define PUSH(array, n, cap, value)                                           \
+    ((array) = arena_grow((array), sizeof *(array), (n), &(cap)),            \
+     (array)[(n)++] = (value))
+void arena_free(void);                    /* everything at once              */
+
+/* ==== base/intern.c: names that compare by pointer ====================== */
+const char *intern(const char *s);
+const char *intern_n(const char *s, size_t n);
+
+/* ==== base/text.c: strings that grow ==================================== */
+typedef struct Text { char *at; size_t n, cap; } Text;
+void text_put(Text *, const char *bytes, size_t n);
+void text_printf(Text *, const char *format, ...) PRINTF(2, 3);
+char *format(const char *format, ...) PRINTF(1, 2);   /* in the arena        */
+/* The shortest decimal that reads back as the same double. */
+void text_double(Text *, double value);
+/* Reads a whole file; NULL with errno set when that fails. */
+char *read_file(const char *path, size_t *n);
+/* Writes by way of a temporary file beside it; "-" is stdout. Exits with
+ * EXIT_FILE and a message when that fails; leaves nothing half written. */
+void write_file(const char *path, const void *bytes, size_t n);
+
+/* ==== base/diag.c: errors with a caret, all of them in one run ========== */
+typedef struct Pos { int file, line, column, length; } Pos;  /* line 0: none */
+
+typedef enum { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER } ColorWhen;
+typedef struct DiagOptions {
+    ColorWhen color; bool json, werror;
+} DiagOptions;
+extern DiagOptions diag_options;
+
+int diag_source(const char *path, const char *text, size_t n); /* a file number */
+const char *source_path(int file);
+const char *source_text(int file, size_t *n);
+/* Each message is collected and printed by diag_flush in the order of the
+ * source; note_at and hint belong to the message before them. Equal messages
+ * at one place are printed once. */
+void error_at(Pos, const char *format, ...) PRINTF(2, 3);
+void warning_at(Pos, const char *format, ...) PRINTF(2, 3);
+void note_at(Pos, const char *format, ...) PRINTF(2, 3);
+void hint(const char *format, ...) PRINTF(1, 2);
+int error_count(void);                    /* -Werror counts warnings too     */
+void diag_flush(void);
+/* The candidate nearest to `word` if it is near enough to be meant, or NULL. */
+const char *closest(const char *word, const char *const *candidates, int n);
+/* A defect of aecc itself: says so, names the pass, asks for a report; 70. */
+void die(const char *format, ...) PRINTF(1, 2) NORETURN;
+extern const char *current_pass;
+/* Wrong usage (2); reading or writing failed (5). */
+void fail_usage(const char *format, ...) PRINTF(1, 2) NORETURN;
+void fail_file(const char *format, ...) PRINTF(1, 2) NORETURN;
+
+/* ==== graph/graph.c: tensors and operations, no loops =================== */
+typedef enum Type { T_F32, T_I32, T_BOOL, N_TYPES } Type;
+
+/* A tensor's shape for one sample; `batch`: there is one such for each. */
+typedef struct Shape {
+    bool batch;
+    int rank;
+    int64_t dim[MAX_RANK];
+} Shape;
+
+typedef enum Op {
+#define OP(name, ...) OP_##name,
+#include "graph/ops.def"
+    N_OPS
+} Op;
+
+/* constant + sum of coefficient[i] * var[i], over the domain of a contraction. */
+typedef struct Affine {
+    int64_t constant;
+    int terms;
+    int var[2];
+    int64_t coefficient[2];
+} Affine;
+
+/* out[map 0] += a[map 1] * b[map 2] for every point of a box of variables
+ * (times the batch, where one of the three has it); points at which an index
+ * falls outside its tensor are skipped. That one form is a dense layer, a
+ * convolution, a transposed one, pooling by average, and each one's
+ * gradients: a gradient permutes the three roles. With one operand (nin 1)
+ * b is 1. The sum of an element runs over the reduced variables in their
+ * order, the batch outermost, as one chain of fused multiply-adds from zero. */
+typedef struct Contraction {
+    int nvars;
+    int64_t extent[MAX_VARS];
+    Affine map[3][MAX_RANK];
+} Contraction;
+
+/* Windows over all axes of a sample: axes without one have size 1, stride 1. */
+typedef struct Window {
+    int64_t size[MAX_RANK], stride[MAX_RANK], dilation[MAX_RANK], low[MAX_RANK];
+} Window;
+
+typedef enum RandomKind { RANDOM_UNIFORM, RANDOM_NORMAL, RANDOM_BITS } RandomKind;
+
+typedef union Attr {
+    double number;                                   /* const, pow: exponent */
+    struct { double number; const double *data; } constant;  /* data or splat */
+    int axis;                                        /* iota, concatenate    */
+    int permutation[MAX_RANK];                       /* transpose            */
+    int map[MAX_RANK];       /* broadcast: source axis of each axis, -1: new */
+    bool axes[MAX_RANK + 1]; /* reductions: [i] axis i, [MAX_RANK] the batch */
+    struct { int64_t low[MAX_RANK], high[MAX_RANK], interior[MAX_RANK]; } pad;
+    struct { int64_t start[MAX_RANK], limit[MAX_RANK], stride[MAX_RANK]; } slice;
+    bool reverse[MAX_RANK];
+    Contraction contraction;
+    Window window;
+    struct { RandomKind kind; uint32_t path; } random;
+    struct Var *var;
+    int input;                                       /* index into Fn.inputs */
+    const char *label;                               /* orthogonal: its key  */
+} Attr;
+
+typedef struct Node Node;
+struct Node {
+    Op op;
+    Type type;
+    Shape shape;
+    int nin;
+    Node **in;
+    Attr attr;            /* zero where unused: equal nodes compare by bytes */
+    Pos pos;              /* the .nn source that made it                     */
+    const char *layer;    /* "encoder.conv2d_1", or NULL                     */
+    int id;               /* in order of creation; inputs have smaller ids   */
+};
+
+/* What keeps its value between steps. */
+typedef enum VarKind { VAR_PARAM, VAR_STATE, VAR_SLOT, VAR_COUNT } VarKind;
+typedef struct Var {
+    VarKind kind;         /* SLOT, COUNT: an optimizer's, for `owner`        */
+    const char *name;     /* "encoder.dense_1.kernel"; unique                */
+    Type type;
+    Shape shape;          /* never batch                                     */
+    Node *node;           /* the OP_var leaf                                 */
+    Node *init;           /* a value of this shape without inputs            */
+    struct Var *owner;    /* SLOT: the parameter; else NULL                  */
+    Pos pos;
+    int64_t offset;       /* bytes in the fixed part, set by plan()          */
+} Var;
+
+/* Builders check shapes as assertions (die): users' mistakes are found by
+ * check() before. Each returns an equal existing node where there is one. */
+Node *graph_node(Op, Type, Shape, int nin, Node **in, const Attr *, Pos);
+Node *graph_op1(Op, Node *a);                       /* elementwise           */
+Node *graph_op2(Op, Node *a, Node *b);
+Node *graph_const(Shape, double value);             /* splat                 */
+Node *graph_data(Shape, const double *values);
+Node *graph_select(Node *p, Node *a, Node *b);
+Node *graph_convert(Node *a, Type);
+Node *graph_reshape(Node *a, Shape);
+Node *graph_transpose(Node *a, const int *permutation);
+Node *graph_broadcast(Node *a, Shape to, const int *map);
+/* Broadcasts a to `to` as expressions do: from the right, batch with batch. */
+Node *graph_expand(Node *a, Shape to);
+Node *graph_pad(Node *a, Node *value, const int64_t *low, const int64_t *high,
+                const int64_t *interior);
+Node *graph_slice(Node *a, const int64_t *start, const int64_t *limit,
+                  const int64_t *stride);
+Node *graph_reverse(Node *a, const bool *axes);
+Node *graph_concatenate(int n, Node **parts, int axis);
+/* axes[i]; axes[MAX_RANK] reduces the batch. Reduced axes are removed. */
+Node *graph_reduce(Op, Node *a, const bool *axes);
+Node *graph_contract(Shape out, Node *a, Node *b, const Contraction *);
+Node *graph_window(Op, Node *a, Node *index, Shape out, const Window *);
+Node *graph_random(RandomKind, Shape, uint32_t path);
+Node *graph_var(Var *);
+Node *graph_input(Type, Shape, int index, Pos);
+/* d sum(y) / d x, a place that grad() fills. */
+Node *graph_gradient(Node *y, Node *x);
+/* New nodes get this source place and layer until it is set again. */
+void graph_at(Pos, const char *layer);
+
+bool shape_equal(Shape, Shape);
+int64_t shape_size(Shape);                          /* elements of a sample  */
+Shape shape_of(bool batch, int rank, const int64_t *dim);
+char *shape_text(Shape);                            /* "[28, 28]", arena     */
+extern const char *const op_name[N_OPS];
+extern const char *const type_name[N_TYPES];
+bool op_is_map(Op);                /* elementwise: scalar formula in ops.def */
+
+/* Nodes that `roots` reach, inputs first, in order of id. */
+typedef struct NodeList { Node **at; int n; } NodeList;
+NodeList graph_reach(int n, Node *const *roots);
+/* Rebuilds the nodes that roots reach with replace(node, arg) != NULL put in
+ * place of node; roots are updated. */
+void graph_rewrite(int n, Node **roots, Node *(*replace)(Node *, void *), void *);
+
+/* ==== The model: what check() makes of a file =========================== */
+typedef enum FnKind {
+    FN_INIT,      /* updates: every var gets its first value                 */
+    FN_STEP,      /* one named step: outputs[0] is the objective; updates    */
+    FN_OBJECTIVE, /* validation: outputs = the objectives, training false    */
+    FN_NETWORK,   /* inference of a network                                  */
+    FN_REPORT     /* outputs of a line of a report block                     */
+} FnKind;
+
+typedef struct Fn {
+    FnKind kind;
+    const char *name;             /* "train_1.step", "encoder", …            */
+    int ninputs; Node **inputs; const char **input_names;
+    int noutputs; Node **outputs; const char **output_names;
+    int nupdates; Var **targets; Node **values;
+    Pos pos;
+    struct Program *program;      /* set by fuse()                           */
+} Fn;
+
+/* Data sources as a tree; aecc never opens the files. */
+typedef enum DataKind { DATA_FILE, DATA_SPLIT, DATA_ZIP, DATA_CONCAT } DataKind;
+typedef struct Data {
+    DataKind kind;
+    const char *name;             /* declared name, or NULL                  */
+    const char *reader, *path;    /* FILE: "idx" "npy" "csv" "png"           */
+    struct Data **parts; int nparts;
+    bool last, rest;              /* SPLIT: count from the end; the other part */
+    int64_t count; double fraction;      /* SPLIT: one of them               */
+    /* FILE: what the expression does to an element, where it is affine:
+     * (x / divide) * multiply + add, in this order; identity 1 1 0. Any
+     * expression is in the graph of the functions that use it.              */
+    bool affine; double divide, multiply, add;
+    Shape shape; bool shaped;     /* of one sample, if declared or inferred  */
+    Type type;
+    Pos pos;
+} Data;
+
+typedef struct TrainStep {
+    const char *name;             /* NULL: the only one                      */
+    Fn *fn; int repeat; Pos pos;
+} TrainStep;
+
+typedef struct Train {
+    Data *data;                   /* components bound in order to inputs     */
+    Data *validation; Fn *objective;          /* NULL without validate       */
+    int nsteps; TrainStep *steps;
+    int64_t epochs, batch; bool drop_last;
+    Pos pos;
+} Train;
+
+typedef struct Report {
+    const char *kind;             /* "reconstructions", …                    */
+    Data *data; Fn *fn;
+    const char **option_names; const char **option_values; int noptions;
+    Pos pos;
+} Report;
+
+typedef struct LayerInfo {        /* for `summary`, in order of the source   */
+    const char *name;             /* "encoder.conv2d_1"                      */
+    const char *type;             /* "conv2d"                                */
+    Shape output; int64_t params, untrained; Pos pos;
+} LayerInfo;
+
+typedef struct Network {
+    const char *name; Fn *fn;
+    int nlayers; LayerInfo *layers;
+    Pos pos;
+} Network;
+
+typedef struct Model {
+    const char *name;             /* "conv_ae"                               */
+    const char *source;           /* path of the .nn                         */
+    int nvars; Var **vars;
+    int nfns; Fn **fns;           /* [0] is FN_INIT                          */
+    int nnetworks; Network *networks;
+    int ndata; Data **data;       /* every DATA_FILE, in order               */
+    int ntrains; Train *trains;
+    int nreports; Report *reports;
+    /* Where a model has networks `encoder` and `decoder` or a report of
+     * reconstructions: outputs (reconstruction, original); else NULL.       */
+    Fn *reconstruct; Data *reconstruct_data;
+    int64_t fixed_bytes;          /* of all vars, set by plan()              */
+} Model;
+
+/* ==== graph/check….c: Ast -> Model: names, shapes, types, all errors ==== */
+struct Ast;
+Model *check(struct Ast *file, const char *source);
+
+/* ==== graph passes ====================================================== */
+void grad(Model *);               /* no OP_gradient afterwards               */
+void simplify(Model *);           /* algebra, constants, views into maps     */
+/* d sum(y) / d x[i] as graph, for grad() and tests. */
+void gradient(Node *y, int n, Node **x, Node **out);
+/* FLOPs of one sample (batch) or once; 2 for each multiply-add that is done. */
+double contraction_flops(const Node *);
+
+/* ==== graph/print.c read.c verify.c ===================================== */
+void print_graph(Text *, const Model *);
+void print_fn(Text *, const Fn *);
+/* Reads what print_fn prints; reports errors at its lines; NULL after any.
+ * The vars that it declares are new, in *vars. */
+Fn *read_fn(int file, Var ***vars, int *nvars);
+void verify_fn(const Fn *);       /* die()s at the first illegal node        */
+void print_dot(Text *, const Model *);
+
+/* ==== graph/interp.c: the oracle ======================================== */
+typedef struct Random { uint32_t seed[2], purpose, step; } Random;
+typedef struct Interp {
+    bool float32;                 /* round every operation to float32        */
+    int64_t samples;              /* live samples in the batch               */
+    Random random;
+    double **inputs;              /* [fn input][sample][element]             */
+    double **vars;                /* [index in vars][element]                */
+    Var **var_list; int nvars;
+    double **outputs;             /* out: [fn output], arena                 */
+    double **updates;             /* out: [fn update], arena                 */
+} Interp;
+void interpret(const Fn *, Interp *);
+/* Philox4x32-10. */
+void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+
+/* ==== graph/fuse.c plan.c: kernels, order, memory ======================= */
+/* loop/loop.h has Buffer, Kernel and Program. */
+struct Program;
+void fuse(Model *);               /* every Fn gets its Program of kernels    */
+void plan(Model *);               /* buffers get their offsets               */
+
+/* ==== loop/ passes ======================================================== */
+void lower(Model *);              /* every Kernel gets its loops             */
+void print_program(Text *, const struct Program *, bool loops);
+
+/* ==== target/llvm…c describe.c link.c ================================== */
+typedef struct TargetOptions {
+    const char *triple, *cpu, *features;   /* NULL: the host's               */
+    int level;                             /* -O                             */
+} TargetOptions;
+typedef enum { OUT_OBJECT, OUT_ASSEMBLY, OUT_LLVM } OutputForm;
+/* The code of all functions and the descriptor (runtime/aecc_rt.h). */
+void emit_llvm(const Model *, const TargetOptions *, OutputForm, Text *out);
+/* The descriptor's JSON. */
+char *describe(const Model *);
+void link_trainer(const char *object, const char *output, bool verbose,
+                  bool dry_run);
+
+#endif

@@ -1,0 +1,170 @@
+/* Programs, kernels and loops: what fuse() makes of a function, what lower()
+ * fills in and what the back ends walk.
+ *
+ * A Program is a list of kernels in order. A kernel is of one of two kinds.
+ *   BLOCK   runs once for each block of LANES samples; its values are
+ *           vectors, lane = sample; blocks are independent of each other.
+ *   UNIT    runs once; it reads all blocks (or none) and writes tensors
+ *           without a batch.
+ * Either kind splits into `units` independent parts, [u0, u1) of which one
+ * call computes; the split never changes a bit of the result.
+ *
+ * A kernel's body is a region of instructions in SSA form. Loops are
+ * instructions with a body and carried values, so that an accumulator is a
+ * phi and never memory. Loads, stores and loop bounds are the only places
+ * where index arithmetic is used. */
+#ifndef AECC_LOOP_H
+#define AECC_LOOP_H
+
+#include "aecc.h"
+
+/* ---- Buffers ------------------------------------------------------------ */
+
+typedef enum BufferSpace {
+    IN_FIXED,    /* once: vars, tensors without a batch                      */
+    IN_BLOCK     /* for each block of samples                                */
+} BufferSpace;
+
+/* IN_BLOCK [element][LANES]; or rows: [LANES][row] with the samples apart,
+ * row = elements rounded up to LANES. IN_FIXED: a matrix's last dimension is
+ * padded to a multiple of LANES where it is larger than 8 (storage_of). */
+typedef enum ElementType { E_F32, E_I32, E_U8 } ElementType;
+
+typedef struct Buffer {
+    const char *name;
+    BufferSpace space;
+    ElementType element;
+    bool rows;
+    Shape shape;               /* of the tensor it holds                     */
+    int64_t stride[MAX_RANK];  /* in elements (times LANES where lanes)      */
+    int64_t size;              /* bytes, a multiple of 64                    */
+    int64_t offset;            /* set by plan()                              */
+    Var *var;                  /* IN_FIXED: the var that lives here, or NULL */
+    Node *node;
+    int first, last;           /* kernels of its life; set by fuse()         */
+    int id;
+} Buffer;
+
+/* Strides in elements of a tensor without a batch, padded as said above;
+ * returns the number of elements with padding, a multiple of LANES. */
+int64_t storage_of(Shape, int64_t stride[MAX_RANK]);
+
+/* ---- Instructions ------------------------------------------------------- */
+
+typedef enum ValueType {
+    V_INDEX,                   /* 64-bit integer                             */
+    V_F32, V_I32, V_BOOL,      /* one                                        */
+    V_VF32, V_VI32, V_VBOOL,   /* LANES of them                              */
+    V_NONE
+} ValueType;
+
+typedef enum LoopOp {
+#define LOOP_OP(name, ...) L_##name,
+#include "loop/loops.def"
+    N_LOOP_OPS
+} LoopOp;
+
+typedef struct Inst Inst;
+typedef struct Region { Inst **at; int n, cap; } Region;
+
+struct Inst {
+    LoopOp op;
+    ValueType type;
+    Op map;                    /* L_map: the elementwise operation           */
+    RandomKind random;         /* L_random                                   */
+    int nargs;
+    Inst **args;
+    Buffer *buffer;            /* load, store                                */
+    int64_t integer;           /* iconst; result: which; random: path; pick  */
+    double number;             /* fconst; pow's exponent                     */
+    Region body;               /* loop                                       */
+    Inst *index;               /* loop: its index (L_index in no region)     */
+    Inst **carried;            /* loop: values in the body (L_carried)       */
+    Inst **yield;              /* loop: their next values                    */
+    int id;                    /* for printing; set by print_program         */
+    void *value;               /* free for the walker of the moment          */
+};
+
+typedef enum KernelKind { KERNEL_BLOCK, KERNEL_UNIT } KernelKind;
+
+typedef struct Kernel {
+    const char *name;          /* "conv2d_2.forward.14x1", unique            */
+    KernelKind kind;
+    bool load_inputs;          /* BLOCK: the runtime fills the input buffers */
+    Node *root;                /* the operation that gave it its form        */
+    NodeList nodes;            /* all it computes, in order                  */
+    NodeList stored;           /* of these: written to buffers               */
+    int64_t units;
+    Inst *block, *u0, *u1;     /* L_parameter: V_INDEX                       */
+    Inst *live;                /* live samples of the batch, V_INDEX         */
+    Region body;
+    bool barrier;              /* all threads meet before this kernel        */
+    double flops;              /* for a sample (BLOCK or reads blocks), or once */
+    double bytes;
+    Pos pos; const char *layer;
+} Kernel;
+
+typedef struct Program {
+    Fn *fn;
+    Kernel **kernels; int nkernels, kernels_cap;
+    Buffer **buffers; int nbuffers, buffers_cap;
+    Buffer **input_buffers;    /* [fn input]                                 */
+    Buffer **output_buffers;   /* [fn output]                                */
+    int64_t fixed_bytes;       /* of tensors that are no vars, after them    */
+    int64_t block_bytes;       /* for each block of samples                  */
+} Program;
+
+/* ---- loop/loop.c: builders append to the current region ------------------ */
+Region *loop_into(Region *);               /* sets it, returns the one before */
+Inst *iconst(int64_t);                     /* folded: equal ones are shared  */
+Inst *iadd(Inst *, Inst *);                /* folds constants                */
+Inst *imul(Inst *, int64_t);
+Inst *imin(Inst *, Inst *);
+Inst *imax(Inst *, Inst *);
+Inst *idiv(Inst *, int64_t);               /* of a non-negative by a constant */
+Inst *irem(Inst *, int64_t);
+Inst *fconst(double);                      /* V_F32                          */
+Inst *splat(Inst *);                       /* scalar -> vector; else itself  */
+/* index in elements of the buffer; block NULL: the kernel's own block.      */
+Inst *load(ValueType, Buffer *, Inst *index, Inst *block);
+void store(Buffer *, Inst *index, Inst *value, Inst *block);
+Inst *fma3(Inst *a, Inst *b, Inst *c);     /* a * b + c, one rounding        */
+Inst *map1(Op, Inst *);                    /* splats scalars where it mixes  */
+Inst *map2(Op, Inst *, Inst *);
+Inst *map_pow(Inst *, double exponent);
+Inst *map_select(Inst *p, Inst *a, Inst *b);
+Inst *map_convert(Inst *, Type);
+Inst *live_mask(Inst *block);              /* V_VBOOL: lane is a live sample */
+Inst *lane_sum(Inst *);                    /* 16 lanes by the fixed tree     */
+Inst *lane_max(Inst *);
+/* Element i of the result is the sum of the lanes of v[i], by the same tree. */
+Inst *lane_sums(Inst *v[LANES]);
+/* out[j] lane i = v[i] lane j. */
+void transpose16(Inst *v[LANES], Inst *out[LANES]);
+Inst *pick(Inst *vector, int lane);        /* one lane as a scalar           */
+Inst *lane_index(void);                    /* V_VI32: 0..15                  */
+/* 32 random bits (I32), or a float, for element `element` (V_INDEX) of each
+ * sample of the block (vector), or of sample 0 (scalar). Elements 4i..4i+3
+ * share one Philox call where they stand in one region. */
+Inst *random_value(RandomKind, uint32_t path, Inst *element, bool vector);
+Inst *live_count(ValueType);               /* live samples as V_F32, V_INDEX */
+/* A loop lo <= i < hi by step with n carried values; the body is the region
+ * between loop_begin and loop_end; results replace `carried` afterwards. */
+Inst *loop_begin(Inst *lo, Inst *hi, int64_t step, int n, Inst **init);
+void loop_end(Inst *loop, Inst **yield, Inst **results);
+/* Fills a V_F32/V_VF32 loop-invariant of what the runtime computes: the
+ * orthogonal initial value of a matrix, written to the buffer. */
+void call_orthogonal(Buffer *, uint32_t path);
+
+/* ---- loop/print.c read.c verify.c ----------------------------------------- */
+void print_kernel(Text *, const Kernel *);
+/* Reads what print_program(…, true) prints; NULL after errors. */
+Program *read_program(int file);
+void verify_kernel(const Kernel *);
+
+/* ---- loop/contract.c, map.c, window.c: bodies of kernels -------------------- */
+void lower_contraction(Program *, Kernel *);
+void lower_map(Program *, Kernel *);
+void lower_window(Program *, Kernel *);
+
+#endif

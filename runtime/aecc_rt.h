@@ -1,0 +1,89 @@
+/* The ABI between generated code and the runtime of a trainer, on one page.
+ *
+ * The object file of a model exports
+ *   aecc_descriptor   the JSON below, a C string
+ *   aecc_functions    the functions, in the order of "functions"
+ *   aecc_cpu          features that the code needs, "avx512f,avx2,fma,…"
+ * and calls aecc_barrier, aecc_load and aecc_orthogonal.
+ *
+ * Memory is one block: a fixed part (vars first, then temporaries), then a
+ * part for each block of AECC_LANES samples. A tensor with a batch is stored
+ * [element][lane]; one without a batch has the strides of the descriptor.
+ *
+ * {
+ *  "aecc": "0.1.0", "name": "conv_ae", "source": "conv_ae.nn", "hash": "…",
+ *  "fixed_bytes": n, "block_bytes": n,           // the largest of all functions
+ *  "vars": [{"name": "encoder.dense_1.kernel", "kind": "param|state|slot|count",
+ *            "type": "f32|i32", "shape": [784,100], "strides": [112,1],
+ *            "offset": n, "bytes": n, "owner": "…" or null}],
+ *  "functions": [{"name": "train_1.step", "kind": "init|step|objective|network|report",
+ *                 "inputs":  [{"name", "type", "shape": [28,28], "offset"}],   // in a block
+ *                 "outputs": [{"name", "type", "shape", "batch": bool, "offset",
+ *                              "strides"}],       // batch: in a block, else fixed
+ *                 "updates": ["var", …],          // names of the vars it writes
+ *                 "kernels": [{"name", "kind": "block|unit", "layer", "line",
+ *                              "flops", "bytes", "units"}]}],
+ *  "data": [tree, …],                             // every file, in order
+ *      // tree: {"kind": "file", "index": i, "name", "reader": "idx|npy|csv|png",
+ *      //        "path", "shape" or null, "type", "affine": [divide, multiply, add] or null}
+ *      //     | {"kind": "split", "of": tree, "last": bool, "rest": bool,
+ *      //        "count": n or "fraction": x}
+ *      //     | {"kind": "zip|concat", "parts": [tree, …]}
+ *  "networks": [{"name", "function": i, "layers": [{"name", "type", "output": [..],
+ *                "params": n, "untrained": n, "line": n}]}],
+ *  "train": [{"data": tree, "validation": tree or null, "objective": i or null,
+ *             "steps": [{"name": string or null, "function": i, "repeat": n}],
+ *             "epochs": n, "batch": n, "drop_last": bool, "line": n}],
+ *  "reports": [{"kind": "reconstructions", "data": tree, "function": i, "options": {}}],
+ *  "reconstruct": {"function": i, "data": tree} or null
+ * }
+ */
+#ifndef AECC_RT_H
+#define AECC_RT_H
+
+#include <stdint.h>
+
+enum { AECC_LANES = 16 };
+
+/* Purposes: the second half of a random key is seed's high word xor
+ * purpose * 0x9E3779B9. Counter words: element / 4, sample's place in the
+ * batch, source path, step. */
+enum { AECC_RANDOM_INIT = 1, AECC_RANDOM_SHUFFLE, AECC_RANDOM_TRAIN,
+       AECC_RANDOM_VALIDATE, AECC_RANDOM_RUN };
+
+/* What one call of a function gets; each thread has its own copy. */
+typedef struct aecc_call {
+    char *fixed;            /*  0 fixed part                                  */
+    char *blocks;           /*  8 part of the first block                     */
+    int64_t block_stride;   /* 16 bytes from a block to the next              */
+    int64_t samples;        /* 24 live samples, 0 for FN_INIT                 */
+    int64_t nblocks;        /* 32 (samples + AECC_LANES - 1) / AECC_LANES     */
+    uint32_t key[2];        /* 40 Philox key: seed and purpose                */
+    uint32_t step;          /* 48 counter word                                */
+    int32_t threads;        /* 52                                             */
+    void *runtime;          /* 56 the runtime's own                           */
+    uint64_t *profile;      /* 64 NULL, or cycles [kernel] of this thread     */
+} aecc_call;
+
+/* All threads call with thread = 0 … threads-1. With at least as many blocks
+ * as threads, thread t owns blocks [t * nblocks / threads, (t + 1) * nblocks /
+ * threads); otherwise kernels are split by units. */
+typedef void aecc_function(aecc_call *call, int64_t thread);
+
+extern const char aecc_descriptor[];
+extern const char aecc_cpu[];
+extern aecc_function *const aecc_functions[];
+
+/* All threads of the call meet. */
+void aecc_barrier(aecc_call *call, int64_t thread);
+/* Fills the inputs of block `block`: every input [element][lane], dead lanes
+ * a copy of the last live sample. Called once for each block and call. */
+void aecc_load(aecc_call *call, int64_t block);
+/* Writes an orthogonal rows x columns matrix, row stride in floats; random
+ * numbers from (call->key, path). */
+void aecc_orthogonal(aecc_call *call, float *at, int64_t rows, int64_t columns,
+                     int64_t stride, uint32_t path);
+/* Time stamp for call->profile. */
+uint64_t aecc_ticks(void);
+
+#endif
