@@ -91,6 +91,11 @@ extern const char *current_pass;
 void fail_usage(const char *format, ...) PRINTF(1, 2) NORETURN;
 void fail_file(const char *format, ...) PRINTF(1, 2) NORETURN;
 
+/* ==== std (generated): dsl/std/*.nn, embedded by cmake/EmbedStd.cmake ==== */
+struct StdFile { const char *name, *text; };   /* "layers.nn"               */
+extern const struct StdFile std_files[];
+extern const int std_file_count;
+
 /* ==== graph/graph.c: tensors and operations, no loops =================== */
 typedef enum Type { T_F32, T_I32, T_BOOL, N_TYPES } Type;
 
