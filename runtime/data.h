@@ -1,0 +1,160 @@
+/* Data of a trainer: files become arrays, arrays become views, and a block of
+ * AECC_LANES samples of a view becomes [element][lane] floats.
+ *
+ *   data_open("train-images-idx3-ubyte.gz")      array [60000, 28, 28] of u8
+ *   data_view_of(array, / 255)                   view, 60000 samples, 1 component
+ *   data_split(view, last, rest, 5000)           view, 55000 samples
+ *   data_zip(images, labels)                     view, 2 components
+ *   gather_block(&view.components[0], samples, out)
+ *
+ * Values stay in memory in the type of the file; they become float32 in
+ * gather_block, then are divided, multiplied and added to, each step rounded
+ * once. Nothing here trusts a file: sizes in a header are compared with the
+ * bytes present before memory is asked for.
+ */
+#ifndef AECC_DATA_H
+#define AECC_DATA_H
+
+#include "aecc_rt.h"
+#include "error.h"
+
+#include <stdio.h>
+
+enum { DATA_MAX_RANK = 8 };
+
+typedef enum { DATA_U8, DATA_I8, DATA_I16, DATA_I32, DATA_I64, DATA_F32, DATA_F64 } data_type;
+
+size_t data_type_size(data_type type);
+const char *data_type_name(data_type type);       /* "u8", … */
+
+/* data.c: arrays */
+
+typedef struct data_array {
+    char *path;             /* where the file was found                       */
+    data_type type;
+    int rank;               /* >= 1: dims[0] counts samples                   */
+    int64_t dims[DATA_MAX_RANK];
+    int64_t samples;        /* dims[0], >= 1                                  */
+    int64_t elements;       /* of one sample, >= 1                            */
+    const void *values;     /* [samples][elements], native byte order         */
+    void *memory;           /* the allocation that holds values               */
+} data_array;
+
+typedef struct data_source {
+    const char *name;       /* in the program, for messages; or NULL          */
+    const char *reader;     /* "idx", "npy", "csv", "png"; NULL: by content   */
+    const char *path;       /* as written: a file, or a folder of PNGs        */
+    const char *beside;     /* folder of the .nn file, or NULL                */
+} data_source;
+
+/* Looks for the path as given, beside the .nn file, in each folder of
+ * $AECC_DATA and in /usr/share/datasets/ and its folders. A malloc'd path, or
+ * NULL with an error that lists the places (status 1). */
+char *data_find(const data_source *source, rt_error *error);
+/* Finds and reads. Every float is finite, every size checked. */
+bool data_open(data_array *array, const data_source *source, rt_error *error);
+void data_close(data_array *array);
+/* An array that borrows `values`; nothing is checked. */
+data_array data_borrow(const char *name, data_type type, int rank, const int64_t *dims,
+                       const void *values);
+/* "[60000, 28, 28]" */
+const char *data_shape_text(char *text, size_t size, int rank, const int64_t *dims);
+
+/* view.c: which samples, of which arrays, in which order */
+
+/* x / divide * multiply + add */
+typedef struct data_affine { float divide, multiply, add; } data_affine;
+
+/* Rows [first, first + count) of an array. */
+typedef struct data_run {
+    const data_array *array;
+    int64_t first, count;
+    data_affine affine;
+    int scaling;            /* how gather_block divides: chosen by gather_plan */
+    float reciprocal;
+} data_run;
+
+/* One part of a zip: runs one after another, of equal sample shape. */
+typedef struct data_component {
+    int rank;               /* of a sample: dims without the samples axis     */
+    int64_t dims[DATA_MAX_RANK];
+    int64_t elements;
+    int64_t samples;
+    int nruns;
+    data_run *runs;
+} data_component;
+
+typedef struct data_view {
+    int64_t samples;
+    int ncomponents;
+    data_component *components;
+} data_view;
+
+/* A view of one array; `affine` NULL leaves the values. */
+data_view data_view_of(const data_array *array, const data_affine *affine);
+/* Constructors copy: free their operands when they are not needed. */
+void data_view_free(data_view *view);
+data_view data_view_copy(const data_view *view);
+
+/* Rows [first, first + count) of a view; within its samples. */
+data_view data_slice(const data_view *view, int64_t first, int64_t count);
+/* A part of `count` samples, or where count is 0 of fraction * samples rounded
+ * to the nearest, at the start or at the end; `rest` gives what remains. An
+ * error when either would be empty. `name` is for the message. */
+bool data_split(data_view *out, const data_view *view, const char *name, bool last, bool rest,
+                int64_t count, double fraction, rt_error *error);
+/* Components side by side: equal numbers of samples. */
+bool data_zip(data_view *out, const data_view *parts, int nparts, rt_error *error);
+/* Samples one after another: equal numbers of components, equal shapes. */
+bool data_concat(data_view *out, const data_view *parts, int nparts, rt_error *error);
+
+/* Does a component fill an input `name` of this shape? The products must
+ * agree ([784] fills [28, 28]). An integer input also needs whole numbers
+ * that fit 32 bits. */
+bool data_check(const data_component *component, const char *name, int rank,
+                const int64_t *dims, bool integer, rt_error *error);
+
+/* gather.c: samples into lanes and back */
+
+/* Writes out[element][lane] of AECC_LANES samples (repeat the last live one in
+ * dead lanes). `out` is 64-byte aligned. The same bits on every machine. */
+void gather_block(const data_component *component, const int64_t *samples, float *out);
+void gather_block_i32(const data_component *component, const int64_t *samples, int32_t *out);
+/* Asks for the rows of a block that will be gathered soon. */
+void gather_prefetch(const data_component *component, const int64_t *samples);
+/* rows[i][element] = lanes[element][i] for the first `live` lanes; a row is
+ * `stride` floats. */
+void block_to_rows(const float *lanes, int64_t elements, int live, float *rows, int64_t stride);
+/* Fills the derived fields of a run; the constructors call it. */
+void gather_plan(data_run *run);
+
+/* data_idx.c, data_npy.c, data_csv.c, data_png.c: a reader for each format.
+ *
+ * `bytes` are the whole file, malloc'd, with a zero byte after the last; the
+ * reader takes them over, in error too. `path` is for messages. */
+typedef bool data_reader(data_array *array, const char *path, unsigned char *bytes, size_t size,
+                         rt_error *error);
+data_reader data_read_idx, data_read_npy, data_read_csv, data_read_png;
+/* All the PNGs of a folder in order of their names. */
+bool data_read_png_folder(data_array *array, const char *folder, rt_error *error);
+
+/* What the readers share: product of dims with overflow checked (false when
+ * it, in bytes, exceeds `limit`), and the fields derived from dims. */
+bool data_sized(data_array *array, uint64_t limit);
+bool data_check_finite(const data_array *array, rt_error *error);
+/* A whole file, as a data_reader takes it. */
+unsigned char *data_slurp(const char *path, size_t *size, rt_error *error);
+
+/* npy_write.c: results as .npy of float32 (format 1.0), whole or not at all */
+
+typedef struct npy_writer npy_writer;
+npy_writer *npy_create(const char *path, int rank, const int64_t *dims, rt_error *error);
+/* Appends `count` floats, in C order. */
+bool npy_append(npy_writer *writer, const float *values, size_t count, rt_error *error);
+/* Closes; false (and no file) unless exactly the product of dims was appended. */
+bool npy_commit(npy_writer *writer, rt_error *error);
+void npy_abandon(npy_writer *writer);
+bool npy_write(const char *path, int rank, const int64_t *dims, const float *values,
+               rt_error *error);
+
+#endif
