@@ -65,23 +65,29 @@ typedef enum LoopOp {
 } LoopOp;
 
 typedef struct Inst Inst;
-typedef struct Region { Inst **at; int n, cap; } Region;
+typedef struct Region Region;
+struct Region {
+    Inst **at; int n, cap;
+    Region *up;                /* the region around it; NULL: a kernel's     */
+    Inst **table;              /* its pure instructions, hashed; of a        */
+    int slots, used;           /* kernel's region, its constants too         */
+};
 
 struct Inst {
     LoopOp op;
     ValueType type;
     Op map;                    /* L_map: the elementwise operation           */
-    RandomKind random;         /* L_random                                   */
     int nargs;
     Inst **args;
     Buffer *buffer;            /* load, store                                */
-    int64_t integer;           /* iconst; result: which; random: path; pick  */
+    int64_t integer;           /* iconst; result, pick, parameter: which; …  */
     double number;             /* fconst; pow's exponent                     */
     Region body;               /* loop                                       */
     Inst *index;               /* loop: its index (L_index in no region)     */
     Inst **carried;            /* loop: values in the body (L_carried)       */
     Inst **yield;              /* loop: their next values                    */
     int id;                    /* for printing; set by print_program         */
+    Region *home;              /* where it stands; NULL: constant, parameter */
     void *value;               /* free for the walker of the moment          */
 };
 
@@ -114,8 +120,18 @@ typedef struct Program {
     int64_t block_bytes;       /* for each block of samples                  */
 } Program;
 
-/* ---- loop/loop.c: builders append to the current region ------------------ */
+enum { PARAMETER_BLOCK, PARAMETER_U0, PARAMETER_U1, PARAMETER_LIVE };
+
+extern const char *const loop_op_name[N_LOOP_OPS];
+extern const char *const value_type_name[V_NONE + 1];
+
+/* ---- loop/loop.c: builders append to the current region ------------------
+ * Equal pure instructions are one where the first dominates. Index arithmetic
+ * moves out of the loops that it does not depend on: a loop enters its region
+ * at loop_end, so what is appended to that region before then runs before it. */
 Region *loop_into(Region *);               /* sets it, returns the one before */
+/* Gives the kernel block, u0, u1, live; its body becomes the current region. */
+Region *loop_kernel(Kernel *);
 Inst *iconst(int64_t);                     /* folded: equal ones are shared  */
 Inst *iadd(Inst *, Inst *);                /* folds constants                */
 Inst *imul(Inst *, int64_t);
@@ -123,7 +139,10 @@ Inst *imin(Inst *, Inst *);
 Inst *imax(Inst *, Inst *);
 Inst *idiv(Inst *, int64_t);               /* of a non-negative by a constant */
 Inst *irem(Inst *, int64_t);
+Inst *index_from(Inst *);                  /* of a V_I32                     */
+int64_t multiple_of(const Inst *);         /* a divisor of every value       */
 Inst *fconst(double);                      /* V_F32                          */
+Inst *vconst(ValueType, double);           /* of any value type              */
 Inst *splat(Inst *);                       /* scalar -> vector; else itself  */
 /* index in elements of the buffer; block NULL: the kernel's own block.      */
 Inst *load(ValueType, Buffer *, Inst *index, Inst *block);
@@ -133,7 +152,7 @@ Inst *map1(Op, Inst *);                    /* splats scalars where it mixes  */
 Inst *map2(Op, Inst *, Inst *);
 Inst *map_pow(Inst *, double exponent);
 Inst *map_select(Inst *p, Inst *a, Inst *b);
-Inst *map_convert(Inst *, Type);
+Inst *map_convert(Inst *, Type);           /* of V_INDEX too                 */
 Inst *live_mask(Inst *block);              /* V_VBOOL: lane is a live sample */
 Inst *lane_sum(Inst *);                    /* 16 lanes by the fixed tree     */
 Inst *lane_max(Inst *);
@@ -143,9 +162,15 @@ Inst *lane_sums(Inst *v[LANES]);
 void transpose16(Inst *v[LANES], Inst *out[LANES]);
 Inst *pick(Inst *vector, int lane);        /* one lane as a scalar           */
 Inst *lane_index(void);                    /* V_VI32: 0..15                  */
+/* The four words of one Philox call; uniform_from and normal_from (member
+ * 0 or 1 of the pair) make floats of them. For random.c. */
+void philox_words(uint32_t path, Inst *group, bool vector, Inst *words[4]);
+Inst *uniform_from(Inst *word);
+Inst *normal_from(Inst *radius, Inst *angle, int which);
 /* 32 random bits (I32), or a float, for element `element` (V_INDEX) of each
  * sample of the block (vector), or of sample 0 (scalar). Elements 4i..4i+3
- * share one Philox call where they stand in one region. */
+ * share one Philox call where they stand in one region and 4 is known to
+ * divide `element` minus a constant. */
 Inst *random_value(RandomKind, uint32_t path, Inst *element, bool vector);
 Inst *live_count(ValueType);               /* live samples as V_F32, V_INDEX */
 /* A loop lo <= i < hi by step with n carried values; the body is the region
