@@ -55,7 +55,8 @@ void text_printf(Text *, const char *format, ...) PRINTF(2, 3);
 char *format(const char *format, ...) PRINTF(1, 2);   /* in the arena        */
 /* The shortest decimal that reads back as the same double. */
 void text_double(Text *, double value);
-/* Reads a whole file; NULL with errno set when that fails. */
+/* Reads a whole file, "-" the standard input; NUL-terminated. NULL with errno
+ * set when that fails. */
 char *read_file(const char *path, size_t *n);
 /* Writes by way of a temporary file beside it; "-" is stdout. Exits with
  * EXIT_FILE and a message when that fails; leaves nothing half written. */
@@ -82,6 +83,8 @@ void note_at(Pos, const char *format, ...) PRINTF(2, 3);
 void hint(const char *format, ...) PRINTF(1, 2);
 int error_count(void);                    /* -Werror counts warnings too     */
 void diag_flush(void);
+/* Forgets sources and messages: before or after arena_free(). */
+void diag_reset(void);
 /* The candidate nearest to `word` if it is near enough to be meant, or NULL. */
 const char *closest(const char *word, const char *const *candidates, int n);
 /* A defect of aecc itself: says so, names the pass, asks for a report; 70. */
@@ -91,7 +94,7 @@ extern const char *current_pass;
 void fail_usage(const char *format, ...) PRINTF(1, 2) NORETURN;
 void fail_file(const char *format, ...) PRINTF(1, 2) NORETURN;
 
-/* ==== std (generated): dsl/std/*.nn, embedded by cmake/EmbedStd.cmake ==== */
+/* ==== std (generated): the .nn files of dsl/std, embedded at build ======= */
 struct StdFile { const char *name, *text; };   /* "layers.nn"               */
 extern const struct StdFile std_files[];
 extern const int std_file_count;
@@ -352,6 +355,11 @@ typedef struct Interp {
 void interpret(const Fn *, Interp *);
 /* Philox4x32-10. */
 void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+
+/* ==== graph/gradcheck.c target/jit.c: --check=grad, --check=interp ====== */
+/* Print a table to stdout; the number of rows that fail. */
+int check_gradients(const Model *);
+int check_interpreter(const Model *);
 
 /* ==== graph/fuse.c plan.c: kernels, order, memory ======================= */
 /* loop/loop.h has Buffer, Kernel and Program. */
