@@ -93,13 +93,31 @@ struct Inst {
 
 typedef enum KernelKind { KERNEL_BLOCK, KERNEL_UNIT } KernelKind;
 
+/* What its root makes of a kernel; one file of loop/ lowers each. */
+typedef enum KernelForm {
+    FORM_MAP,                  /* elementwise over the kernel's space        */
+    FORM_REDUCE,               /* root reduces; the rest follows elementwise */
+    FORM_CONTRACT,             /* root contracts; the rest follows           */
+    FORM_WINDOW,               /* root is a window operation                 */
+    FORM_COPY,                 /* pad, concatenate, data of a constant       */
+    FORM_ROWS,                 /* a second copy of a tensor, samples apart   */
+    FORM_ORTHOGONAL,           /* filled by the runtime                      */
+    FORM_INDEX                 /* gather_rows, scatter_add_rows              */
+} KernelForm;
+
+typedef struct Store { Node *node; Buffer *buffer; } Store;
+
 typedef struct Kernel {
     const char *name;          /* "conv2d_2.forward.14x1", unique            */
     KernelKind kind;
+    KernelForm form;
     bool load_inputs;          /* BLOCK: the runtime fills the input buffers */
     Node *root;                /* the operation that gave it its form        */
-    NodeList nodes;            /* all it computes, in order                  */
-    NodeList stored;           /* of these: written to buffers               */
+    Shape space;               /* of what follows the root, element by element */
+    Node **nodes; int nnodes, nodes_cap;       /* all it computes, in order  */
+    Store *stores; int nstores, stores_cap;    /* of these: into buffers     */
+    int *deps; int ndeps, deps_cap;            /* kernels that go before it  */
+    int id;
     int64_t units;
     Inst *block, *u0, *u1;     /* L_parameter: V_INDEX                       */
     Inst *live;                /* live samples of the batch, V_INDEX         */
@@ -114,6 +132,10 @@ typedef struct Program {
     Fn *fn;
     Kernel **kernels; int nkernels, kernels_cap;
     Buffer **buffers; int nbuffers, buffers_cap;
+    int nnodes;                /* node ids are below                         */
+    Buffer **by_node;          /* [node id]: where its value is, or NULL     */
+    Buffer **rows_by_node;     /* [node id]: its copy with the samples apart */
+    int *kernel_of;            /* [node id]: the kernel that computes it, -1 */
     Buffer **input_buffers;    /* [fn input]                                 */
     Buffer **output_buffers;   /* [fn output]                                */
     int64_t fixed_bytes;       /* of tensors that are no vars, after them    */
@@ -187,9 +209,5 @@ void print_kernel(Text *, const Kernel *);
 Program *read_program(int file);
 void verify_kernel(const Kernel *);
 
-/* ---- loop/contract.c, map.c, window.c: bodies of kernels -------------------- */
-void lower_contraction(Program *, Kernel *);
-void lower_map(Program *, Kernel *);
-void lower_window(Program *, Kernel *);
 
 #endif
