@@ -60,7 +60,7 @@ data_array data_borrow(const char *name, data_type type, int rank, const int64_t
 /* "[60000, 28, 28]" */
 const char *data_shape_text(char *text, size_t size, int rank, const int64_t *dims);
 
-/* view.c: which samples, of which arrays, in which order */
+/* data_view.c: which samples, of which arrays, in which order */
 
 /* x / divide * multiply + add */
 typedef struct data_affine { float divide, multiply, add; } data_affine;
@@ -70,8 +70,8 @@ typedef struct data_run {
     const data_array *array;
     int64_t first, count;
     data_affine affine;
-    int scaling;            /* how gather_block divides: chosen by gather_plan */
-    float reciprocal;
+    int scaling;            /* derived by gather_plan: how gather_block scales */
+    float high, low;        /* derived: 1 / divide in two parts               */
 } data_run;
 
 /* One part of a zip: runs one after another, of equal sample shape. */

@@ -44,7 +44,7 @@ void *rt_alloc(size_t count, size_t size);
 /* The name of `names` (`count` of them) closest to `name`, or NULL when none
  * is close enough to be a slip of the finger. */
 const char *rt_closest(const char *name, const char *const *names, size_t count);
-/* Edit distance with transpositions; SIZE_MAX-like large values for long names. */
+/* Edit distance with transpositions; 0 for equal words. */
 unsigned rt_distance(const char *a, const char *b);
 
 #endif

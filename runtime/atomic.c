@@ -1,0 +1,97 @@
+/* atomic.h: a temporary file, synced, renamed, its folder synced. */
+#include "atomic.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* NULL path: nothing is open. */
+static void forget(atomic_file *file)
+{
+    free(file->path);
+    free(file->temporary);
+    *file = (atomic_file){0};
+}
+
+static bool fail(atomic_file *file, const char *what, rt_error *error)
+{
+    rt_set_errno(error, file->path, what);
+    atomic_abandon(file);
+    return false;
+}
+
+/* Renaming over a device or a pipe would replace it by a file. */
+static bool replaceable(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) != 0 || S_ISREG(status.st_mode);
+}
+
+bool atomic_open(atomic_file *file, const char *path, rt_error *error)
+{
+    size_t size = strlen(path) + 32;
+    *file = (atomic_file){.path = strdup(path), .temporary = rt_alloc(size, 1)};
+    if (file->path == NULL)
+        return rt_set(error, RT_IO, "%s: out of memory", path);
+    if (!replaceable(path)) {
+        rt_set(error, RT_IO, "%s: not a regular file, so it cannot be replaced\n"
+               "name a file", path);
+        forget(file);
+        return false;
+    }
+    snprintf(file->temporary, size, "%s.tmp.%ld", path, (long)getpid());
+    file->stream = fopen(file->temporary, "wbe");
+    if (file->stream == NULL) {
+        rt_set_errno(error, path, "write");
+        forget(file);
+        return false;
+    }
+    return true;
+}
+
+/* The rename is on disk only once its folder is. Some file systems cannot
+ * sync a folder and say EINVAL: then there is nothing more to do. */
+static bool sync_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash == NULL   ? strdup(".")
+                   : slash == path ? strdup("/")
+                                   : strndup(path, (size_t)(slash - path));
+    int handle = folder != NULL ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    free(folder);
+    if (handle < 0)
+        return errno == EACCES;
+    bool good = fsync(handle) == 0 || errno == EINVAL || errno == EROFS;
+    close(handle);
+    return good;
+}
+
+bool atomic_commit(atomic_file *file, rt_error *error)
+{
+    FILE *stream = file->stream;
+    if (fflush(stream) != 0 || fsync(fileno(stream)) != 0)
+        return fail(file, "write", error);
+    file->stream = NULL;
+    if (fclose(stream) != 0)
+        return fail(file, "write", error);
+    if (rename(file->temporary, file->path) != 0)
+        return fail(file, "replace", error);
+    bool good = sync_folder(file->path);
+    if (!good)
+        rt_set_errno(error, file->path, "sync the folder of");
+    forget(file);
+    return good;
+}
+
+void atomic_abandon(atomic_file *file)
+{
+    if (file->path == NULL)
+        return;
+    if (file->stream != NULL)
+        fclose(file->stream);
+    unlink(file->temporary);
+    forget(file);
+}
