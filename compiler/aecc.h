@@ -155,10 +155,9 @@ typedef union Attr {
     bool reverse[MAX_RANK];
     Contraction contraction;
     Window window;
-    struct { RandomKind kind; uint32_t path; } random;
+    struct { RandomKind kind; uint32_t path; } random;   /* and orthogonal  */
     struct Var *var;
     int input;                                       /* index into Fn.inputs */
-    const char *label;                               /* orthogonal: its key  */
 } Attr;
 
 typedef struct Node Node;
@@ -193,7 +192,9 @@ typedef struct Var {
 Node *graph_node(Op, Type, Shape, int nin, Node **in, const Attr *, Pos);
 Node *graph_op1(Op, Node *a);                       /* elementwise           */
 Node *graph_op2(Op, Node *a, Node *b);
-Node *graph_const(Shape, double value);             /* splat                 */
+Node *graph_pow(Node *a, double exponent);
+Node *graph_const(Shape, double value);             /* splat, f32            */
+Node *graph_typed(Type, Shape, double value);       /* splat of any type     */
 Node *graph_data(Shape, const double *values);
 Node *graph_select(Node *p, Node *a, Node *b);
 Node *graph_convert(Node *a, Type);
@@ -212,13 +213,20 @@ Node *graph_concatenate(int n, Node **parts, int axis);
 Node *graph_reduce(Op, Node *a, const bool *axes);
 Node *graph_contract(Shape out, Node *a, Node *b, const Contraction *);
 Node *graph_window(Op, Node *a, Node *index, Shape out, const Window *);
+Node *graph_gather_rows(Node *rows, Node *index);
+Node *graph_scatter_add_rows(Node *into, Node *index, Node *rows);
+Node *graph_iota(Type, Shape, int axis);
 Node *graph_random(RandomKind, Shape, uint32_t path);
+Node *graph_orthogonal(Shape, uint32_t path);
+Node *graph_live(void);                  /* live samples of the batch, scalar */
 Node *graph_var(Var *);
 Node *graph_input(Type, Shape, int index, Pos);
 /* d sum(y) / d x, a place that grad() fills. */
 Node *graph_gradient(Node *y, Node *x);
 /* New nodes get this source place and layer until it is set again. */
 void graph_at(Pos, const char *layer);
+void graph_reset(void);           /* an empty graph, after arena_free()      */
+int graph_count(void);            /* nodes so far; ids are below it          */
 
 bool shape_equal(Shape, Shape);
 int64_t shape_size(Shape);                          /* elements of a sample  */
@@ -227,6 +235,7 @@ char *shape_text(Shape);                            /* "[28, 28]", arena     */
 extern const char *const op_name[N_OPS];
 extern const char *const type_name[N_TYPES];
 bool op_is_map(Op);                /* elementwise: scalar formula in ops.def */
+void print_ops(Text *);            /* ops.def as a table, for --print-ops    */
 
 /* Nodes that `roots` reach, inputs first, in order of id. */
 typedef struct NodeList { Node **at; int n; } NodeList;

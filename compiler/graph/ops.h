@@ -1,0 +1,46 @@
+/* ops.def as data, and what the files of graph/ share beyond aecc.h. */
+#ifndef AECC_OPS_H
+#define AECC_OPS_H
+
+#include "../aecc.h"
+
+typedef enum OpKind {
+    LEAF, MAP, LAYOUT, REDUCE, CONTRACT, WINDOW, INDEX, GRADIENT
+} OpKind;
+
+typedef enum AttrKind {
+    ATTR_none, ATTR_var, ATTR_input, ATTR_constant, ATTR_axis, ATTR_random,
+    ATTR_number, ATTR_permutation, ATTR_map, ATTR_pad, ATTR_slice,
+    ATTR_reverse, ATTR_axes, ATTR_contraction, ATTR_window
+} AttrKind;
+
+enum { COMMUTES = 1 };
+
+typedef struct OpInfo {
+    const char *name;
+    int arity;                    /* -1: what the shape rule allows          */
+    OpKind kind;
+    AttrKind attr;
+    unsigned flags;
+    const char *value, *gradient, *doc;         /* as text, for --print-ops  */
+} OpInfo;
+extern const OpInfo op_info[N_OPS];
+
+/* ---- shape.c ------------------------------------------------------------ */
+/* What is illegal about the node, or NULL: arity, types, shapes, attributes. */
+const char *node_error(const Node *);
+
+/* Shapes of results from those of operands. */
+Shape shape_transpose(Shape, const int *permutation);
+Shape shape_pad(Shape, const int64_t *low, const int64_t *high, const int64_t *interior);
+Shape shape_slice(Shape, const int64_t *start, const int64_t *limit, const int64_t *stride);
+Shape shape_concatenate(int n, Node *const *parts, int axis);
+Shape shape_reduce(Shape, const bool *axes);
+Shape shape_gather_rows(Shape table, Shape index);
+
+/* ---- graph.c ------------------------------------------------------------ */
+/* Whether all elements are one constant, by way of broadcasts; which it is. */
+bool splat_of(const Node *, double *number);
+bool is_splat(const Node *, double number);
+
+#endif
