@@ -1,0 +1,49 @@
+# The trainer follows Keras 3 step for step from the same weights: losses of
+# 100 steps (conv: a rounding difference flips a ReLU early, hence the wider
+# bands), and every gradient of conv's first step. Golden files are made by
+# make_reference.py.
+. tests/lib.sh
+temporary_folder
+here=tests/keras
+bad=0
+
+# compile MODEL OPTIMIZER -- the example with another optimizer.
+compile() {
+    sed "s/using nadam([^)]*)/using $2/" "examples/$1_ae.nn" >"$folder/$1.nn"
+    "$AECC" "$folder/$1.nn" -o "$folder/$1" || fail "$1 with $2 does not compile"
+    "$BUILD/tests/keras.make_weights" "$here/$1.shapes" "$folder/$1.weights"
+}
+
+# run MODEL OPTION ...
+run() {
+    model=$1
+    shift
+    rm -f "$folder/log"
+    "$folder/$model" train --quiet --init "$folder/$model.weights" --no-shuffle "$@" ||
+        fail "$model $* ends with status $?"
+}
+
+# follow MODEL GOLDEN OPTIMIZER STEPS TOLERANCE ...
+follow() {
+    model=$1 golden=$here/golden/$1_$2.json
+    compile "$1" "$3"
+    run "$model" --log "$folder/log" --log-steps --steps 100
+    echo "$1 with $3:"
+    shift 3
+    "$BUILD/tests/keras.compare" losses "$folder/log" "$golden" "$@" || bad=1
+}
+
+follow stacked nadam 'nadam()' 100 1e-5
+follow stacked adam 'adam()' 100 1e-5
+follow stacked rmsprop 'rmsprop()' 100 1e-5
+follow stacked sgd 'sgd(learning_rate: 0.1, momentum: 0.9, nesterov: true)' 100 1e-5
+follow conv nadam 'nadam()' 5 1e-5 40 3e-4 100 1e-2
+
+# With a learning rate this large the weights that step 1 leaves are its
+# gradient, to the last bits of a float.
+echo "conv, gradients of step 1:"
+compile conv 'sgd(learning_rate: 1048576)'
+run conv --steps 1 --save "$folder/conv.after"
+"$BUILD/tests/keras.compare" gradients "$folder/conv.weights" "$folder/conv.after" 1048576 \
+    $here/golden/conv_gradients.safetensors 1e-5 || bad=1
+exit $bad
