@@ -22,7 +22,9 @@
 
 enum { DATA_MAX_RANK = 8 };
 
-typedef enum { DATA_U8, DATA_I8, DATA_I16, DATA_I32, DATA_I64, DATA_F32, DATA_F64 } data_type;
+typedef enum {
+    DATA_U8, DATA_I8, DATA_U16, DATA_I16, DATA_I32, DATA_I64, DATA_F32, DATA_F64
+} data_type;
 
 size_t data_type_size(data_type type);
 const char *data_type_name(data_type type);       /* "u8", … */
@@ -49,7 +51,7 @@ typedef struct data_source {
 
 /* Looks for the path as given, beside the .nn file, in each folder of
  * $AECC_DATA and in /usr/share/datasets/ and its folders. A malloc'd path, or
- * NULL with an error that lists the places (status 1). */
+ * NULL with an error that lists the places. */
 char *data_find(const data_source *source, rt_error *error);
 /* Finds and reads. Every float is finite, every size checked. */
 bool data_open(data_array *array, const data_source *source, rt_error *error);
@@ -138,12 +140,24 @@ data_reader data_read_idx, data_read_npy, data_read_csv, data_read_png;
 /* All the PNGs of a folder in order of their names. */
 bool data_read_png_folder(data_array *array, const char *folder, rt_error *error);
 
-/* What the readers share: product of dims with overflow checked (false when
- * it, in bytes, exceeds `limit`), and the fields derived from dims. */
-bool data_sized(data_array *array, uint64_t limit);
+/* What the readers share.
+ *
+ * Derives samples and elements from type, rank and dims, and says how many
+ * bytes the values take; an error for an empty array and for an overflow. */
+bool data_measure(data_array *array, uint64_t *bytes, rt_error *error);
+/* `bytes` of values were promised and `present` are there: an error that
+ * explains a difference; `start` is the place of the first value. */
+bool data_check_length(const data_array *array, uint64_t bytes, uint64_t present, uint64_t start,
+                       rt_error *error);
+/* Reverses the bytes of each value, if `big` differs from this machine. */
+void data_native_order(data_array *array, void *values, bool big);
 bool data_check_finite(const data_array *array, rt_error *error);
+/* "this is a .npy file: read it with npy(…)", or "" when it is unknown. */
+const char *data_kind_hint(const unsigned char *bytes, size_t size);
 /* A whole file, as a data_reader takes it. */
 unsigned char *data_slurp(const char *path, size_t *size, rt_error *error);
+/* Memory for `size` bytes, or NULL with an error: sizes come from files. */
+void *data_alloc(const char *path, uint64_t size, rt_error *error);
 
 /* npy_write.c: results as .npy of float32 (format 1.0), whole or not at all */
 

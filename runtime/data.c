@@ -1,0 +1,320 @@
+/* data.h: arrays. Finding a file, choosing its reader, checking its values. */
+#include "data.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct { const char *name; size_t size; } types[] = {
+    [DATA_U8] = {"u8", 1},   [DATA_I8] = {"i8", 1},   [DATA_U16] = {"u16", 2},
+    [DATA_I16] = {"i16", 2}, [DATA_I32] = {"i32", 4}, [DATA_I64] = {"i64", 8},
+    [DATA_F32] = {"f32", 4}, [DATA_F64] = {"f64", 8},
+};
+
+size_t data_type_size(data_type type)
+{
+    return types[type].size;
+}
+
+const char *data_type_name(data_type type)
+{
+    return types[type].name;
+}
+
+const char *data_shape_text(char *text, size_t size, int rank, const int64_t *dims)
+{
+    size_t at = (size_t)snprintf(text, size, "[");
+    for (int i = 0; i < rank && at < size; i++)
+        at += (size_t)snprintf(text + at, size - at, "%s%lld", i > 0 ? ", " : "",
+                               (long long)dims[i]);
+    if (at < size)
+        snprintf(text + at, size - at, "]");
+    return text;
+}
+
+/* ---- Readers by name and by content ----------------------------------- */
+
+static const struct format {
+    const char *name;
+    data_reader *read;
+} formats[] = {
+    {"idx", data_read_idx}, {"npy", data_read_npy}, {"csv", data_read_csv}, {"png", data_read_png},
+};
+
+enum { FORMATS = sizeof formats / sizeof formats[0] };
+
+static const struct format *find_format(const char *name)
+{
+    for (int i = 0; i < FORMATS; i++)
+        if (strcmp(formats[i].name, name) == 0)
+            return &formats[i];
+    return NULL;
+}
+
+static bool starts_with(const unsigned char *bytes, size_t size, const char *magic, size_t length)
+{
+    return size >= length && memcmp(bytes, magic, length) == 0;
+}
+
+static bool is_text(const unsigned char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size && i < 512; i++)
+        if (bytes[i] < 0x20 && bytes[i] != '\n' && bytes[i] != '\r' && bytes[i] != '\t')
+            return false;
+    return size > 0;
+}
+
+static const char *kind_of(const unsigned char *bytes, size_t size)
+{
+    if (starts_with(bytes, size, "\x93NUMPY", 6))
+        return "npy";
+    if (starts_with(bytes, size, "\x89PNG", 4))
+        return "png";
+    if (starts_with(bytes, size, "\0\0", 2) || starts_with(bytes, size, "\x1f\x8b", 2))
+        return "idx";
+    return is_text(bytes, size) ? "csv" : NULL;
+}
+
+const char *data_kind_hint(const unsigned char *bytes, size_t size)
+{
+    const char *kind = kind_of(bytes, size);
+    if (kind == NULL)
+        return "";
+    switch (kind[0]) {
+    case 'n': return "\nit is a NumPy file: read it with npy(…)";
+    case 'p': return "\nit is a PNG: read it with png(…)";
+    case 'i': return bytes[0] == 0 ? "\nit looks like an IDX file: read it with idx(…)"
+                                   : "\nit is compressed: gunzip it first";
+    default:  return "\nit is text: read it with csv(…) if it is a table of numbers";
+    }
+}
+
+static const struct format *choose_format(const data_source *source, const char *path,
+                                          const unsigned char *bytes, size_t size,
+                                          rt_error *error)
+{
+    const char *kind = source->reader != NULL ? source->reader : kind_of(bytes, size);
+    const struct format *format = kind != NULL ? find_format(kind) : NULL;
+    if (format == NULL)
+        rt_set(error, RT_BAD_INPUT, "%s: the format of this file is unknown\n"
+               "data is read from IDX (also .gz), NumPy .npy, CSV and PNG", path);
+    return format;
+}
+
+/* ---- Reading ----------------------------------------------------------- */
+
+void *data_alloc(const char *path, uint64_t size, rt_error *error)
+{
+    void *memory = size < SIZE_MAX ? malloc((size_t)size + 1) : NULL;
+    if (memory == NULL)
+        rt_set(error, RT_IO, "%s: not enough memory for its %llu bytes", path,
+               (unsigned long long)size);
+    return memory;
+}
+
+/* Reads up to `size` bytes; a file that shrinks meanwhile gives fewer. */
+static bool read_bytes(int handle, unsigned char *bytes, size_t size, size_t *got)
+{
+    *got = 0;
+    while (*got < size) {
+        ssize_t n = read(handle, bytes + *got, size - *got);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return false;
+        if (n == 0)
+            break;
+        *got += (size_t)n;
+    }
+    return true;
+}
+
+static unsigned char *slurp_open(int handle, const char *path, size_t *size, rt_error *error)
+{
+    struct stat status;
+    if (fstat(handle, &status) != 0) {
+        rt_set_errno(error, path, "read");
+        return NULL;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        rt_set(error, RT_IO, "%s: not a regular file%s", path,
+               S_ISDIR(status.st_mode) ? " but a folder\nonly png(…) reads a folder" : "");
+        return NULL;
+    }
+    unsigned char *bytes = data_alloc(path, (uint64_t)status.st_size, error);
+    if (bytes == NULL)
+        return NULL;
+    if (!read_bytes(handle, bytes, (size_t)status.st_size, size)) {
+        rt_set_errno(error, path, "read");
+        free(bytes);
+        return NULL;
+    }
+    bytes[*size] = 0;
+    return bytes;
+}
+
+unsigned char *data_slurp(const char *path, size_t *size, rt_error *error)
+{
+    int handle = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (handle < 0) {
+        rt_set_errno(error, path, "read");
+        return NULL;
+    }
+    unsigned char *bytes = slurp_open(handle, path, size, error);
+    close(handle);
+    return bytes;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* On success the array keeps `path`. */
+static bool open_file(data_array *array, const data_source *source, const char *path,
+                      rt_error *error)
+{
+    size_t size;
+    unsigned char *bytes = data_slurp(path, &size, error);
+    if (bytes == NULL)
+        return false;
+    const struct format *format = choose_format(source, path, bytes, size, error);
+    if (format == NULL) {
+        free(bytes);
+        return false;
+    }
+    return format->read(array, path, bytes, size, error);
+}
+
+bool data_open(data_array *array, const data_source *source, rt_error *error)
+{
+    *array = (data_array){0};
+    char *path = data_find(source, error);
+    if (path == NULL)
+        return false;
+    bool folder = is_folder(path) && (source->reader == NULL || source->reader[0] == 'p');
+    bool good = folder ? data_read_png_folder(array, path, error)
+                       : open_file(array, source, path, error);
+    array->path = path;
+    good = good && data_check_finite(array, error);
+    if (!good)
+        data_close(array);
+    return good;
+}
+
+void data_close(data_array *array)
+{
+    free(array->path);
+    free(array->memory);
+    *array = (data_array){0};
+}
+
+data_array data_borrow(const char *name, data_type type, int rank, const int64_t *dims,
+                       const void *values)
+{
+    data_array array = {.path = strdup(name), .type = type, .rank = rank, .values = values};
+    memcpy(array.dims, dims, (size_t)rank * sizeof *dims);
+    array.samples = dims[0];
+    array.elements = 1;
+    for (int i = 1; i < rank; i++)
+        array.elements *= dims[i];
+    return array;
+}
+
+/* ---- Checks ------------------------------------------------------------ */
+
+bool data_measure(data_array *array, uint64_t *bytes, rt_error *error)
+{
+    char shape[256];
+    data_shape_text(shape, sizeof shape, array->rank, array->dims);
+    int64_t total = (int64_t)data_type_size(array->type);
+    array->samples = array->dims[0];
+    array->elements = 1;
+    for (int i = 0; i < array->rank; i++) {
+        if (array->dims[i] <= 0)
+            return rt_set(error, RT_BAD_INPUT, "%s: the data set is empty: its shape is %s\n"
+                          "at least one sample with one element is needed", array->path, shape);
+        if (__builtin_mul_overflow(total, array->dims[i], &total))
+            return rt_set(error, RT_BAD_INPUT, "%s: the header promises an impossible shape, %s\n"
+                          "the file is damaged", array->path, shape);
+        if (i > 0)
+            array->elements *= array->dims[i];
+    }
+    *bytes = (uint64_t)total;
+    return true;
+}
+
+bool data_check_length(const data_array *array, uint64_t bytes, uint64_t present, uint64_t start,
+                       rt_error *error)
+{
+    if (present == bytes)
+        return true;
+    char shape[256];
+    data_shape_text(shape, sizeof shape, array->rank, array->dims);
+    unsigned long long have = present, want = bytes, end = start + bytes;
+    if (present < bytes)
+        return rt_set(error, RT_BAD_INPUT, "%s: truncated at byte %llu: %s of %s needs %llu bytes "
+                      "after the header, %llu are there\ncopy or download the file again",
+                      array->path, (unsigned long long)start + have, shape,
+                      data_type_name(array->type), want, have);
+    return rt_set(error, RT_BAD_INPUT, "%s: bytes follow the last value at byte %llu: %s of %s "
+                  "needs only %llu bytes after the header\nthe header does not fit the contents",
+                  array->path, end, shape, data_type_name(array->type), want);
+}
+
+static void reverse(unsigned char *value, size_t size)
+{
+    for (size_t i = 0; i < size / 2; i++) {
+        unsigned char byte = value[i];
+        value[i] = value[size - 1 - i];
+        value[size - 1 - i] = byte;
+    }
+}
+
+void data_native_order(data_array *array, void *values, bool big)
+{
+    size_t size = data_type_size(array->type);
+    unsigned char *at = values, *end = at + (size_t)(array->samples * array->elements) * size;
+    if (big == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) || size == 1)
+        return;
+    for (; at < end; at += size)
+        reverse(at, size);
+}
+
+/* The first value that is not finite as float32, or -1. */
+static int64_t first_bad(const data_array *array)
+{
+    int64_t count = array->samples * array->elements;
+    if (array->type == DATA_F32) {
+        const float *values = array->values;
+        for (int64_t i = 0; i < count; i++)
+            if (!isfinite(values[i]))
+                return i;
+    } else if (array->type == DATA_F64) {
+        const double *values = array->values;
+        for (int64_t i = 0; i < count; i++)
+            if (!isfinite((float)values[i]))
+                return i;
+    }
+    return -1;
+}
+
+bool data_check_finite(const data_array *array, rt_error *error)
+{
+    int64_t bad = first_bad(array);
+    if (bad < 0)
+        return true;
+    double value = array->type == DATA_F32 ? (double)((const float *)array->values)[bad]
+                                           : ((const double *)array->values)[bad];
+    const char *what = isnan(value)   ? "is NaN"
+                       : isinf(value) ? "is infinite"
+                                      : "is too large for float32";
+    return rt_set(error, RT_BAD_INPUT, "%s: sample %lld, element %lld %s (both counted from 0)\n"
+                  "training needs finite numbers: repair or drop that sample", array->path,
+                  (long long)(bad / array->elements), (long long)(bad % array->elements), what);
+}
