@@ -20,7 +20,7 @@ typedef enum AstKind {
     AST_CALL,     /* name, kids = AST_ARG                                     */
     AST_ARG,      /* name or NULL, a = value                                  */
     AST_UNARY,    /* op ('-' or AST_OP_NOT), a                                */
-    AST_BINARY,   /* op, a, b                                                 */
+    AST_BINARY,   /* op, a, b; pos2 = the operator                            */
     AST_IF,       /* a = condition, b = then, c = else                        */
     /* Statements of networks, layers, optimizers, steps, train, report. */
     AST_BIND,     /* kids = AST_NAME (one or more), a = value                 */
@@ -35,7 +35,8 @@ typedef enum AstKind {
     AST_EPOCHS,   /* a                                                        */
     AST_BATCH,    /* a, flag = drop last                                      */
     AST_STEP,     /* name, a = repeat or NULL, kids = body                    */
-    AST_SCAN,     /* kids = body; kept by the grammar for recurrence          */
+    AST_SCAN,     /* name in a (or a..b) along c (AST_NAME or NULL), params = */
+                  /* carried values (AST_BIND of one name each), kids = body  */
     AST_EMIT,     /* a                                                        */
     /* Declarations of a file. */
     AST_IMPORT,   /* text = path                                              */
@@ -54,7 +55,8 @@ typedef enum AstKind {
 /* Operators of AST_UNARY and AST_BINARY; one-character ones are themselves:
  * '+' '-' '*' '/' '^' '@' '%' '<' '>'. */
 enum { AST_OP_LE = 256, AST_OP_GE, AST_OP_EQ, AST_OP_NE,
-       AST_OP_AND, AST_OP_OR, AST_OP_NOT };
+       AST_OP_AND, AST_OP_OR, AST_OP_NOT,
+       AST_OP_RANGE }; /* a..b, only as the sequence of a scan */
 
 typedef struct Ast Ast;
 typedef struct AstList { Ast **at; int n; } AstList;
@@ -73,15 +75,44 @@ struct Ast {
     const char *comment;  /* comment lines before it, for --format, or NULL  */
     const char *trailing; /* comment at the end of its line, or NULL         */
     bool blank;           /* a blank line stood before it, for --format      */
+    const char *closing;  /* comment lines before its `}`, or NULL           */
+    int open_line;        /* of its `{`, 0 without a body                    */
+    int last_line;        /* of its last token, in statements, declarations  */
+    int height;           /* of the tree below, 1 for a leaf                 */
 };
+
+/* A tree higher than this is an error, so that no pass over it overflows the
+ * stack. */
+enum { AST_MAX_HEIGHT = 500 };
+
+/* A body in braces, with the lines of both. */
+typedef struct AstBlock { AstList kids; int open_line, last_line; } AstBlock;
 
 /* Constructors (actions of the grammar call only these). */
 Ast *ast_new(AstKind kind, Pos pos);
-AstList ast_append(AstList list, Ast *kid);
+Ast *ast_make(Ast fields);                  /* a copy, with its height       */
+AstList ast_append(AstList list, Ast *kid); /* a NULL kid is left out        */
+AstList ast_list(Ast *first);
+Ast *ast_body(Ast *node, AstBlock block);   /* node.kids = the block's       */
+Ast *ast_dimension(Ast *expression);        /* `n <= 9` becomes AST_AT_MOST  */
+Ast *ast_call(Ast *name, AstList args);     /* pos2 = the name's place       */
+/* From the start of a to the end of b, where both stand on one line. */
+Pos pos_join(Pos a, Pos b);
+
+/* "network", "a bound value", … for messages; the operator's spelling. */
+const char *ast_kind_name(AstKind kind);
+const char *ast_op_name(int op);
 
 /* Parses the text of source file number `file` (see diag_source()). Reports
  * every syntax error it can recover from; returns NULL after any. */
 Ast *parse(int file);
+
+/* Parses a program: the file at `path` ("-" is stdin) with the declarations
+ * of each file that it imports, once, in place of the first import of it. An
+ * import is looked for beside the file that names it, then in `folders`.
+ * NULL after errors. *files, if not NULL, gets the paths that were read. */
+typedef struct Paths { const char **at; int n, cap; } Paths;
+Ast *parse_program(const char *path, const Paths *folders, Paths *files);
 
 /* The tree as an indented outline, for --emit=ast. */
 void print_ast(Text *out, const Ast *file);

@@ -181,7 +181,7 @@ void fail_usage(const char *form, ...)
 {
     va_list args;
     va_start(args, form);
-    end(EXIT_USAGE, "usage error", form, args);
+    end(EXIT_USAGE, "error", form, args);
 }
 
 void fail_file(const char *form, ...)

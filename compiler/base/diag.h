@@ -25,7 +25,7 @@ typedef struct Message {
 
 /* To stderr, as text or as JSON lines. */
 void print_messages(const Message *, int n);
-/* The message with which aecc ends; kind: "usage error", … */
+/* The message with which aecc ends; kind: "error", "internal error" */
 void print_final(const char *kind, const char *text);
 
 #endif
