@@ -154,7 +154,7 @@ static Inst *pure(Inst proto)
     if (inst)
         return inst;
     inst = copy_of(proto);
-    if (proto.op == L_iconst || proto.op == L_fconst) {
+    if (proto.op == L_iconst || proto.op == L_fconst || proto.op == L_parameter) {
         remember(root, inst);
         return inst;
     }
@@ -166,6 +166,11 @@ static Inst *pure(Inst proto)
 
 #define ARGS(...) .nargs = sizeof((Inst *[]){__VA_ARGS__}) / sizeof(Inst *),             \
                   .args = (Inst *[]){__VA_ARGS__}
+
+Inst *parameter(int which)
+{
+    return pure((Inst){.op = L_parameter, .type = V_INDEX, .integer = which});
+}
 
 /* ---- Index arithmetic ------------------------------------------------------ */
 
@@ -417,6 +422,26 @@ Inst *map_convert(Inst *a, Type to)
     return pure((Inst){.op = L_map, .type = type, .map = OP_convert, ARGS(a)});
 }
 
+Inst *bits_of(Inst *a)
+{
+    return pure((Inst){.op = L_bits, .type = type_as(V_I32, a->type), ARGS(a)});
+}
+
+Inst *float_of(Inst *a)
+{
+    return pure((Inst){.op = L_unbits, .type = type_as(V_F32, a->type), ARGS(a)});
+}
+
+Inst *shift(LoopOp op, Inst *a, int places)
+{
+    return pure((Inst){.op = op, .type = a->type, .integer = places, ARGS(a)});
+}
+
+Inst *bitwise(LoopOp op, Inst *a, Inst *b)
+{
+    return value_of(op, 0, 2, (Inst *[]){a, b}, 0);
+}
+
 Inst *live_mask(Inst *block)
 {
     return pure((Inst){.op = L_live_mask, .type = V_VBOOL, .nargs = block ? 1 : 0,
@@ -537,9 +562,10 @@ void loop_end(Inst *loop, Inst **yield, Inst **results)
 
 Region *loop_kernel(Kernel *kernel)
 {
-    kernel->block = bound(L_parameter, V_INDEX, NULL, PARAMETER_BLOCK);
-    kernel->u0 = bound(L_parameter, V_INDEX, NULL, PARAMETER_U0);
-    kernel->u1 = bound(L_parameter, V_INDEX, NULL, PARAMETER_U1);
-    kernel->live = bound(L_parameter, V_INDEX, NULL, PARAMETER_LIVE);
-    return loop_into(&kernel->body);
+    Region *before = loop_into(&kernel->body);
+    kernel->block = parameter(PARAMETER_BLOCK);
+    kernel->u0 = parameter(PARAMETER_U0);
+    kernel->u1 = parameter(PARAMETER_U1);
+    kernel->live = parameter(PARAMETER_LIVE);
+    return before;
 }

@@ -154,6 +154,7 @@ extern const char *const value_type_name[V_NONE + 1];
 Region *loop_into(Region *);               /* sets it, returns the one before */
 /* Gives the kernel block, u0, u1, live; its body becomes the current region. */
 Region *loop_kernel(Kernel *);
+Inst *parameter(int which);                /* PARAMETER_…                    */
 Inst *iconst(int64_t);                     /* folded: equal ones are shared  */
 Inst *iadd(Inst *, Inst *);                /* folds constants                */
 Inst *imul(Inst *, int64_t);
@@ -175,6 +176,10 @@ Inst *map2(Op, Inst *, Inst *);
 Inst *map_pow(Inst *, double exponent);
 Inst *map_select(Inst *p, Inst *a, Inst *b);
 Inst *map_convert(Inst *, Type);           /* of V_INDEX too                 */
+Inst *bits_of(Inst *);                     /* f32 -> i32, the same bits      */
+Inst *float_of(Inst *);                    /* i32 -> f32, the same bits      */
+Inst *shift(LoopOp, Inst *, int places);   /* L_shl, L_shr, L_sar of an i32  */
+Inst *bitwise(LoopOp, Inst *, Inst *);     /* L_xor, L_mulhi; map2 has and, or */
 Inst *live_mask(Inst *block);              /* V_VBOOL: lane is a live sample */
 Inst *lane_sum(Inst *);                    /* 16 lanes by the fixed tree     */
 Inst *lane_max(Inst *);

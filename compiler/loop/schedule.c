@@ -1,0 +1,86 @@
+/* What a contraction looks like to the machine, decided from shapes alone:
+ * the order of a sum follows from it, so nothing about threads, target or
+ * effort may enter here. */
+#include "loop/lower.h"
+
+/* Is `var` the index of the tensor's last axis, alone and as it is? */
+static bool indexes_last_axis(const Affine *map, Shape shape, int var) {
+    if (shape.rank == 0)
+        return false;
+    const Affine *a = &map[shape.rank - 1];
+    return a->terms == 1 && a->var[0] == var && a->coefficient[0] == 1 &&
+           a->constant == 0;
+}
+
+static bool mentions(const Affine *map, Shape shape, int var) {
+    for (int i = 0; i < shape.rank; i++)
+        for (int t = 0; t < map[i].terms; t++)
+            if (map[i].var[t] == var && map[i].coefficient[t] != 0)
+                return true;
+    return false;
+}
+
+static int mentions_in_axes(const Affine *map, Shape shape, int var) {
+    int n = 0;
+    for (int i = 0; i < shape.rank; i++)
+        for (int t = 0; t < map[i].terms; t++)
+            n += map[i].var[t] == var;
+    return n;
+}
+
+/* No index has two terms: nothing slides over anything. */
+static bool has_windows(const Node *n) {
+    const Contraction *c = &n->attr.contraction;
+    for (int m = 0; m <= n->nin; m++) {
+        Shape s = m == 0 ? n->shape : n->in[m - 1]->shape;
+        for (int i = 0; i < s.rank; i++)
+            if (c->map[m][i].terms > 1 || c->map[m][i].constant != 0)
+                return true;
+    }
+    return false;
+}
+
+/* The variable whose values can stand in neighboring lanes: the last axis of
+ * the output and of exactly one operand, in which it is contiguous. */
+static int find_lane_var(const Node *n) {
+    const Contraction *c = &n->attr.contraction;
+    if (n->nin != 2 || n->shape.rank == 0 || has_windows(n))
+        return -1;
+    const Affine *last = &c->map[0][n->shape.rank - 1];
+    if (last->terms != 1 || last->coefficient[0] != 1)
+        return -1;
+    int var = last->var[0];
+    if (c->extent[var] <= 8 || mentions_in_axes(c->map[0], n->shape, var) != 1)
+        return -1;
+    int holders = 0;
+    for (int m = 1; m <= 2; m++) {
+        Node *operand = n->in[m - 1];
+        if (!mentions(c->map[m], operand->shape, var))
+            continue;
+        int64_t offset, stride[MAX_RANK];
+        if (!indexes_last_axis(c->map[m], operand->shape, var) ||
+            mentions_in_axes(c->map[m], operand->shape, var) != 1 ||
+            !view_strides(operand, &offset, stride) ||
+            stride[operand->shape.rank - 1] != 1)
+            return -1;
+        holders++;
+    }
+    return holders == 1 ? var : -1;
+}
+
+ContractClass contract_class(const Node *n, int *lane_var) {
+    *lane_var = -1;
+    if (n->shape.batch)
+        return CONTRACT_SAMPLES;
+    bool batch = n->in[0]->shape.batch || (n->nin > 1 && n->in[1]->shape.batch);
+    int var = find_lane_var(n);
+    if (!batch) {
+        *lane_var = var;
+        return CONTRACT_FREE;
+    }
+    if (var >= 0 && n->in[0]->shape.batch && n->in[1]->shape.batch) {
+        *lane_var = var;
+        return CONTRACT_ROWS;
+    }
+    return CONTRACT_LANE_SUM;
+}

@@ -1,0 +1,90 @@
+/* Views: operations that only say where an element is. A chain of them over
+ * a tensor in memory is an affine address when no reshape breaks it. */
+#include "loop/lower.h"
+
+bool op_is_view(Op op) {
+    switch (op) {
+    case OP_reshape: case OP_transpose: case OP_broadcast: case OP_slice:
+    case OP_reverse: case OP_stop_gradient:
+        return true;
+    default:
+        return false;
+    }
+}
+
+Node *view_base(Node *n) {
+    while (op_is_view(n->op))
+        n = n->in[0];
+    return n;
+}
+
+static void natural_strides(Shape shape, int64_t stride[MAX_RANK]) {
+    int64_t s = 1;
+    for (int i = shape.rank - 1; i >= 0; i--) {
+        stride[i] = s;
+        s *= shape.dim[i];
+    }
+}
+
+static void base_strides(Shape shape, int64_t stride[MAX_RANK]) {
+    if (shape.batch)
+        natural_strides(shape, stride);
+    else
+        storage_of(shape, stride);
+}
+
+/* Axes of length 1 may have any stride: they never move. */
+static bool is_natural(Shape shape, const int64_t *stride) {
+    int64_t expected[MAX_RANK];
+    natural_strides(shape, expected);
+    for (int i = 0; i < shape.rank; i++)
+        if (shape.dim[i] != 1 && stride[i] != expected[i])
+            return false;
+    return true;
+}
+
+bool view_strides(Node *n, int64_t *offset, int64_t stride[MAX_RANK]) {
+    if (!op_is_view(n->op)) {
+        *offset = 0;
+        base_strides(n->shape, stride);
+        return true;
+    }
+    Node *in = n->in[0];
+    int64_t s[MAX_RANK];
+    if (!view_strides(in, offset, s))
+        return false;
+    switch (n->op) {
+    case OP_reshape:
+        if (!is_natural(in->shape, s))
+            return false;
+        natural_strides(n->shape, stride);
+        return true;
+    case OP_transpose:
+        for (int i = 0; i < n->shape.rank; i++)
+            stride[i] = s[n->attr.permutation[i]];
+        return true;
+    case OP_broadcast:
+        for (int i = 0; i < n->shape.rank; i++) {
+            int from = n->attr.map[i];
+            stride[i] = from < 0 || in->shape.dim[from] == 1 ? 0 : s[from];
+        }
+        return in->shape.batch == n->shape.batch;
+    case OP_slice:
+        for (int i = 0; i < n->shape.rank; i++) {
+            *offset += n->attr.slice.start[i] * s[i];
+            stride[i] = s[i] * n->attr.slice.stride[i];
+        }
+        return true;
+    case OP_reverse:
+        for (int i = 0; i < n->shape.rank; i++) {
+            bool flip = n->attr.reverse[i];
+            *offset += flip ? (n->shape.dim[i] - 1) * s[i] : 0;
+            stride[i] = flip ? -s[i] : s[i];
+        }
+        return true;
+    default:                                    /* stop_gradient */
+        for (int i = 0; i < n->shape.rank; i++)
+            stride[i] = s[i];
+        return true;
+    }
+}
