@@ -199,6 +199,8 @@ Node *graph_pow(Node *a, double exponent)
 {
     Attr attr = no_attr;
     attr.number = exponent;
+    if (exponent == 0)
+        return graph_const(a->shape, 1);
     return exponent == 1 ? a : build(OP_pow, T_F32, a->shape, 1, &a, &attr);
 }
 
@@ -505,4 +507,30 @@ void graph_rewrite(int n, Node **roots, Node *(*replace)(Node *, void *), void *
     for (int i = 0; i < n; i++)
         roots[i] = now[roots[i]->id];
     graph_at(pos, layer);
+}
+
+void rewrite_model(Model *m, void (*rewrite)(int n, Node **roots))
+{
+    Node **roots = NULL;
+    int n = 0, cap = 0;
+    for (int i = 0; i < m->nfns; i++) {
+        for (int j = 0; j < m->fns[i]->noutputs; j++)
+            PUSH(roots, n, cap, m->fns[i]->outputs[j]);
+        for (int j = 0; j < m->fns[i]->nupdates; j++)
+            PUSH(roots, n, cap, m->fns[i]->values[j]);
+    }
+    for (int i = 0; i < m->nvars; i++)
+        if (m->vars[i]->init)
+            PUSH(roots, n, cap, m->vars[i]->init);
+    rewrite(n, roots);
+    n = 0;
+    for (int i = 0; i < m->nfns; i++) {
+        for (int j = 0; j < m->fns[i]->noutputs; j++)
+            m->fns[i]->outputs[j] = roots[n++];
+        for (int j = 0; j < m->fns[i]->nupdates; j++)
+            m->fns[i]->values[j] = roots[n++];
+    }
+    for (int i = 0; i < m->nvars; i++)
+        if (m->vars[i]->init)
+            m->vars[i]->init = roots[n++];
 }

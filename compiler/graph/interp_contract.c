@@ -12,7 +12,7 @@ typedef struct Walk {
     Shape shape[3];                        /* out, a, b                      */
     int64_t step[3][MAX_VARS];             /* elements for each variable     */
     int64_t point[MAX_VARS];
-    double *base[3];
+    double *base[3];                       /* NULL: only count               */
     bool float32;
     bool once[MAX_VARS];                   /* counting: one value for all    */
     double points;                         /* counted                        */
@@ -48,20 +48,21 @@ static void cut(const Walk *w, const Affine *f, int64_t size, int v, int64_t *lo
     *hi = last < *hi ? last : *hi;
 }
 
-static void visit(Walk *w, double *out, const double *a, const double *b)
+static void visit(Walk *w, const int64_t at[3])
 {
-    if (!out)
+    if (!w->base[0]) {
         w->points++;
-    else if (w->float32)
-        *out = b ? fmaf((float)*a, (float)*b, (float)*out) : (float)*out + (float)*a;
-    else
-        *out += b ? *a * *b : *a;
+        return;
+    }
+    double *out = w->base[0] + at[0], a = w->base[1][at[1]];
+    double b = w->nroles > 2 ? w->base[2][at[2]] : 1;
+    *out = w->float32 ? fmaf((float)a, (float)b, (float)*out) : *out + a * b;
 }
 
-static void walk(Walk *w, int v, double *out, const double *a, const double *b)
+static void walk(Walk *w, int v, const int64_t at[3])
 {
     if (v == w->c->nvars) {
-        visit(w, out, a, b);
+        visit(w, at);
         return;
     }
     int64_t lo = 0, hi = w->once[v] ? 0 : w->c->extent[v] - 1;
@@ -70,20 +71,22 @@ static void walk(Walk *w, int v, double *out, const double *a, const double *b)
             if (last_var(&w->c->map[role][i]) == v)
                 cut(w, &w->c->map[role][i], w->shape[role].dim[i], v, &lo, &hi);
     for (int64_t p = lo; p <= hi; p++) {
+        int64_t next[3];
         w->point[v] = p;
-        walk(w, v + 1, out ? out + p * w->step[0][v] : NULL, a ? a + p * w->step[1][v] : NULL,
-             b ? b + p * w->step[2][v] : NULL);
+        for (int role = 0; role < 3; role++)
+            next[role] = at[role] + p * w->step[role][v];
+        walk(w, v + 1, next);
     }
 }
 
-/* Sets steps; the offset at point zero of each role. False: never inside. */
+/* Sets steps and the offset of each role at point zero. False: never inside. */
 static bool begin(Walk *w, const Node *n, int64_t offset[3])
 {
     *w = (Walk){.c = &n->attr.contraction, .nroles = n->nin + 1};
+    offset[0] = offset[1] = offset[2] = 0;
     for (int role = 0; role < w->nroles; role++) {
         w->shape[role] = role ? n->in[role - 1]->shape : n->shape;
         int64_t stride = 1;
-        offset[role] = 0;
         for (int i = w->shape[role].rank - 1; i >= 0; i--) {
             const Affine *f = &w->c->map[role][i];
             offset[role] += stride * f->constant;
@@ -107,9 +110,11 @@ void interpret_contract(Frame *f, const Node *n)
         if (n->in[i]->shape.batch)
             samples = f->run->samples;
     w.float32 = f->run->float32;
-    for (int64_t s = 0; s < samples; s++)
-        walk(&w, 0, sample_of(f, n, s) + offset[0], sample_of(f, n->in[0], s) + offset[1],
-             n->nin > 1 ? sample_of(f, n->in[1], s) + offset[2] : NULL);
+    for (int64_t s = 0; s < samples; s++) {
+        for (int role = 0; role < w.nroles; role++)
+            w.base[role] = sample_of(f, role ? n->in[role - 1] : n, s);
+        walk(&w, 0, offset);
+    }
 }
 
 static bool always_inside(const Contraction *c, const Affine *f, int64_t size)
@@ -140,6 +145,6 @@ double contraction_flops(const Node *n)
         }
     for (int v = 0; v < w.c->nvars; v++)
         times *= w.once[v] ? (double)w.c->extent[v] : 1;
-    walk(&w, 0, NULL, NULL, NULL);
+    walk(&w, 0, offset);
     return w.points * times;
 }

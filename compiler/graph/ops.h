@@ -42,5 +42,7 @@ Shape shape_gather_rows(Shape table, Shape index);
 /* Whether all elements are one constant, by way of broadcasts; which it is. */
 bool splat_of(const Node *, double *number);
 bool is_splat(const Node *, double number);
+/* rewrite(n, roots) on all outputs, updates and initial values of a model. */
+void rewrite_model(Model *, void (*rewrite)(int n, Node **roots));
 
 #endif
