@@ -1,0 +1,433 @@
+/* describe: the descriptor of a trainer.
+ *
+ * Needs:      a Model after plan() and lower(): every Fn has its Program,
+ *             every buffer its offset.
+ * Guarantees: one JSON object in the form that runtime/aecc_rt.h states;
+ *             the same model gives the same bytes.
+ * Example:    param encoder.dense_1.kernel: [784, 100] at offset 0
+ *   becomes   {"name":"encoder.dense_1.kernel","kind":"param","type":"f32",
+ *              "shape":[784,100],"strides":[112,1],"offset":0,"bytes":351232,…}
+ */
+#include <string.h>
+
+#include "../aecc.h"
+#include "../loop/loop.h"
+
+static const char *const var_kind[] = { "param", "state", "slot", "count" };
+static const char *const fn_kind[] = { "init", "step", "objective", "network",
+                                       "report" };
+static const char *const data_kind[] = { "file", "split", "zip", "concat" };
+
+static void put(Text *t, const char *s)
+{
+    text_put(t, s, strlen(s));
+}
+
+static void put_bool(Text *t, const char *key, bool value)
+{
+    text_printf(t, "\"%s\":%s", key, value ? "true" : "false");
+}
+
+static void put_int(Text *t, const char *key, int64_t value)
+{
+    text_printf(t, "\"%s\":%lld", key, (long long)value);
+}
+
+static void put_string(Text *t, const char *s)
+{
+    if (!s) {
+        put(t, "null");
+        return;
+    }
+    put(t, "\"");
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c == '"' || c == '\\')
+            text_printf(t, "\\%c", c);
+        else if (c < 0x20)
+            text_printf(t, "\\u%04x", c);
+        else
+            text_put(t, s, 1);
+    }
+    put(t, "\"");
+}
+
+static void put_field(Text *t, const char *key, const char *value)
+{
+    text_printf(t, "\"%s\":", key);
+    put_string(t, value);
+}
+
+static void put_list(Text *t, const char *key, int n, const int64_t *value)
+{
+    text_printf(t, "\"%s\":[", key);
+    for (int i = 0; i < n; i++)
+        text_printf(t, "%s%lld", i ? "," : "", (long long)value[i]);
+    put(t, "]");
+}
+
+static void separate(Text *t, int i)
+{
+    if (i)
+        put(t, ",\n ");
+}
+
+static int fn_index(const Model *m, const Fn *fn)
+{
+    for (int i = 0; i < m->nfns; i++)
+        if (m->fns[i] == fn)
+            return i;
+    die("a function that is not in the model: %s", fn->name);
+}
+
+/* ---- Variables ------------------------------------------------------------ */
+
+static void put_var(Text *t, const Var *v)
+{
+    int64_t stride[MAX_RANK];
+    int64_t elements = storage_of(v->shape, stride);
+    put(t, "{");
+    put_field(t, "name", v->name);
+    put(t, ",");
+    put_field(t, "kind", var_kind[v->kind]);
+    put(t, ",");
+    put_field(t, "type", v->type == T_F32 ? "f32" : "i32");
+    put(t, ",");
+    put_list(t, "shape", v->shape.rank, v->shape.dim);
+    put(t, ",");
+    put_list(t, "strides", v->shape.rank, stride);
+    put(t, ",");
+    put_int(t, "offset", v->offset);
+    put(t, ",");
+    put_int(t, "bytes", elements * 4);
+    put(t, ",");
+    put_field(t, "owner", v->owner ? v->owner->name : NULL);
+    put(t, "}");
+}
+
+/* ---- Functions ------------------------------------------------------------ */
+
+/* What the runtime needs to find a tensor: in a block, element (i, j, …) of
+ * lane l is number (i * strides[0] + …) * LANES + l, or with "row" above zero
+ * l * row + (i * strides[0] + …). */
+static void put_tensor(Text *t, const char *name, const Node *node, const Buffer *b)
+{
+    put(t, "{");
+    put_field(t, "name", name);
+    put(t, ",");
+    put_field(t, "type", node->type == T_F32 ? "f32" : "i32");
+    put(t, ",");
+    put_list(t, "shape", b->shape.rank, b->shape.dim);
+    put(t, ",");
+    put_bool(t, "batch", b->space == IN_BLOCK);
+    put(t, ",");
+    put_int(t, "offset", b->offset);
+    put(t, ",");
+    put_list(t, "strides", b->shape.rank, b->stride);
+    put(t, ",");
+    put_int(t, "row", b->rows ? b->size / (4 * LANES) : 0);
+    put(t, "}");
+}
+
+/* Does the work of the kernel grow with the batch? */
+static bool grows(const Kernel *k)
+{
+    if (k->kind == KERNEL_BLOCK)
+        return true;
+    for (int i = 0; i < k->nodes.n; i++) {
+        const Node *node = k->nodes.at[i];
+        if (node->shape.batch)
+            return true;
+        for (int j = 0; j < node->nin; j++)
+            if (node->in[j]->shape.batch)
+                return true;
+    }
+    return false;
+}
+
+static void put_kernel(Text *t, const Kernel *k)
+{
+    put(t, "{");
+    put_field(t, "name", k->name);
+    put(t, ",");
+    put_field(t, "kind", k->kind == KERNEL_BLOCK ? "block" : "unit");
+    put(t, ",");
+    put_field(t, "layer", k->layer);
+    put(t, ",");
+    put_int(t, "line", k->pos.line);
+    put(t, ",\"flops\":");
+    text_double(t, k->flops);
+    put(t, ",\"bytes\":");
+    text_double(t, k->bytes);
+    put(t, ",");
+    put_int(t, "units", k->units);
+    put(t, ",");
+    put_bool(t, "each_sample", grows(k));
+    put(t, "}");
+}
+
+static void put_fn(Text *t, const Fn *fn)
+{
+    const Program *p = fn->program;
+    put(t, "{");
+    put_field(t, "name", fn->name);
+    put(t, ",");
+    put_field(t, "kind", fn_kind[fn->kind]);
+    put(t, ",\"inputs\":[");
+    for (int i = 0; i < fn->ninputs; i++) {
+        separate(t, i);
+        put_tensor(t, fn->input_names[i], fn->inputs[i], p->input_buffers[i]);
+    }
+    put(t, "],\n \"outputs\":[");
+    for (int i = 0; i < fn->noutputs; i++) {
+        separate(t, i);
+        put_tensor(t, fn->output_names ? fn->output_names[i] : NULL, fn->outputs[i],
+                   p->output_buffers[i]);
+    }
+    put(t, "],\n \"updates\":[");
+    for (int i = 0; i < fn->nupdates; i++) {
+        put(t, i ? "," : "");
+        put_string(t, fn->targets[i]->name);
+    }
+    put(t, "],\n \"kernels\":[");
+    for (int i = 0; i < p->nkernels; i++) {
+        separate(t, i);
+        put_kernel(t, p->kernels[i]);
+    }
+    put(t, "]}");
+}
+
+/* ---- Data ----------------------------------------------------------------- */
+
+static void put_file(Text *t, const Model *m, const Data *d)
+{
+    int index = 0;
+    while (index < m->ndata && m->data[index] != d)
+        index++;
+    put(t, ",");
+    put_int(t, "index", index);
+    put(t, ",");
+    put_field(t, "reader", d->reader);
+    put(t, ",");
+    put_field(t, "path", d->path);
+    put(t, ",");
+    if (d->shaped)
+        put_list(t, "shape", d->shape.rank, d->shape.dim);
+    else
+        put(t, "\"shape\":null");
+    put(t, ",");
+    put_field(t, "type", d->type == T_F32 ? "f32" : "i32");
+    put(t, ",\"affine\":");
+    if (!d->affine) {
+        put(t, "null");
+        return;
+    }
+    const double factor[3] = { d->divide, d->multiply, d->add };
+    for (int i = 0; i < 3; i++) {
+        put(t, i ? "," : "[");
+        text_double(t, factor[i]);
+    }
+    put(t, "]");
+}
+
+static void put_data(Text *t, const Model *m, const Data *d);
+
+static void put_split(Text *t, const Model *m, const Data *d)
+{
+    put(t, ",\"of\":");
+    put_data(t, m, d->parts[0]);
+    put(t, ",");
+    put_bool(t, "last", d->last);
+    put(t, ",");
+    put_bool(t, "rest", d->rest);
+    put(t, ",");
+    if (d->fraction > 0) {
+        put(t, "\"fraction\":");
+        text_double(t, d->fraction);
+    } else {
+        put_int(t, "count", d->count);
+    }
+}
+
+static void put_parts(Text *t, const Model *m, const Data *d)
+{
+    put(t, ",\"parts\":[");
+    for (int i = 0; i < d->nparts; i++) {
+        separate(t, i);
+        put_data(t, m, d->parts[i]);
+    }
+    put(t, "]");
+}
+
+static void put_data(Text *t, const Model *m, const Data *d)
+{
+    if (!d) {
+        put(t, "null");
+        return;
+    }
+    put(t, "{");
+    put_field(t, "kind", data_kind[d->kind]);
+    put(t, ",");
+    put_field(t, "name", d->name);
+    if (d->kind == DATA_FILE)
+        put_file(t, m, d);
+    else if (d->kind == DATA_SPLIT)
+        put_split(t, m, d);
+    else
+        put_parts(t, m, d);
+    put(t, "}");
+}
+
+/* ---- Networks, train blocks, reports -------------------------------------- */
+
+static void put_network(Text *t, const Model *m, const Network *network)
+{
+    put(t, "{");
+    put_field(t, "name", network->name);
+    put(t, ",");
+    put_int(t, "function", fn_index(m, network->fn));
+    put(t, ",\"layers\":[");
+    for (int i = 0; i < network->nlayers; i++) {
+        const LayerInfo *layer = &network->layers[i];
+        separate(t, i);
+        put(t, "{");
+        put_field(t, "name", layer->name);
+        put(t, ",");
+        put_field(t, "type", layer->type);
+        put(t, ",");
+        put_list(t, "output", layer->output.rank, layer->output.dim);
+        put(t, ",");
+        put_int(t, "params", layer->params);
+        put(t, ",");
+        put_int(t, "untrained", layer->untrained);
+        put(t, ",");
+        put_int(t, "line", layer->pos.line);
+        put(t, "}");
+    }
+    put(t, "]}");
+}
+
+static void put_train(Text *t, const Model *m, const Train *train)
+{
+    put(t, "{\"data\":");
+    put_data(t, m, train->data);
+    put(t, ",\n \"validation\":");
+    put_data(t, m, train->validation);
+    put(t, ",\n \"objective\":");
+    if (train->objective)
+        text_printf(t, "%d", fn_index(m, train->objective));
+    else
+        put(t, "null");
+    put(t, ",\"steps\":[");
+    for (int i = 0; i < train->nsteps; i++) {
+        put(t, i ? ",{" : "{");
+        put_field(t, "name", train->steps[i].name);
+        put(t, ",");
+        put_int(t, "function", fn_index(m, train->steps[i].fn));
+        put(t, ",");
+        put_int(t, "repeat", train->steps[i].repeat);
+        put(t, "}");
+    }
+    put(t, "],");
+    put_int(t, "epochs", train->epochs);
+    put(t, ",");
+    put_int(t, "batch", train->batch);
+    put(t, ",");
+    put_bool(t, "drop_last", train->drop_last);
+    put(t, ",");
+    put_int(t, "line", train->pos.line);
+    put(t, "}");
+}
+
+static void put_report(Text *t, const Model *m, const Report *report)
+{
+    put(t, "{");
+    put_field(t, "kind", report->kind);
+    put(t, ",\"data\":");
+    put_data(t, m, report->data);
+    put(t, ",");
+    put_int(t, "function", fn_index(m, report->fn));
+    put(t, ",\"options\":{");
+    for (int i = 0; i < report->noptions; i++) {
+        put(t, i ? "," : "");
+        put_field(t, report->option_names[i], report->option_values[i]);
+    }
+    put(t, "}}");
+}
+
+/* ---- The whole ------------------------------------------------------------ */
+
+/* Identifies the program: its graph and its memory. FNV-1a, 64 bits. */
+static uint64_t hash_of(const Model *m, const char *body, size_t n)
+{
+    Text graph = { 0 };
+    print_graph(&graph, m);
+    uint64_t h = 0xcbf29ce484222325;
+    for (size_t i = 0; i < graph.n; i++)
+        h = (h ^ (unsigned char)graph.at[i]) * 0x100000001b3;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char)body[i]) * 0x100000001b3;
+    return h;
+}
+
+static void put_sizes(Text *t, const Model *m)
+{
+    int64_t fixed = 0, block = 0;
+    for (int i = 0; i < m->nfns; i++) {
+        const Program *p = m->fns[i]->program;
+        fixed = p->fixed_bytes > fixed ? p->fixed_bytes : fixed;
+        block = p->block_bytes > block ? p->block_bytes : block;
+    }
+    put_int(t, "fixed_bytes", m->fixed_bytes + fixed);
+    put(t, ",");
+    put_int(t, "block_bytes", block);
+}
+
+/* "key":[…] of n things, one a line. */
+#define PUT_ARRAY(t, key, n, put_one)                                        \
+    do {                                                                     \
+        text_printf(t, ",\n\"%s\":[", key);                                  \
+        for (int i = 0; i < (n); i++) {                                      \
+            separate(t, i);                                                  \
+            put_one;                                                         \
+        }                                                                    \
+        put(t, "]");                                                         \
+    } while (0)
+
+static void put_reconstruct(Text *t, const Model *m)
+{
+    put(t, ",\n\"reconstruct\":");
+    if (!m->reconstruct) {
+        put(t, "null");
+        return;
+    }
+    put(t, "{");
+    put_int(t, "function", fn_index(m, m->reconstruct));
+    put(t, ",\"data\":");
+    put_data(t, m, m->reconstruct_data);
+    put(t, "}");
+}
+
+char *describe(const Model *m)
+{
+    Text body = { 0 }, all = { 0 };
+    put_sizes(&body, m);
+    PUT_ARRAY(&body, "vars", m->nvars, put_var(&body, m->vars[i]));
+    PUT_ARRAY(&body, "functions", m->nfns, put_fn(&body, m->fns[i]));
+    PUT_ARRAY(&body, "data", m->ndata, put_data(&body, m, m->data[i]));
+    PUT_ARRAY(&body, "networks", m->nnetworks, put_network(&body, m, &m->networks[i]));
+    PUT_ARRAY(&body, "train", m->ntrains, put_train(&body, m, &m->trains[i]));
+    PUT_ARRAY(&body, "reports", m->nreports, put_report(&body, m, &m->reports[i]));
+    put_reconstruct(&body, m);
+    put(&all, "{");
+    put_field(&all, "aecc", AECC_VERSION);
+    put(&all, ",");
+    put_field(&all, "name", m->name);
+    put(&all, ",");
+    put_field(&all, "source", m->source);
+    text_printf(&all, ",\"hash\":\"%016llx\",\n",
+                (unsigned long long)hash_of(m, body.at, body.n));
+    text_put(&all, body.at, body.n);
+    text_put(&all, "}\n", 3);
+    return all.at;
+}

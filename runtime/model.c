@@ -1,0 +1,280 @@
+/* The descriptor of generated code (its JSON is in aecc_rt.h) as structures.
+ * aecc wrote it: whatever is missing here is a defect of aecc. */
+#include "rt.h"
+
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+void rt_defect(const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    rt_fail(RT_DEFECT, "a defect of aecc: %s\nplease report it with the .nn file", text);
+}
+
+/* ---- Fields --------------------------------------------------------------- */
+
+static json_t *field(const json_t *object, const char *key)
+{
+    json_t *value = json_object_get(object, key);
+    if (!value)
+        rt_defect("the descriptor lacks \"%s\"", key);
+    return value;
+}
+
+static int64_t whole(const json_t *object, const char *key)
+{
+    return (int64_t)json_integer_value(field(object, key));
+}
+
+static double number(const json_t *object, const char *key)
+{
+    return json_number_value(field(object, key));
+}
+
+static bool flag(const json_t *object, const char *key)
+{
+    return json_is_true(json_object_get(object, key));
+}
+
+/* NULL for null. The document lives as long as the process. */
+static const char *text(const json_t *object, const char *key)
+{
+    return json_string_value(field(object, key));
+}
+
+static int list(const json_t *object, const char *key, int64_t out[RT_MAX_RANK])
+{
+    const json_t *array = field(object, key);
+    size_t n = json_array_size(array);
+    if (n > RT_MAX_RANK)
+        rt_defect("\"%s\" has %zu dimensions", key, n);
+    for (size_t i = 0; i < n; i++)
+        out[i] = (int64_t)json_integer_value(json_array_get(array, i));
+    return (int)n;
+}
+
+/* "key": [ … ] as an array of structures, each filled by `read`. */
+static void *array(const json_t *object, const char *key, size_t size, int *n,
+                   void (*read)(void *, const json_t *))
+{
+    const json_t *items = field(object, key);
+    *n = (int)json_array_size(items);
+    char *out = rt_alloc((size_t)(*n ? *n : 1), size);
+    for (int i = 0; i < *n; i++)
+        read(out + (size_t)i * size, json_array_get(items, (size_t)i));
+    return out;
+}
+
+static int choice(const json_t *object, const char *key, const char *const *names, int n)
+{
+    const char *name = text(object, key);
+    for (int i = 0; i < n; i++)
+        if (name && !strcmp(name, names[i]))
+            return i;
+    rt_defect("\"%s\" is %s", key, name ? name : "null");
+}
+
+/* A function's index, -1 for null. */
+static int function_index(const json_t *object, const char *key)
+{
+    return json_is_null(field(object, key)) ? -1 : (int)whole(object, key);
+}
+
+/* ---- Parts ---------------------------------------------------------------- */
+
+static void read_tensor(void *out, const json_t *object)
+{
+    rt_tensor *t = out;
+    t->name = text(object, "name");
+    t->integer = !strcmp(text(object, "type"), "i32");
+    t->batch = flag(object, "batch");
+    t->rank = list(object, "shape", t->shape);
+    list(object, "strides", t->strides);
+    t->elements = 1;
+    for (int i = 0; i < t->rank; i++)
+        t->elements *= t->shape[i];
+    t->offset = whole(object, "offset");
+    t->row = json_object_get(object, "row") ? whole(object, "row") : 0;
+}
+
+static void read_var(void *out, const json_t *object)
+{
+    static const char *const kinds[] = { "param", "state", "slot", "count" };
+    rt_var *v = out;
+    read_tensor(&v->tensor, object);
+    v->kind = (rt_var_kind)choice(object, "kind", kinds, 4);
+    v->bytes = whole(object, "bytes");
+}
+
+static void read_kernel(void *out, const json_t *object)
+{
+    rt_kernel *k = out;
+    k->name = text(object, "name");
+    k->layer = text(object, "layer");
+    k->each_sample = flag(object, "each_sample");
+    k->line = (int)whole(object, "line");
+    k->flops = number(object, "flops");
+    k->bytes = number(object, "bytes");
+}
+
+static void read_function(void *out, const json_t *object)
+{
+    static const char *const kinds[] = { "init", "step", "objective", "network", "report" };
+    rt_function *f = out;
+    f->name = text(object, "name");
+    f->kind = (rt_fn_kind)choice(object, "kind", kinds, 5);
+    f->inputs = array(object, "inputs", sizeof *f->inputs, &f->ninputs, read_tensor);
+    f->outputs = array(object, "outputs", sizeof *f->outputs, &f->noutputs, read_tensor);
+    f->kernels = array(object, "kernels", sizeof *f->kernels, &f->nkernels, read_kernel);
+    for (int i = 0; i < f->ninputs; i++)
+        f->inputs[i].batch = true;
+}
+
+static void read_file(rt_tree *t, const json_t *object)
+{
+    t->index = (int)whole(object, "index");
+    t->reader = text(object, "reader");
+    t->path = text(object, "path");
+    if (!json_is_null(field(object, "shape")))
+        t->rank = list(object, "shape", t->shape);
+    const json_t *affine = field(object, "affine");
+    t->scaled = json_is_array(affine);
+    if (t->scaled)
+        t->affine = (data_affine){
+            .divide = (float)json_number_value(json_array_get(affine, 0)),
+            .multiply = (float)json_number_value(json_array_get(affine, 1)),
+            .add = (float)json_number_value(json_array_get(affine, 2)),
+        };
+}
+
+static void read_tree(void *out, const json_t *object)
+{
+    static const char *const kinds[] = { "file", "split", "zip", "concat" };
+    rt_tree *t = out;
+    t->kind = (rt_tree_kind)choice(object, "kind", kinds, 4);
+    t->name = text(object, "name");
+    t->rank = -1;
+    if (t->kind == RT_FILE) {
+        read_file(t, object);
+    } else if (t->kind == RT_SPLIT) {
+        t->nparts = 1;
+        t->parts = rt_alloc(1, sizeof *t->parts);
+        read_tree(t->parts, field(object, "of"));
+        t->last = flag(object, "last");
+        t->rest = flag(object, "rest");
+        t->count = json_integer_value(json_object_get(object, "count"));
+        t->fraction = json_number_value(json_object_get(object, "fraction"));
+    } else {
+        t->parts = array(object, "parts", sizeof *t->parts, &t->nparts, read_tree);
+    }
+}
+
+/* NULL for null. */
+static rt_tree *tree(const json_t *object, const char *key)
+{
+    const json_t *value = field(object, key);
+    if (json_is_null(value))
+        return NULL;
+    rt_tree *t = rt_alloc(1, sizeof *t);
+    read_tree(t, value);
+    return t;
+}
+
+static void read_layer(void *out, const json_t *object)
+{
+    rt_layer *l = out;
+    l->name = text(object, "name");
+    l->type = text(object, "type");
+    l->rank = list(object, "output", l->output);
+    l->params = whole(object, "params");
+    l->untrained = whole(object, "untrained");
+}
+
+static void read_network(void *out, const json_t *object)
+{
+    rt_network *n = out;
+    n->name = text(object, "name");
+    n->function = function_index(object, "function");
+    n->layers = array(object, "layers", sizeof *n->layers, &n->nlayers, read_layer);
+}
+
+static void read_step(void *out, const json_t *object)
+{
+    rt_step *s = out;
+    s->name = text(object, "name");
+    s->function = function_index(object, "function");
+    s->repeat = whole(object, "repeat");
+}
+
+static void read_train(void *out, const json_t *object)
+{
+    rt_train *t = out;
+    t->data = tree(object, "data");
+    t->validation = tree(object, "validation");
+    t->objective = function_index(object, "objective");
+    t->steps = array(object, "steps", sizeof *t->steps, &t->nsteps, read_step);
+    t->epochs = whole(object, "epochs");
+    t->batch = whole(object, "batch");
+    t->drop_last = flag(object, "drop_last");
+}
+
+static void read_report(void *out, const json_t *object)
+{
+    rt_report *r = out;
+    r->kind = text(object, "kind");
+    r->data = tree(object, "data");
+    r->function = function_index(object, "function");
+    const json_t *count = json_object_get(field(object, "options"), "count");
+    if (count)
+        r->count = atoll(json_string_value(count));
+}
+
+static void read_reconstruct(rt_model *m, const json_t *root)
+{
+    const json_t *object = field(root, "reconstruct");
+    m->reconstruct = -1;
+    if (json_is_null(object))
+        return;
+    m->reconstruct = function_index(object, "function");
+    m->reconstruct_data = tree(object, "data");
+}
+
+/* ---- The whole ------------------------------------------------------------ */
+
+rt_model *model_read(const char *descriptor, aecc_function *const *functions)
+{
+    json_error_t error;
+    json_t *root = json_loads(descriptor, JSON_REJECT_DUPLICATES, &error);
+    if (!root)
+        rt_defect("the descriptor, line %d: %s", error.line, error.text);
+    rt_model *m = rt_alloc(1, sizeof *m);
+    m->name = text(root, "name");
+    m->source = text(root, "source");
+    m->hash = text(root, "hash");
+    m->fixed_bytes = whole(root, "fixed_bytes");
+    m->block_bytes = whole(root, "block_bytes");
+    m->vars = array(root, "vars", sizeof *m->vars, &m->nvars, read_var);
+    m->functions = array(root, "functions", sizeof *m->functions, &m->nfunctions, read_function);
+    m->files = array(root, "data", sizeof *m->files, &m->nfiles, read_tree);
+    m->networks = array(root, "networks", sizeof *m->networks, &m->nnetworks, read_network);
+    m->trains = array(root, "train", sizeof *m->trains, &m->ntrains, read_train);
+    m->reports = array(root, "reports", sizeof *m->reports, &m->nreports, read_report);
+    read_reconstruct(m, root);
+    for (int i = 0; i < m->nfunctions; i++)
+        m->functions[i].code = functions[i];
+    return m;
+}
+
+const rt_network *model_network(const rt_model *m, const char *name)
+{
+    for (int i = 0; i < m->nnetworks; i++)
+        if (!strcmp(m->networks[i].name, name))
+            return &m->networks[i];
+    return NULL;
+}

@@ -1,0 +1,373 @@
+/* The trainer inside: what its files share. aecc_rt.h is the ABI to generated
+ * code, data.h the data, error.h messages and exit statuses.
+ *
+ *   model.c      the descriptor as structures       options.c  the command line
+ *   source.c     data trees -> views                machine.c  memory, calls
+ *   threads.c    team of threads, barrier           rng.c      Philox, shuffles
+ *   train.c      the loop                           validate.c objectives
+ *   checkpoint.c safetensors.c log.c progress.c     what a run writes
+ *   evaluate.c run.c reconstruct.c detect.c generate.c summary.c benchmark.c
+ *                                                   the other commands
+ */
+#ifndef AECC_RT_INTERNAL_H
+#define AECC_RT_INTERNAL_H
+
+#include "aecc_rt.h"
+#include "data.h"
+#include "error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define RT_VERSION "0.1.0"
+
+/* ==== model.c: the descriptor =========================================== */
+
+enum { RT_MAX_RANK = 8 };
+
+/* Where a tensor lives. Element (i, j, …) is number i * strides[0] + … ; of
+ * lane l in a block that number * AECC_LANES + l, or l * row + number. */
+typedef struct rt_tensor {
+    const char *name;       /* or NULL                                        */
+    bool integer, batch;
+    int rank;
+    int64_t shape[RT_MAX_RANK], strides[RT_MAX_RANK];
+    int64_t elements;       /* of a sample, without padding                   */
+    int64_t offset, row;
+} rt_tensor;
+
+typedef enum { RT_PARAM, RT_STATE, RT_SLOT, RT_COUNT } rt_var_kind;
+
+typedef struct rt_var {
+    rt_tensor tensor;
+    rt_var_kind kind;
+    int64_t bytes;          /* with padding                                   */
+} rt_var;
+
+typedef struct rt_kernel {
+    const char *name, *layer;     /* layer may be NULL                        */
+    bool each_sample;             /* flops and bytes are for each sample      */
+    int line;
+    double flops, bytes;
+} rt_kernel;
+
+typedef enum { RT_FN_INIT, RT_FN_STEP, RT_FN_OBJECTIVE, RT_FN_NETWORK, RT_FN_REPORT } rt_fn_kind;
+
+typedef struct rt_function {
+    const char *name;
+    rt_fn_kind kind;
+    int ninputs, noutputs, nkernels;
+    rt_tensor *inputs, *outputs;
+    rt_kernel *kernels;
+    aecc_function *code;
+} rt_function;
+
+typedef enum { RT_FILE, RT_SPLIT, RT_ZIP, RT_CONCAT } rt_tree_kind;
+
+typedef struct rt_tree {
+    rt_tree_kind kind;
+    const char *name;             /* as declared, or NULL                     */
+    int nparts;                   /* SPLIT has one                            */
+    struct rt_tree *parts;
+    int index;                    /* FILE: which of the model's files         */
+    const char *reader, *path;
+    int rank;                     /* of a declared shape; -1: not declared    */
+    int64_t shape[RT_MAX_RANK];
+    bool scaled;
+    data_affine affine;
+    bool last, rest;              /* SPLIT                                    */
+    int64_t count;
+    double fraction;
+} rt_tree;
+
+typedef struct rt_layer {
+    const char *name, *type;
+    int rank;
+    int64_t output[RT_MAX_RANK];
+    int64_t params, untrained;
+} rt_layer;
+
+typedef struct rt_network {
+    const char *name;
+    int function, nlayers;
+    rt_layer *layers;
+} rt_network;
+
+typedef struct rt_step {
+    const char *name;             /* NULL: the only one                       */
+    int function;
+    int64_t repeat;
+} rt_step;
+
+typedef struct rt_train {
+    rt_tree *data, *validation;   /* validation may be NULL                   */
+    int objective;                /* function, or -1                          */
+    int nsteps;
+    rt_step *steps;
+    int64_t epochs, batch;
+    bool drop_last;
+} rt_train;
+
+typedef struct rt_report {
+    const char *kind;
+    rt_tree *data;
+    int function;
+    int64_t count;                /* the option of that name, or 0            */
+} rt_report;
+
+typedef struct rt_model {
+    const char *name, *source, *hash;
+    int64_t fixed_bytes, block_bytes;
+    int nvars, nfunctions, nfiles, nnetworks, ntrains, nreports;
+    rt_var *vars;
+    rt_function *functions;       /* [0] gives every var its first value      */
+    rt_tree *files;
+    rt_network *networks;
+    rt_train *trains;
+    rt_report *reports;
+    int reconstruct;              /* function, or -1                          */
+    rt_tree *reconstruct_data;
+} rt_model;
+
+/* Reads the descriptor of generated code; a flaw in it is a defect of aecc. */
+rt_model *model_read(const char *descriptor, aecc_function *const *functions);
+/* NULL where there is none of this name. */
+const rt_network *model_network(const rt_model *, const char *name);
+/* Ends with status 70. */
+_Noreturn void rt_defect(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* ==== options.c: the command line ======================================= */
+
+typedef enum {
+    CMD_TRAIN = 1, CMD_EVALUATE = 2, CMD_RUN = 4, CMD_ENCODE = 8, CMD_RECONSTRUCT = 16,
+    CMD_GENERATE = 32, CMD_DETECT = 64, CMD_SUMMARY = 128, CMD_BENCHMARK = 256
+} rt_command;
+
+typedef struct rt_list { int n; const char **at; } rt_list;
+
+typedef enum {
+#define OPTION(name, field, ...) OPT_##field,
+#include "options.def"
+#undef OPTION
+    N_OPTIONS
+} rt_option;
+
+typedef struct rt_options {
+    rt_command command;
+    const char *network;              /* run, generate: the word after it     */
+    bool given[N_OPTIONS];            /* on the command line                  */
+    int64_t epochs, batch, threads, steps, every, early_stop, count;
+    uint64_t seed;
+    double quantile;
+    rt_list data, in;
+    const char *init, *weights, *save, *checkpoint, *log, *out, *progress;
+    bool no_shuffle, resume, log_steps, quiet, json, help, version;
+} rt_options;
+
+/* Parses; ends the process on wrong usage (2), --help and --version (0). */
+rt_options options_read(int argc, char **argv, const rt_model *);
+/* Cores that this process may use. */
+int cores_available(void);
+
+/* ==== rng.c: random numbers that are pure functions ====================== */
+
+void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+void random_key(uint64_t seed, uint32_t purpose, uint32_t key[2]);
+/* Elements 4 * counter[0] … + 3 of standard normal numbers. */
+void random_normal4(const uint32_t counter[4], const uint32_t key[2], double out[4]);
+/* order = a permutation of 0 … n-1, a function of seed, block and epoch. */
+void shuffle(int64_t *order, int64_t n, uint64_t seed, uint32_t block, uint32_t epoch);
+
+/* ==== threads.c: a team that meets ======================================= */
+
+typedef struct rt_team {
+    int threads, spins;                        /* spins before it yields      */
+    _Alignas(64) _Atomic int arrived;
+    _Alignas(64) _Atomic unsigned phase;
+} rt_team;
+
+void team_open(rt_team *, int64_t threads);
+/* All threads meet; thread 0 runs `between` (or NULL) while the others wait. */
+void team_meet(rt_team *, int64_t thread, void (*between)(void *), void *argument);
+/* Runs body(argument, thread) on every thread; subnormals are flushed to zero
+ * in it, and the caller's floating-point mode is restored. */
+void team_run(rt_team *, void (*body)(void *, int64_t), void *argument);
+/* Names a feature of `list` that this CPU lacks, or NULL. */
+const char *cpu_missing(const char *list);
+/* Seconds of a clock that never goes back. */
+double now(void);
+
+/* ==== source.c: data trees -> views ====================================== */
+
+typedef struct rt_sources {
+    const rt_model *model;
+    const rt_options *options;
+    char *beside;                  /* folder of the .nn file                  */
+    data_array *arrays;            /* [file]; opened when first wanted        */
+    bool *opened;
+} rt_sources;
+
+void sources_open(rt_sources *, const rt_model *, const rt_options *);
+void sources_close(rt_sources *);
+/* Opens what the tree needs. Ends the process when that fails. */
+data_view sources_view(rt_sources *, const rt_tree *);
+/* The files of `--in [INPUT=]FILE` as inputs of a function; a file that does
+ * not hold floats in .npy is scaled as `like` (may be NULL) scales its own. */
+data_view sources_in(rt_sources *, const rt_function *, const rt_tree *like);
+/* Checks that the view fills the function's inputs. */
+void view_check(const data_view *, const rt_function *);
+
+/* ==== machine.c: memory and calls ======================================== */
+
+typedef struct rt_machine {
+    const rt_model *model;
+    char *memory;
+    int64_t batch;                 /* the largest that fits                   */
+    uint64_t seed;
+    rt_team team;
+    aecc_call call;                /* the next one                            */
+    const rt_function *function;
+    const data_view *view;
+    const int64_t *order;          /* sample numbers of the batch, or NULL    */
+    int64_t first;                 /* NULL: from this one on                  */
+    uint64_t **profile;            /* [thread], or NULL                       */
+} rt_machine;
+
+void machine_open(rt_machine *, const rt_model *, int64_t threads, uint64_t seed, int64_t batch);
+void machine_close(rt_machine *);
+/* Prepares the next call, over samples first … first + count - 1 of `order`
+ * (NULL: file order). */
+void machine_set(rt_machine *, int function, uint32_t purpose, int64_t step,
+                 const data_view *, const int64_t *order, int64_t first, int64_t count);
+/* Calls until next() is false; next() runs on thread 0 before each call, sees
+ * the outputs of the one before, and prepares one with machine_set. */
+typedef bool rt_next(rt_machine *, void *job);
+void machine_run(rt_machine *, rt_next *next, void *job);
+/* First values of all vars. */
+void machine_init(rt_machine *);
+/* A scalar output of the last call. */
+float machine_scalar(const rt_machine *, const rt_tensor *);
+/* Copies sample `sample` of an output to `elements` floats in natural order. */
+void machine_sample(const rt_machine *, const rt_tensor *, int64_t sample, float *to);
+/* The first of vars with a value that is not finite, or NULL; *at its place. */
+const rt_var *machine_bad_var(const rt_machine *, int64_t *at);
+/* to/from the strides of a tensor: element i in natural order is number … */
+int64_t tensor_place(const rt_tensor *, int64_t element);
+
+/* ==== validate.c: objectives and outputs over a view ===================== */
+
+/* Batches of a view in file order, one call for each; `each` gets every batch
+ * after its call. False when a signal stopped it. */
+typedef void rt_each(rt_machine *, void *job, int64_t first, int64_t count);
+bool over_view(rt_machine *, int function, uint32_t purpose, const data_view *,
+               int64_t batch, rt_each *each, void *job);
+/* out[output] = mean over the samples of each scalar output. */
+bool objectives_over(rt_machine *, int function, const data_view *, int64_t batch, double *out);
+/* "val_loss", "val_critic.loss", …: the name of an objective of a train block. */
+const char *objective_name(const rt_model *, const rt_train *, int output);
+
+/* ==== safetensors.c ====================================================== */
+
+bool weights_save(const rt_machine *, const char *path, rt_error *);
+bool weights_load(rt_machine *, const char *path, rt_error *);
+/* Loads --weights, or NAME.safetensors; ends the process when that fails. */
+void weights_need(rt_machine *, const rt_options *);
+
+/* ==== checkpoint.c ======================================================= */
+
+/* What a run knows besides its variables. */
+typedef struct rt_state {
+    int64_t block, epoch, position;    /* batches drawn in this epoch         */
+    int64_t step, batches;             /* of the run                          */
+    int64_t samples;                   /* of the block's data                 */
+    double *sums, *counts;             /* [step of the block] of this epoch   */
+    int nsums;
+    double best;                       /* lowest objective, INFINITY before   */
+    int64_t waited;                    /* epochs since then                   */
+    double seconds;
+    uint64_t seed;
+    int64_t batch;                     /* as given, 0: the program's          */
+    bool no_shuffle;
+    int64_t log_bytes;
+} rt_state;
+
+bool checkpoint_save(const rt_machine *, const rt_state *, const char *path, rt_error *);
+/* *found false where there is none. `state->sums` is allocated. */
+bool checkpoint_read(const rt_model *, const char *path, rt_state *, char **vars, bool *found,
+                     rt_error *);
+void checkpoint_restore(rt_machine *, char *vars);
+
+/* ==== log.c ============================================================== */
+
+typedef struct rt_log { FILE *file; const char *path; } rt_log;
+
+/* keep: bytes to keep of an existing file (0 starts it afresh). */
+void log_open(rt_log *, const char *path, int64_t keep);
+/* One row; keys with NULL end it. Numbers read back exactly. */
+typedef struct rt_field { const char *name; bool integer; int64_t whole; double number; } rt_field;
+void log_row(rt_log *, const rt_field *, int n);
+/* Bytes so far, on disk. */
+int64_t log_sync(rt_log *);
+void log_close(rt_log *);
+/* Shortest decimal that reads back as the same double. */
+const char *number_text(char text[32], double value);
+
+/* ==== progress.c ========================================================= */
+
+typedef enum { SHOW_NEVER, SHOW_LINES, SHOW_BAR, SHOW_JSON } rt_show;
+
+typedef struct rt_progress {
+    rt_show show;
+    bool plain;                    /* no UTF-8: a bar of ASCII                */
+    bool color;
+    int width;                     /* of the last line drawn                  */
+    int64_t epoch, total, first;   /* steps in the epoch; done when it began  */
+    double began, drawn, settled;  /* settled: time after its first step      */
+} rt_progress;
+
+typedef struct rt_metric { const char *name; double value; } rt_metric;
+
+void progress_open(rt_progress *, const rt_options *);
+void progress_epoch(rt_progress *, int64_t epoch, int64_t epochs, int64_t done, int64_t total);
+void progress_step(rt_progress *, int64_t done, const rt_metric *, int n);
+void progress_end(rt_progress *, int64_t done, const rt_metric *, int n);
+/* A line between bars; says nothing with --quiet. */
+void progress_say(rt_progress *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ==== the commands ======================================================= */
+
+/* What every command needs, made by main(). */
+typedef struct rt_trainer {
+    const rt_model *model;
+    const rt_options *options;
+    rt_sources sources;
+    rt_machine machine;
+} rt_trainer;
+
+int command_train(rt_trainer *);
+int command_evaluate(rt_trainer *);
+int command_run(rt_trainer *);
+int command_encode(rt_trainer *);
+int command_reconstruct(rt_trainer *);
+int command_generate(rt_trainer *);
+int command_detect(rt_trainer *);
+int command_summary(rt_trainer *);
+int command_benchmark(rt_trainer *);
+
+/* The pictures of a report block, "NAME-reconstructions.png"; the path, or
+ * NULL where the samples are no pictures. */
+char *report_pictures(rt_trainer *, const rt_report *, const char *path);
+/* The batch for inference: --batch, or the program's. */
+int64_t inference_batch(const rt_trainer *);
+/* Memory for the largest batch of this command. */
+void trainer_machine(rt_trainer *, int64_t batch);
+
+/* ==== signals (main.c) =================================================== */
+
+void signals_catch(void);
+/* 0, or the signal that asked the run to end. */
+int signal_seen(void);
+
+#endif

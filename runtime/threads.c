@@ -1,0 +1,197 @@
+/* A team of threads that meets often.
+ *
+ * The barrier is two atomics: the others count up `arrived` and watch `phase`;
+ * thread 0 waits for all, does what one thread has to do, and turns the
+ * phase. A waiting thread spins for a while, then yields at every look, so
+ * that more threads than cores still make progress. */
+#include "rt.h"
+
+#include <omp.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+enum { SPINS = 20000, SPINS_CROWDED = 50 };
+
+void team_open(rt_team *team, int64_t threads)
+{
+    memset(team, 0, sizeof *team);
+    team->threads = (int)threads;
+    team->spins = threads > cores_available() ? SPINS_CROWDED : SPINS;
+    omp_set_dynamic(0);
+}
+
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+    _mm_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* After `spins` looks, every further one yields. */
+static inline void pause_after(int *looks, int spins)
+{
+    if (++*looks < spins)
+        relax();
+    else
+        sched_yield();
+}
+
+static void wait_for_all(rt_team *team)
+{
+    for (int looks = 0; atomic_load_explicit(&team->arrived, memory_order_acquire) <
+                        team->threads - 1;)
+        pause_after(&looks, team->spins);
+    atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
+}
+
+static void arrive(rt_team *team)
+{
+    unsigned phase = atomic_load_explicit(&team->phase, memory_order_relaxed);
+    atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel);
+    for (int looks = 0; atomic_load_explicit(&team->phase, memory_order_acquire) == phase;)
+        pause_after(&looks, team->spins);
+}
+
+void team_meet(rt_team *team, int64_t thread, void (*between)(void *), void *argument)
+{
+    if (thread) {
+        arrive(team);
+        return;
+    }
+    if (team->threads > 1)
+        wait_for_all(team);
+    if (between)
+        between(argument);
+    if (team->threads > 1)
+        atomic_fetch_add_explicit(&team->phase, 1, memory_order_release);
+}
+
+void aecc_barrier(aecc_call *call, int64_t thread)
+{
+    team_meet(&((rt_machine *)call->runtime)->team, thread, NULL, NULL);
+}
+
+/* ---- Floating-point mode -------------------------------------------------- */
+
+/* Sets flush-to-zero and denormals-are-zero; the mode before. */
+static uint64_t flush_to_zero(void)
+{
+#if defined(__x86_64__)
+    unsigned mode = _mm_getcsr();
+    _mm_setcsr(mode | 0x8040);
+    return mode;
+#elif defined(__aarch64__)
+    uint64_t mode;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+    __asm__ volatile("msr fpcr, %0" ::"r"(mode | (uint64_t)1 << 24));
+    return mode;
+#else
+    return 0;
+#endif
+}
+
+static void restore_mode(uint64_t mode)
+{
+#if defined(__x86_64__)
+    _mm_setcsr((unsigned)mode);
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" ::"r"(mode));
+#else
+    (void)mode;
+#endif
+}
+
+void team_run(rt_team *team, void (*body)(void *, int64_t), void *argument)
+{
+    int wanted = team->threads, got = 0;
+#pragma omp parallel num_threads(wanted)
+    {
+#pragma omp single
+        got = omp_get_num_threads();
+        if (got == wanted) {
+            uint64_t mode = flush_to_zero();
+            body(argument, omp_get_thread_num());
+            restore_mode(mode);
+        }
+    }
+    if (got != wanted)
+        rt_fail(RT_IO, "only %d of %d threads could be started\nuse --threads %d", got, wanted,
+                got);
+}
+
+/* ---- Time and features ---------------------------------------------------- */
+
+double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+uint64_t aecc_ticks(void)
+{
+#if defined(__x86_64__)
+    return __rdtsc();
+#elif defined(__aarch64__)
+    uint64_t t;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(t));
+    return t;
+#else
+    return (uint64_t)(now() * 1e9);
+#endif
+}
+
+#if defined(__x86_64__)
+/* Instruction sets beyond x86-64's own; a name that is not here needs no check. */
+#define X86_FEATURES(F)                                                      \
+    F("sse3") F("ssse3") F("sse4.1") F("sse4.2") F("popcnt") F("avx") F("avx2") F("fma")   \
+    F("bmi") F("bmi2") F("avx512f") F("avx512bw") F("avx512cd") F("avx512dq") F("avx512vl") \
+    F("avx512ifma") F("avx512vbmi") F("avx512vbmi2") F("avx512vnni") F("avx512bitalg")      \
+    F("avx512vpopcntdq") F("gfni") F("vpclmulqdq")
+
+static bool has(const char *name, size_t n)
+{
+#define CHECK(feature)                                                       \
+    if (sizeof feature - 1 == n && !memcmp(feature, name, n))                \
+        return __builtin_cpu_supports(feature);
+    X86_FEATURES(CHECK)
+    return true;
+}
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
+
+static bool has(const char *name, size_t n)
+{
+    enum { SVE = 1 << 22, DOTPROD = 1 << 20 };
+    unsigned long caps = getauxval(AT_HWCAP);
+    if (n == 3 && !memcmp(name, "sve", 3))
+        return caps & SVE;
+    if (n == 7 && !memcmp(name, "dotprod", 7))
+        return caps & DOTPROD;
+    return true;
+}
+#else
+static bool has(const char *name, size_t n)
+{
+    return name || n;
+}
+#endif
+
+const char *cpu_missing(const char *list)
+{
+    while (*list) {
+        list += *list == ',' || *list == '+';
+        size_t n = strcspn(list, ",");
+        if (n && *list != '-' && !has(list, n))
+            return list;
+        list += n;
+    }
+    return NULL;
+}
