@@ -276,14 +276,18 @@ static void reverse(unsigned char *value, size_t size)
     }
 }
 
-void data_native_order(data_array *array, void *values, bool big)
+void data_take_values(data_array *array, size_t start, uint64_t size, bool big)
 {
-    size_t size = data_type_size(array->type);
-    unsigned char *at = values, *end = at + (size_t)(array->samples * array->elements) * size;
-    if (big == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) || size == 1)
-        return;
-    for (; at < end; at += size)
-        reverse(at, size);
+    size_t width = data_type_size(array->type);
+    unsigned char *values = (unsigned char *)array->memory + start;
+    if (start % width != 0) {
+        memmove(array->memory, values, (size_t)size);
+        values = array->memory;
+    }
+    array->values = values;
+    bool native_big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+    for (uint64_t at = 0; big != native_big && width > 1 && at < size; at += width)
+        reverse(values + at, width);
 }
 
 /* The first value that is not finite as float32, or -1. */

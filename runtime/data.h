@@ -149,8 +149,9 @@ bool data_measure(data_array *array, uint64_t *bytes, rt_error *error);
  * explains a difference; `start` is the place of the first value. */
 bool data_check_length(const data_array *array, uint64_t bytes, uint64_t present, uint64_t start,
                        rt_error *error);
-/* Reverses the bytes of each value, if `big` differs from this machine. */
-void data_native_order(data_array *array, void *values, bool big);
+/* The values are `size` bytes from byte `start` of the array's memory, in big-
+ * endian order if `big`: aligns them there and puts them in native order. */
+void data_take_values(data_array *array, size_t start, uint64_t size, bool big);
 bool data_check_finite(const data_array *array, rt_error *error);
 /* "this is a .npy file: read it with npy(…)", or "" when it is unknown. */
 const char *data_kind_hint(const unsigned char *bytes, size_t size);

@@ -191,12 +191,7 @@ static bool read_plain(data_array *array, unsigned char *bytes, size_t size, rt_
     size_t start = header_size(array);
     if (!data_check_length(array, needed, size - start, start, error))
         return false;
-    if (start % data_type_size(array->type) != 0) {
-        memmove(bytes, bytes + start, needed);
-        start = 0;
-    }
-    array->values = bytes + start;
-    data_native_order(array, bytes + start, true);
+    data_take_values(array, start, needed, true);
     return true;
 }
 

@@ -252,18 +252,11 @@ static bool read_array(npy_header *h, size_t size, rt_error *error)
 {
     uint64_t needed;
     data_array *array = h->array;
-    unsigned char *bytes = array->memory;
     if (!find_literal(h, size, error) || !read_dictionary(h, error)
         || !data_measure(array, &needed, error)
         || !data_check_length(array, needed, size - h->end, h->end, error))
         return false;
-    size_t start = h->end;
-    if (start % data_type_size(array->type) != 0) {
-        memmove(bytes, bytes + start, needed);
-        start = 0;
-    }
-    array->values = bytes + start;
-    data_native_order(array, bytes + start, h->big);
+    data_take_values(array, h->end, needed, h->big);
     return !h->fortran || array->rank == 1 || to_c_order(array, needed, h->path, error);
 }
 
