@@ -1,0 +1,94 @@
+/* print_dot: a model as a picture for Graphviz, a cluster for each function;
+ * constants are written into the nodes that use them. */
+#include "ops.h"
+
+/* Names can hold anything: quotes and backslashes are escaped. */
+static void print_label(Text *t, const char *s)
+{
+    for (; *s; s++)
+        text_printf(t, *s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
+}
+
+static const char *color(const Node *n)
+{
+    switch (op_info[n->op].kind) {
+    case LEAF:     return "lightyellow";
+    case CONTRACT: return "lightblue";
+    case REDUCE:   return "lightgreen";
+    case LAYOUT:   return "gray90";
+    default:       return "white";
+    }
+}
+
+static bool inside_its_users(const Node *n)
+{
+    return n->op == OP_const && !n->attr.constant.data;
+}
+
+static void dot_node(Text *t, int fn, const Node *n)
+{
+    text_printf(t, "    n%d_%d [fillcolor=%s label=\"", fn, n->id, color(n));
+    print_label(t, n->op == OP_var ? n->attr.var->name : op_name[n->op]);
+    for (int i = 0; i < n->nin; i++)
+        if (inside_its_users(n->in[i])) {
+            text_printf(t, " ");
+            text_double(t, n->in[i]->attr.constant.number);
+        }
+    text_printf(t, "\\n%s", shape_text(n->shape));
+    if (n->layer) {
+        text_printf(t, "\\n");
+        print_label(t, n->layer);
+    }
+    text_printf(t, "\"];\n");
+    for (int i = 0; i < n->nin; i++)
+        if (!inside_its_users(n->in[i]))
+            text_printf(t, "    n%d_%d -> n%d_%d;\n", fn, n->in[i]->id, fn, n->id);
+}
+
+static void dot_result(Text *t, int fn, int i, const char *name, const Node *value)
+{
+    text_printf(t, "    r%d_%d [shape=plaintext label=\"", fn, i);
+    print_label(t, name);
+    text_printf(t, "\"];\n    n%d_%d -> r%d_%d;\n", fn, value->id, fn, i);
+}
+
+static bool is_root(const Node *n, int nroots, Node *const *roots)
+{
+    for (int i = 0; i < nroots; i++)
+        if (roots[i] == n)
+            return true;
+    return false;
+}
+
+static void dot_fn(Text *t, int index, const Fn *fn)
+{
+    int nroots = fn->noutputs + fn->nupdates;
+    Node **roots = NEW_ARRAY(Node *, nroots + 1);
+    text_printf(t, "  subgraph cluster_%d {\n    label=\"", index);
+    print_label(t, fn->name);
+    text_printf(t, "\";\n");
+    for (int i = 0; i < nroots; i++) {
+        bool output = i < fn->noutputs;
+        int update = i - fn->noutputs;
+        roots[i] = output ? fn->outputs[i] : fn->values[update];
+        const char *name = !output             ? fn->targets[update]->name
+                           : fn->output_names ? fn->output_names[i]
+                                              : "out";
+        dot_result(t, index, i, name, roots[i]);
+    }
+    NodeList list = graph_reach(nroots, roots);
+    for (int i = 0; i < list.n; i++)
+        if (!inside_its_users(list.at[i]) || is_root(list.at[i], nroots, roots))
+            dot_node(t, index, list.at[i]);
+    text_printf(t, "  }\n");
+}
+
+void print_dot(Text *t, const Model *m)
+{
+    text_printf(t, "digraph \"");
+    print_label(t, m->name);
+    text_printf(t, "\" {\n  node [shape=box style=filled fontname=sans];\n");
+    for (int i = 0; i < m->nfns; i++)
+        dot_fn(t, i, m->fns[i]);
+    text_printf(t, "}\n");
+}
