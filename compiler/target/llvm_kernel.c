@@ -1,0 +1,201 @@
+/* A kernel as an LLVM function of (call, block, u0, u1).
+ *
+ * Straight lines become straight lines, a loop becomes a body with phis that
+ * is entered only if it runs. Inst.value holds an instruction's LLVM value,
+ * or an array of them for one with several results. */
+#include "target/llvm.h"
+
+/* Constants are made where they are asked for; the rest has its value. */
+LLVMValueRef value(Emit *e, Inst *inst)
+{
+    if (inst->op == L_iconst || inst->op == L_fconst)
+        return emit_value(e, inst);
+    if (!inst->value)
+        die("%s: %s is used before it is computed", e->kernel->name, loop_op_name[inst->op]);
+    return inst->value;
+}
+
+/* ---- Loops ------------------------------------------------------------------------- */
+
+static LLVMBasicBlockRef new_block(Emit *e, const char *name)
+{
+    return LLVMAppendBasicBlockInContext(e->context, e->function, name);
+}
+
+static LLVMValueRef new_phi(Emit *e, LLVMTypeRef type, LLVMValueRef first, LLVMBasicBlockRef from)
+{
+    LLVMValueRef phi = LLVMBuildPhi(e->at, type, "");
+    LLVMAddIncoming(phi, &first, &from, 1);
+    return phi;
+}
+
+static bool runs_at_least_once(const Inst *loop)
+{
+    const Inst *lo = loop->args[0], *hi = loop->args[1];
+    return lo->op == L_iconst && hi->op == L_iconst && lo->integer < hi->integer;
+}
+
+/* Leaves for `body` where lo < hi, else for `done`. */
+static void enter_loop(Emit *e, const Inst *loop, LLVMBasicBlockRef body, LLVMBasicBlockRef done)
+{
+    if (runs_at_least_once(loop)) {
+        LLVMBuildBr(e->at, body);
+        return;
+    }
+    LLVMValueRef runs = LLVMBuildICmp(e->at, LLVMIntSLT, value(e, loop->args[0]),
+                                      value(e, loop->args[1]), "");
+    LLVMBuildCondBr(e->at, runs, body, done);
+}
+
+static void begin_body(Emit *e, Inst *loop, LLVMBasicBlockRef from)
+{
+    loop->index->value = new_phi(e, e->i64, value(e, loop->args[0]), from);
+    for (int i = 0; i < loop->nargs - 2; i++)
+        loop->carried[i]->value =
+            new_phi(e, e->type[loop->carried[i]->type], value(e, loop->args[2 + i]), from);
+}
+
+/* The next round's values; branches back or to `done`. */
+static void end_body(Emit *e, Inst *loop, LLVMBasicBlockRef body, LLVMBasicBlockRef done)
+{
+    LLVMBasicBlockRef last = LLVMGetInsertBlock(e->at);
+    LLVMValueRef index = loop->index->value;
+    LLVMValueRef next = LLVMBuildNSWAdd(e->at, index, int64(e, loop->integer), "");
+    LLVMAddIncoming(index, &next, &last, 1);
+    for (int i = 0; i < loop->nargs - 2; i++) {
+        LLVMValueRef yield = value(e, loop->yield[i]);
+        LLVMAddIncoming(loop->carried[i]->value, &yield, &last, 1);
+    }
+    LLVMValueRef again = LLVMBuildICmp(e->at, LLVMIntSLT, next, value(e, loop->args[1]), "");
+    LLVMBuildCondBr(e->at, again, body, done);
+}
+
+/* Results are phis of the last yields and, where the loop may be skipped, of
+ * the first values. */
+static void take_results(Emit *e, Inst *loop, LLVMBasicBlockRef from, LLVMBasicBlockRef last)
+{
+    int n = loop->nargs - 2;
+    LLVMValueRef *results = NEW_ARRAY(LLVMValueRef, n);
+    for (int i = 0; i < n; i++) {
+        results[i] = new_phi(e, e->type[loop->carried[i]->type], value(e, loop->yield[i]), last);
+        LLVMValueRef first = value(e, loop->args[2 + i]);
+        if (!runs_at_least_once(loop))
+            LLVMAddIncoming(results[i], &first, &from, 1);
+    }
+    loop->value = results;
+}
+
+static void emit_loop(Emit *e, Inst *loop)
+{
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->at);
+    LLVMBasicBlockRef body = new_block(e, "loop"), done = new_block(e, "done");
+    enter_loop(e, loop, body, done);
+    LLVMPositionBuilderAtEnd(e->at, body);
+    begin_body(e, loop, from);
+    emit_region(e, &loop->body);
+    LLVMBasicBlockRef last = LLVMGetInsertBlock(e->at);
+    end_body(e, loop, body, done);
+    LLVMMoveBasicBlockAfter(done, last);
+    LLVMPositionBuilderAtEnd(e->at, done);
+    take_results(e, loop, from, last);
+}
+
+/* ---- Instructions in order ----------------------------------------------------------- */
+
+static void emit_orthogonal(Emit *e, const Inst *inst)
+{
+    const Buffer *buffer = inst->buffer;
+    int last = buffer->shape.rank - 1;
+    int64_t columns = last >= 0 ? buffer->shape.dim[last] : 1;
+    int64_t rows = columns ? shape_size(buffer->shape) / columns : 0;
+    int64_t stride = last > 0 ? buffer->stride[last - 1] : columns;
+    LLVMTypeRef types[] = {e->pointer, e->pointer, e->i64, e->i64, e->i64, e->i32};
+    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(e->context), types, 6, 0);
+    LLVMValueRef callee = LLVMGetNamedFunction(e->module, "aecc_orthogonal");
+    if (!callee)
+        callee = LLVMAddFunction(e->module, "aecc_orthogonal", type);
+    LLVMValueRef args[] = {e->call, buffer_address(e, buffer, NULL), int64(e, rows),
+                           int64(e, columns), int64(e, stride),
+                           LLVMConstInt(e->i32, (unsigned long long)inst->integer, 0)};
+    LLVMBuildCall2(e->at, type, callee, args, 6, "");
+}
+
+static void emit_inst(Emit *e, Inst *inst)
+{
+    switch (inst->op) {
+    case L_load:       inst->value = emit_load(e, inst); break;
+    case L_store:      emit_store(e, inst); break;
+    case L_loop:       emit_loop(e, inst); break;
+    case L_orthogonal: emit_orthogonal(e, inst); break;
+    default:           inst->value = emit_value(e, inst); break;
+    }
+}
+
+void emit_region(Emit *e, const Region *region)
+{
+    for (int i = 0; i < region->n; i++)
+        emit_inst(e, region->at[i]);
+}
+
+/* ---- The function ----------------------------------------------------------------------- */
+
+static void find_buffers(Emit *e, const Region *region)
+{
+    for (int i = 0; i < region->n; i++) {
+        Inst *inst = region->at[i];
+        int known = 0;
+        while (inst->buffer && known < e->nbuffers && e->buffers[known] != inst->buffer)
+            known++;
+        if (inst->buffer && known == e->nbuffers)
+            PUSH(e->buffers, e->nbuffers, e->buffers_cap, inst->buffer);
+        find_buffers(e, &inst->body);
+    }
+}
+
+/* A member of aecc_call; nothing writes to it while the kernel runs. */
+static LLVMValueRef member(Emit *e, LLVMTypeRef type, int64_t offset, const char *name)
+{
+    LLVMValueRef by = int64(e, offset);
+    LLVMValueRef at = LLVMBuildGEP2(e->at, e->i8, e->call, &by, 1, "");
+    LLVMValueRef v = LLVMBuildLoad2(e->at, type, at, name);
+    unsigned kind = LLVMGetMDKindIDInContext(e->context, "invariant.load", 14);
+    LLVMSetMetadata(v, kind, LLVMMetadataAsValue(e->context,
+                                                 LLVMMDNodeInContext2(e->context, NULL, 0)));
+    return v;
+}
+
+static void open_function(Emit *e, const Kernel *kernel)
+{
+    e->function = LLVMAddFunction(e->module, kernel->name, e->kernel_type);
+    LLVMSetLinkage(e->function, LLVMInternalLinkage);
+    add_attributes(e, e->function);
+    LLVMPositionBuilderAtEnd(e->at, new_block(e, "entry"));
+    e->call = LLVMGetParam(e->function, 0);
+    e->fixed = member(e, e->pointer, 0, "fixed");
+    e->blocks = member(e, e->pointer, 8, "blocks");
+    e->stride = member(e, e->i64, 16, "block_stride");
+    e->samples = member(e, e->i64, 24, "samples");
+    e->key[0] = member(e, e->i32, 40, "key0");
+    e->key[1] = member(e, e->i32, 44, "key1");
+    e->step = member(e, e->i32, 48, "step");
+    LLVMValueRef block = LLVMGetParam(e->function, 1);
+    LLVMValueRef distance = LLVMBuildNSWMul(e->at, block, e->stride, "");
+    e->own_block = LLVMBuildGEP2(e->at, e->i8, e->blocks, &distance, 1, "own_block");
+}
+
+LLVMValueRef emit_kernel(Emit *e, const Kernel *kernel)
+{
+    e->kernel = kernel;
+    e->nbuffers = e->buffers_cap = 0;
+    e->buffers = NULL;
+    find_buffers(e, &kernel->body);
+    find_scopes(e);
+    open_function(e, kernel);
+    kernel->block->value = LLVMGetParam(e->function, 1);
+    kernel->u0->value = LLVMGetParam(e->function, 2);
+    kernel->u1->value = LLVMGetParam(e->function, 3);
+    kernel->live->value = e->samples;
+    emit_region(e, &kernel->body);
+    LLVMBuildRetVoid(e->at);
+    return e->function;
+}

@@ -1,0 +1,91 @@
+/* Instructions across the 16 lanes: sums and maxima by one fixed tree, and
+ * the 16 by 16 transpose, as shuffles of logical vectors; LLVM splits them
+ * where the registers of the target are shorter. */
+#include "target/llvm.h"
+
+/* Lane i of the result is lane from[i] of a, or from[i] - LANES of b. */
+static LLVMValueRef shuffle(Emit *e, LLVMValueRef a, LLVMValueRef b, int n, const int *from)
+{
+    LLVMValueRef mask[LANES];
+    for (int i = 0; i < n; i++)
+        mask[i] = LLVMConstInt(e->i32, (unsigned long long)from[i], 0);
+    return LLVMBuildShuffleVector(e->at, a, b, LLVMConstVector(mask, (unsigned)n), "");
+}
+
+static LLVMValueRef lanes_from(Emit *e, LLVMValueRef v, int first, int n)
+{
+    int from[LANES];
+    for (int i = 0; i < n; i++)
+        from[i] = first + i;
+    return shuffle(e, v, LLVMGetPoison(LLVMTypeOf(v)), n, from);
+}
+
+static bool holds_floats(LLVMValueRef v)
+{
+    return LLVMGetTypeKind(LLVMGetElementType(LLVMTypeOf(v))) == LLVMFloatTypeKind;
+}
+
+static LLVMValueRef sum(Emit *e, LLVMValueRef a, LLVMValueRef b)
+{
+    return holds_floats(a) ? LLVMBuildFAdd(e->at, a, b, "") : LLVMBuildAdd(e->at, a, b, "");
+}
+
+/* The greater of two; a where they cannot be compared, as map max has it. */
+static LLVMValueRef greater(Emit *e, LLVMValueRef a, LLVMValueRef b)
+{
+    LLVMValueRef p = holds_floats(a) ? LLVMBuildFCmp(e->at, LLVMRealOGT, b, a, "")
+                                     : LLVMBuildICmp(e->at, LLVMIntSGT, b, a, "");
+    return LLVMBuildSelect(e->at, p, b, a, "");
+}
+
+static LLVMValueRef fold(Emit *e, LLVMValueRef v,
+                         LLVMValueRef (*combine)(Emit *, LLVMValueRef, LLVMValueRef))
+{
+    for (int half = LANES / 2; half > 0; half /= 2)
+        v = combine(e, lanes_from(e, v, 0, half), lanes_from(e, v, half, half));
+    return LLVMBuildExtractElement(e->at, v, LLVMConstInt(e->i32, 0, 0), "");
+}
+
+LLVMValueRef emit_lane_sum(Emit *e, LLVMValueRef v) { return fold(e, v, sum); }
+LLVMValueRef emit_lane_max(Emit *e, LLVMValueRef v) { return fold(e, v, greater); }
+
+/* Takes blocks of `width` lanes: of each pair of blocks the first (second) of
+ * a, then that of b. */
+static LLVMValueRef interleave(Emit *e, LLVMValueRef a, LLVMValueRef b, int width, bool second)
+{
+    int from[LANES];
+    for (int i = 0; i < LANES; i++) {
+        int pair = i / (2 * width), of_b = i / width % 2;
+        from[i] = of_b * LANES + pair * 2 * width + second * width + i % width;
+    }
+    return shuffle(e, a, b, LANES, from);
+}
+
+/* Stage by stage the number of partial sums of a vector halves: stage `width`
+ * packs, for vectors v[i] and v[i + width], lane l + lane l + width of both
+ * into one vector. After the last stage lane i belongs to v[i]. */
+LLVMValueRef emit_lane_sums(Emit *e, LLVMValueRef v[LANES])
+{
+    LLVMValueRef now[LANES];
+    for (int i = 0; i < LANES; i++)
+        now[i] = v[i];
+    for (int width = LANES / 2; width > 0; width /= 2)
+        for (int i = 0; i < width; i++)
+            now[i] = sum(e, interleave(e, now[i], now[i + width], width, false),
+                         interleave(e, now[i], now[i + width], width, true));
+    return now[0];
+}
+
+/* Exchanges blocks of 1, 2, 4, 8 lanes between the vectors of a pair. */
+void emit_transpose(Emit *e, LLVMValueRef v[LANES], LLVMValueRef out[LANES])
+{
+    for (int i = 0; i < LANES; i++)
+        out[i] = v[i];
+    for (int width = 1; width < LANES; width *= 2)
+        for (int i = 0; i < LANES; i++)
+            if (!(i & width)) {
+                LLVMValueRef a = out[i], b = out[i + width];
+                out[i] = interleave(e, a, b, width, false);
+                out[i + width] = interleave(e, a, b, width, true);
+            }
+}
