@@ -132,8 +132,8 @@ static int compare_gradients(char **argv)
     const char *name;
     json_t *unused;
     int bad = 0;
-    json_object_foreach(files[2].header, name, unused)
-        bad |= compare_gradient(files, name, rate, tolerance);
+    json_object_foreach(files[2].header, name, unused) bad |=
+        compare_gradient(files, name, rate, tolerance);
     return bad;
 }
 
