@@ -16,7 +16,7 @@ typedef struct image_grid {
     const int64_t *dims;
     const float *const *cells;   /* [rows][columns], NULL for an empty one     */
     int scale;              /* pixels for each pixel; 0: 28x28 becomes 112x112 */
-    int row_gap, column_gap;     /* in pixels of the picture; 0: a quarter cell apart */
+    int row_gap, column_gap;     /* in pixels of the picture; 0: a tenth of a cell */
 } image_grid;
 
 /* Values are cut to 0..1. Grey samples print as ink, 0 white and 1 black, as
