@@ -55,6 +55,8 @@ void text_printf(Text *, const char *format, ...) PRINTF(2, 3);
 char *format(const char *format, ...) PRINTF(1, 2);   /* in the arena        */
 /* The shortest decimal that reads back as the same double. */
 void text_double(Text *, double value);
+/* In double quotes, with the escapes of .nn files. */
+void text_quote(Text *, const char *s);
 /* Reads a whole file, "-" the standard input; NUL-terminated. NULL with errno
  * set when that fails. */
 char *read_file(const char *path, size_t *n);

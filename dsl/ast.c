@@ -120,6 +120,17 @@ Ast *ast_body(Ast *node, AstBlock block)
     return node;
 }
 
+Ast *ast_unary(int op, Pos place, Ast *a)
+{
+    return ast_make((Ast){AST_UNARY, pos_join(place, a->pos), place, .op = op, .a = a});
+}
+
+Ast *ast_binary(Ast *a, int op, Pos place, Ast *b)
+{
+    return ast_make((Ast){AST_BINARY, pos_join(a->pos, b->pos), place, .op = op, .a = a,
+                          .b = b});
+}
+
 Ast *ast_dimension(Ast *e)
 {
     if (e->kind != AST_BINARY || e->op != AST_OP_LE || e->a->kind != AST_NAME)
@@ -127,8 +138,8 @@ Ast *ast_dimension(Ast *e)
     return ast_make((Ast){AST_AT_MOST, e->pos, e->a->pos, .name = e->a->name, .a = e->b});
 }
 
-Ast *ast_call(Ast *name, AstList args)
+Ast *ast_call(Ast *name, Pos pos, AstList args)
 {
-    return ast_make((Ast){AST_CALL, name->pos, name->pos, .name = name->name,
+    return ast_make((Ast){AST_CALL, pos, name->pos, .name = name->name,
                           .kids = args});
 }

@@ -95,7 +95,9 @@ AstList ast_append(AstList list, Ast *kid); /* a NULL kid is left out        */
 AstList ast_list(Ast *first);
 Ast *ast_body(Ast *node, AstBlock block);   /* node.kids = the block's       */
 Ast *ast_dimension(Ast *expression);        /* `n <= 9` becomes AST_AT_MOST  */
-Ast *ast_call(Ast *name, AstList args);     /* pos2 = the name's place       */
+Ast *ast_unary(int op, Pos place, Ast *a);  /* place: the operator's         */
+Ast *ast_binary(Ast *a, int op, Pos place, Ast *b);
+Ast *ast_call(Ast *name, Pos pos, AstList args);
 /* From the start of a to the end of b, where both stand on one line. */
 Pos pos_join(Pos a, Pos b);
 

@@ -77,6 +77,20 @@ void text_double(Text *t, double value)
     text_put(t, s, strlen(s));
 }
 
+void text_quote(Text *t, const char *s)
+{
+    text_put(t, "\"", 1);
+    for (; *s; s++) {
+        const char *escape = *s == '\n' ? "\\n" : *s == '\t' ? "\\t" : *s == '"' ? "\\\""
+                           : *s == '\\' ? "\\\\" : NULL;
+        if (escape)
+            text_put(t, escape, 2);
+        else
+            text_put(t, s, 1);
+    }
+    text_put(t, "\"", 1);
+}
+
 /* ---- Reading ------------------------------------------------------------ */
 
 static bool read_all(FILE *in, Text *t)
