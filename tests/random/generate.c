@@ -235,7 +235,7 @@ static Value disturb(Value v)
 static Value skip(Value v)
 {
     static const char *const joins[] = {"v%d = v%d + v%d\n", "v%d = v%d * v%d\n",
-                                        "v%d = max(v%d, v%d)\n", "v%d = v%d - 2 * v%d\n"};
+                                        "v%d = maximum(v%d, v%d)\n", "v%d = v%d - 2 * v%d\n"};
     if (!bound)
         return unfit;
     int before = values;
