@@ -13,17 +13,20 @@ enum { CHAINS = 12, REPEATS = 7 };
 static const long ROUNDS = 4000000;
 
 #if defined(__x86_64__)
+/* clang-format off */
 #define CHAIN(reg, i) "vfmadd231ps %%" reg "14, %%" reg "15, %%" reg #i "\n"
-#define ALL(reg)                                                                        \
-    CHAIN(reg, 0)                                                                       \
-    CHAIN(reg, 1) CHAIN(reg, 2) CHAIN(reg, 3) CHAIN(reg, 4) CHAIN(reg, 5) CHAIN(reg, 6) \
-        CHAIN(reg, 7) CHAIN(reg, 8) CHAIN(reg, 9) CHAIN(reg, 10) CHAIN(reg, 11)
-#define LOOP(reg, n)                                                                           \
-    __asm__ volatile("1:\n" ALL(reg) "dec %0\n jnz 1b\n vzeroupper"                            \
-                     : "+r"(n)                                                                 \
-                     :                                                                         \
-                     : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", \
-                       "xmm9", "xmm10", "xmm11", "xmm14", "xmm15", "cc")
+#define CHAINS_OF(reg)                                                          \
+    CHAIN(reg, 0) CHAIN(reg, 1) CHAIN(reg, 2) CHAIN(reg, 3) CHAIN(reg, 4)       \
+    CHAIN(reg, 5) CHAIN(reg, 6) CHAIN(reg, 7) CHAIN(reg, 8) CHAIN(reg, 9)       \
+    CHAIN(reg, 10) CHAIN(reg, 11)
+#define LOOP(reg, n)                                                            \
+    __asm__ volatile("1:\n" CHAINS_OF(reg) "dec %0\n jnz 1b\n vzeroupper"       \
+                     : "+r"(n)                                                  \
+                     :                                                          \
+                     : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",  \
+                       "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm14",       \
+                       "xmm15", "cc")
+/* clang-format on */
 
 static int lanes(void)
 {
