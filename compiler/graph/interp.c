@@ -44,12 +44,10 @@ static double formula(const Node *n, double x, double y, double z)
     }
 }
 
-double map_value(const Frame *f, const Node *n, double x, double y, double z)
+double map_value(const Node *n, double x, double y, double z)
 {
     bool wraps = n->op == OP_add || n->op == OP_mul || n->op == OP_neg;
-    if (n->type == T_I32)
-        return wraps ? wrapped(n->op, x, y) : formula(n, x, y, z);
-    return rounded(f, formula(n, x, y, z));
+    return n->type == T_I32 && wraps ? wrapped(n->op, x, y) : formula(n, x, y, z);
 }
 
 static void interpret_map(Frame *f, const Node *n)
@@ -58,8 +56,10 @@ static void interpret_map(Frame *f, const Node *n)
     double *in[3] = {0}, *out = f->value[n->id];
     for (int i = 0; i < n->nin; i++)
         in[i] = f->value[n->in[i]->id];
-    for (int64_t i = 0; i < count; i++)
-        out[i] = map_value(f, n, in[0][i], in[1] ? in[1][i] : 0, in[2] ? in[2][i] : 0);
+    for (int64_t i = 0; i < count; i++) {
+        double value = map_value(n, in[0][i], in[1] ? in[1][i] : 0, in[2] ? in[2][i] : 0);
+        out[i] = n->type == T_F32 ? rounded(f, value) : value;
+    }
 }
 
 /* ---- Leaves ------------------------------------------------------------------ */

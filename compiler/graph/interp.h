@@ -27,9 +27,6 @@ static inline double rounded(const Frame *f, double x)
     return f->run->float32 ? (double)(float)x : x;
 }
 
-/* One element of an elementwise operation, rounded. */
-double map_value(const Frame *, const Node *, double x, double y, double z);
-
 /* Each fills f->value[n->id]; its operands are there. */
 void interpret_random(Frame *, const Node *);
 void interpret_orthogonal(Frame *, const Node *);

@@ -117,16 +117,6 @@ void interpret_contract(Frame *f, const Node *n)
     }
 }
 
-static bool always_inside(const Contraction *c, const Affine *f, int64_t size)
-{
-    int64_t low = f->constant, high = f->constant;
-    for (int t = 0; t < f->terms; t++) {
-        int64_t reach = f->coefficient[t] * (c->extent[f->var[t]] - 1);
-        *(reach < 0 ? &low : &high) += reach;
-    }
-    return low >= 0 && high < size;
-}
-
 /* A variable that no border cuts multiplies the count; the others are walked. */
 double contraction_flops(const Node *n)
 {
@@ -141,7 +131,7 @@ double contraction_flops(const Node *n)
         for (int i = 0; i < w.shape[role].rank; i++) {
             const Affine *f = &w.c->map[role][i];
             for (int t = 0; t < f->terms; t++)
-                w.once[f->var[t]] &= always_inside(w.c, f, w.shape[role].dim[i]);
+                w.once[f->var[t]] &= affine_inside(w.c, f, w.shape[role].dim[i]);
         }
     for (int v = 0; v < w.c->nvars; v++)
         times *= w.once[v] ? (double)w.c->extent[v] : 1;

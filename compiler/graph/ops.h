@@ -37,6 +37,12 @@ Shape shape_slice(Shape, const int64_t *start, const int64_t *limit, const int64
 Shape shape_concatenate(int n, Node *const *parts, int axis);
 Shape shape_reduce(Shape, const bool *axes);
 Shape shape_gather_rows(Shape table, Shape index);
+/* Whether 0 <= f < size at all points of the box of variables. */
+bool affine_inside(const Contraction *, const Affine *f, int64_t size);
+
+/* ---- interp.c ----------------------------------------------------------- */
+/* One element of an elementwise operation, in double. */
+double map_value(const Node *, double x, double y, double z);
 
 /* ---- graph.c ------------------------------------------------------------ */
 /* Whether all elements are one constant, by way of broadcasts; which it is. */

@@ -256,6 +256,16 @@ static bool affine_legal(const Affine *f, int nvars)
     return f->terms < 2 || f->var[0] != f->var[1];
 }
 
+bool affine_inside(const Contraction *c, const Affine *f, int64_t size)
+{
+    int64_t low = f->constant, high = f->constant;
+    for (int t = 0; t < f->terms; t++) {
+        int64_t reach = f->coefficient[t] * (c->extent[f->var[t]] - 1);
+        *(reach < 0 ? &low : &high) += reach;
+    }
+    return low >= 0 && high < size;
+}
+
 static const char *rule_contract(const Node *n)
 {
     const Contraction *c = &n->attr.contraction;
