@@ -26,6 +26,11 @@ Node *view_base(Node *n);
 /* n's element [i] is its base's element `offset` + sum i * stride, counted
  * in natural (unpadded) order for a batch and in storage order otherwise. */
 bool view_strides(Node *n, int64_t *offset, int64_t stride[MAX_RANK]);
+/* The node whose buffer holds n: itself, or what is under its views. */
+Node *memory_node(const Program *, Node *n);
+/* view_strides relative to memory_node; die()s where fuse() saw to it that
+ * there is an affine address. */
+void memory_strides(const Program *, Node *n, int64_t *offset, int64_t stride[MAX_RANK]);
 
 /* ---- eval.c: the value of a node at an index ----------------------------- */
 
@@ -49,13 +54,18 @@ typedef struct Eval {
     Inst *block;               /* NULL: the kernel's own                     */
     Inst **uniform;            /* [node id]: scalars computed at the top     */
     struct { Node *node; Inst *value; } *known;   /* at the current index    */
+    const At *here;            /* the current index, where it is known       */
     int nknown, known_cap;
 } Eval;
 
 Eval eval_begin(Program *, Kernel *);
 /* Forgets values of the last index; `root` has value `value` at the new one. */
 void eval_at(Eval *, Node *root, Inst *value);
+/* Another value that the root brings with it. */
+void eval_know(Eval *, Node *, Inst *value);
 Inst *eval(Eval *, Node *, const At *);
+/* At a new index, with nothing known of it. */
+Inst *eval_here(Eval *, Node *, const At *);
 /* Evaluates and writes every store of the kernel at an index of its space. */
 void eval_stores(Eval *, const At *);
 /* The index of an element in n's buffer, in elements of one sample. */
@@ -64,76 +74,87 @@ Inst *storage_index(Shape, Inst *const *axis);
 /* Can everything the kernel touches be addressed by storage index alone? */
 bool kernel_is_flat(const Program *, const Kernel *);
 
-/* ---- nest.c: loops over the box of a contraction ------------------------- */
+/* map.c. Are 16 neighbors along axis `lane` of n's index (-1: one element)
+ * neighbors in memory all the way down? And for the whole kernel along the
+ * last axis of its space? */
+bool lanes_fit(const Program *, const Kernel *, const Node *n, int lane);
+bool lanes_along_last(const Program *, const Kernel *);
 
-/* A contraction after the outputs' strides have been split into phases:
- * every output index is one variable (times a stride, plus a constant), and
- * `bound`s say which points exist. */
+/* ---- nest.c, phase.c: loops over the box of a contraction ----------------- */
+
+/* constant + sum of coefficient * variable. */
+typedef struct Linear { int64_t constant; int64_t coefficient[MAX_VARS]; } Linear;
+
+/* 0 <= at < limit, or the point does not exist. */
+typedef struct Bound { Linear at; int64_t limit; } Bound;
+
 typedef struct NestVar {
     int64_t extent;
-    int64_t tile;              /* unrolled offsets 0..tile-1                 */
-    bool reduced, lane;        /* lane: counts vectors of LANES              */
+    int64_t tile;              /* unrolled offsets; >= extent: no loop       */
+    bool reduced;
+    bool lane;                 /* counts vectors of LANES                    */
     /* While loops are emitted: */
-    Inst *base;                /* runtime part, NULL until its loop stands   */
-    int64_t first;             /* its least value in the current segment     */
-    bool fixed;                /* base is that constant                      */
+    Inst *base;                /* runtime part; NULL before its loop         */
+    int64_t first;             /* its least value in this segment            */
+    bool fixed;                /* base is `first`                            */
     int64_t count;             /* offsets alive here: tile, or the remainder */
 } NestVar;
 
-typedef struct Bound { Affine at; int64_t limit; } Bound;   /* 0 <= at < limit */
+enum { MAX_BOUNDS = 3 * MAX_RANK };
 
-enum { MAX_BOUNDS = 2 * MAX_RANK, MAX_TERMS = 4 };
-
-/* constant + sum of coefficient * var, any number of terms. */
-typedef struct Linear { int64_t constant; int64_t coefficient[MAX_VARS]; } Linear;
-
+/* A contraction (or window) after the strides of its output have been split
+ * into phases: every index of the output is one variable, times a stride,
+ * plus a constant; the bounds say which points exist. */
 typedef struct Nest {
     int nvars;
     NestVar var[MAX_VARS];
     int nbounds;
     Bound bound[MAX_BOUNDS];
-    Affine out[MAX_RANK];      /* index of each output axis                  */
     int out_rank;
-    bool has[2];               /* operand a, b                               */
-    Node *operand[2];
-    Linear address[2];         /* element of the operand's buffer            */
-    Affine tap[MAX_RANK];      /* window: offset in the window of each axis  */
-    int order[MAX_VARS];       /* loops, outermost first                     */
-    int norder;
-    int nouter;                /* order[0..nouter) are outputs               */
-    int unit_var;              /* the var whose tiles are the units, or -1   */
+    Linear out[MAX_RANK];      /* index of each output axis                  */
+    Linear address[2];         /* element of each operand's tensor           */
+    Linear value[MAX_VARS];    /* each variable of the contraction itself    */
+    bool empty;                /* no point reaches these outputs             */
+    int order[MAX_VARS];       /* vars with loops, outermost first           */
+    int norder, nouter;        /* order[0..nouter) are outputs               */
+    int unit_var;              /* its tiles are the units (order[0]), or -1  */
 } Nest;
 
-/* Splits a contraction into its phases; calls back with each one's nest.
- * roles: which map is written (0 is the contraction's own). */
-void nest_phases(const Node *, const Contraction *, Node *a, Node *b,
-                 void (*each)(Nest *, void *), void *arg);
+typedef void NestBody(Nest *, void *arg);
+/* Splits a contraction of these operands (b may be NULL) into phases, a nest
+ * for each, without tiles and order. */
+void nest_phases(const Program *, Shape out, const Contraction *, Node *a, Node *b,
+                 NestBody *each, void *arg);
 
-typedef struct NestEmit {
+typedef struct NestEmit NestEmit;
+struct NestEmit {
     Nest *nest;
     Kernel *kernel;
-    int carry;                 /* values carried for each accumulator        */
     void *arg;
-    Inst *(*start)(struct NestEmit *, int which);
-    /* All points of the unrolled offsets; updates acc[output][carry]. */
-    void (*leaf)(struct NestEmit *, Inst **acc);
-    /* Wraps the reduced loops (over blocks, samples); NULL: none. */
-    void (*reduce)(struct NestEmit *, Inst **acc, void (*inner)(struct NestEmit *, Inst **));
-    void (*finish)(struct NestEmit *, Inst **acc);
-} NestEmit;
+    int carry;                 /* values carried for each output             */
+    Inst *(*start)(NestEmit *, int which);
+    /* Updates acc[output * carry + which] by all offsets alive. */
+    void (*leaf)(NestEmit *, Inst **acc);
+    /* Loops around the reduced ones (blocks, samples), or NULL; calls
+     * nest_reduce with the values carried inside. */
+    void (*around)(NestEmit *, Inst **acc);
+    void (*finish)(NestEmit *, Inst **acc);
+};
 
+/* Sets kernel->units. */
 void nest_emit(NestEmit *);
-int nest_outputs(const Nest *);                    /* accumulators alive here */
-/* The offsets (one for each var) of output number i. */
+void nest_reduce(NestEmit *, Inst **acc);
+int nest_outputs(const Nest *);            /* outputs alive in this tile      */
+/* The offsets of output number i (of reduced vars: as they are). */
 void nest_output(const Nest *, int i, int64_t offset[MAX_VARS]);
-/* Calls back for every combination of offsets of the reduced vars, in the
- * order of the sum. */
-void nest_reduced(Nest *, void (*each)(Nest *, int64_t offset[MAX_VARS], void *), void *);
+/* Next combination of the reduced vars' offsets, in the order of the sum;
+ * false after the last. Start from zeros. */
+bool nest_next(const Nest *, int64_t offset[MAX_VARS]);
 bool nest_alive(const Nest *, const int64_t offset[MAX_VARS]);
-Inst *nest_affine(const Nest *, const Affine *, const int64_t offset[MAX_VARS]);
-/* Runtime part and constant part of an address. */
+/* A linear form's part known at run time, and the rest at these offsets. */
 Inst *nest_base(const Nest *, const Linear *);
-int64_t nest_constant(const Nest *, const Linear *, const int64_t offset[MAX_VARS]);
+int64_t nest_offset(const Nest *, const Linear *, const int64_t offset[MAX_VARS]);
+Inst *nest_value(const Nest *, const Linear *, const int64_t offset[MAX_VARS]);
 
 /* ---- bodies of kernels, by form ------------------------------------------- */
 void lower_map(Program *, Kernel *);
@@ -147,5 +168,9 @@ void lower_index(Program *, Kernel *);
 /* A loop lo..hi; body(index, arg) appends to it. */
 typedef void LoopBody(Inst *index, void *arg);
 void for_each(Inst *lo, Inst *hi, int64_t step, LoopBody *body, void *arg);
+
+/* Loops over the axes of a shape from `axis` on; body(index of each, arg). */
+typedef void AxesBody(Inst **index, void *arg);
+void for_axes(Shape, int axis, Inst **index, AxesBody *body, void *arg);
 
 #endif

@@ -4,15 +4,16 @@
 #include "loop/lower.h"
 
 /* Is `var` the index of the tensor's last axis, alone and as it is? */
-static bool indexes_last_axis(const Affine *map, Shape shape, int var) {
+static bool indexes_last_axis(const Affine *map, Shape shape, int var)
+{
     if (shape.rank == 0)
         return false;
     const Affine *a = &map[shape.rank - 1];
-    return a->terms == 1 && a->var[0] == var && a->coefficient[0] == 1 &&
-           a->constant == 0;
+    return a->terms == 1 && a->var[0] == var && a->coefficient[0] == 1 && a->constant == 0;
 }
 
-static bool mentions(const Affine *map, Shape shape, int var) {
+static bool mentions(const Affine *map, Shape shape, int var)
+{
     for (int i = 0; i < shape.rank; i++)
         for (int t = 0; t < map[i].terms; t++)
             if (map[i].var[t] == var && map[i].coefficient[t] != 0)
@@ -20,7 +21,8 @@ static bool mentions(const Affine *map, Shape shape, int var) {
     return false;
 }
 
-static int mentions_in_axes(const Affine *map, Shape shape, int var) {
+static int mentions_in_axes(const Affine *map, Shape shape, int var)
+{
     int n = 0;
     for (int i = 0; i < shape.rank; i++)
         for (int t = 0; t < map[i].terms; t++)
@@ -29,7 +31,8 @@ static int mentions_in_axes(const Affine *map, Shape shape, int var) {
 }
 
 /* No index has two terms: nothing slides over anything. */
-static bool has_windows(const Node *n) {
+static bool has_windows(const Node *n)
+{
     const Contraction *c = &n->attr.contraction;
     for (int m = 0; m <= n->nin; m++) {
         Shape s = m == 0 ? n->shape : n->in[m - 1]->shape;
@@ -42,7 +45,8 @@ static bool has_windows(const Node *n) {
 
 /* The variable whose values can stand in neighboring lanes: the last axis of
  * the output and of exactly one operand, in which it is contiguous. */
-static int find_lane_var(const Node *n) {
+static int find_lane_var(const Node *n)
+{
     const Contraction *c = &n->attr.contraction;
     if (n->nin != 2 || n->shape.rank == 0 || has_windows(n))
         return -1;
@@ -60,15 +64,15 @@ static int find_lane_var(const Node *n) {
         int64_t offset, stride[MAX_RANK];
         if (!indexes_last_axis(c->map[m], operand->shape, var) ||
             mentions_in_axes(c->map[m], operand->shape, var) != 1 ||
-            !view_strides(operand, &offset, stride) ||
-            stride[operand->shape.rank - 1] != 1)
+            !view_strides(operand, &offset, stride) || stride[operand->shape.rank - 1] != 1)
             return -1;
         holders++;
     }
     return holders == 1 ? var : -1;
 }
 
-ContractClass contract_class(const Node *n, int *lane_var) {
+ContractClass contract_class(const Node *n, int *lane_var)
+{
     *lane_var = -1;
     if (n->shape.batch)
         return CONTRACT_SAMPLES;

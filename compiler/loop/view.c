@@ -88,3 +88,19 @@ bool view_strides(Node *n, int64_t *offset, int64_t stride[MAX_RANK]) {
         return true;
     }
 }
+
+Node *memory_node(const Program *p, Node *n)
+{
+    while (op_is_view(n->op) && p->kernel_of[n->id] < 0)
+        n = n->in[0];
+    return n;
+}
+
+void memory_strides(const Program *p, Node *n, int64_t *offset, int64_t stride[MAX_RANK])
+{
+    *offset = 0;
+    if (memory_node(p, n) == n)
+        base_strides(n->shape, stride);
+    else if (!view_strides(n, offset, stride))
+        die("operand %d has no affine address", n->id);
+}

@@ -1,0 +1,652 @@
+/* fuse: groups the nodes of each function into kernels.
+ *
+ * needs       no OP_gradient; sums over features and batch are two nodes
+ * guarantees  every node that costs anything is computed by one kernel, or
+ *             inline in the kernels that read it; kernels stand in an order
+ *             that respects every read and every write in place, with a
+ *             barrier where threads must have met
+ *
+ * A kernel has one root (a contraction, reduction, window, or elementwise
+ * node) and the elementwise nodes of the same space that follow from it:
+ * bias, activation, its gradient, the loss, the optimizer.
+ *
+ *     c = contract(x, w)    y = c + b    m = 0 < y    r = select(m, y, 0)
+ *     becomes one kernel with root c that stores m and r. */
+#include "graph/fuse.h"
+
+#include <string.h>
+
+#include "loop/lower.h"
+
+/* ---- What needs no kernel ------------------------------------------------- */
+
+static bool is_leaf(const Node *n)
+{
+    return n->op == OP_var || n->op == OP_input || n->op == OP_iota ||
+           n->op == OP_live || n->op == OP_random ||
+           (n->op == OP_const && !n->attr.constant.data);
+}
+
+/* A number that every sample and thread can work out for itself. */
+static bool is_uniform(const Fusion *f, const Node *n)
+{
+    if (n->shape.batch || n->shape.rank > 0 || !op_is_map(n->op))
+        return false;
+    for (int i = 0; i < n->nin; i++) {
+        const Node *in = n->in[i];
+        bool plain = in->op == OP_live || (in->op == OP_const && !in->attr.constant.data);
+        if (!plain && !f->inlined[in->id])
+            return false;
+    }
+    return true;
+}
+
+static bool is_reduction(Op op)
+{
+    return op == OP_reduce_sum || op == OP_reduce_max;
+}
+
+static bool reduces_batch(const Node *n)
+{
+    return is_reduction(n->op) && n->attr.axes[MAX_RANK];
+}
+
+/* What only reductions over features read is worked out inside them. */
+static void find_inlined(Fusion *f)
+{
+    bool *other = NEW_ARRAY(bool, f->program->nnodes);
+    bool *read = NEW_ARRAY(bool, f->program->nnodes);
+    for (int i = 0; i < f->fn->noutputs; i++)
+        other[f->fn->outputs[i]->id] = true;
+    for (int i = 0; i < f->fn->nupdates; i++)
+        other[f->fn->values[i]->id] = true;
+    for (int i = f->nodes.n; i-- > 0;) {
+        Node *n = f->nodes.at[i];
+        bool passes = op_is_map(n->op) || op_is_view(n->op);
+        f->inlined[n->id] = passes && read[n->id] && !other[n->id];
+        bool inside = (is_reduction(n->op) && !reduces_batch(n)) || f->inlined[n->id];
+        for (int k = 0; k < n->nin; k++)
+            (inside ? read : other)[n->in[k]->id] = true;
+    }
+    for (int i = 0; i < f->nodes.n; i++) {
+        Node *n = f->nodes.at[i];
+        if (op_is_view(n->op))
+            f->inlined[n->id] = false;
+        if (is_uniform(f, n))
+            f->inlined[n->id] = true;
+    }
+}
+
+/* ---- Dependencies ---------------------------------------------------------- */
+
+static void add_once(NodeList *list, int *cap, Node *n)
+{
+    for (int i = 0; i < list->n; i++)
+        if (list->at[i] == n)
+            return;
+    PUSH(list->at, list->n, *cap, n);
+}
+
+static void add_sources(const Fusion *f, Node *n, NodeList *list, int *cap)
+{
+    if (f->program->kernel_of[n->id] >= 0 || n->op == OP_var) {
+        add_once(list, cap, n);
+    } else if (op_is_view(n->op) || f->inlined[n->id]) {
+        for (int i = 0; i < n->nin; i++)
+            add_sources(f, n->in[i], list, cap);
+    }
+}
+
+/* The computed nodes and vars that n reads, through views and inlined nodes. */
+static NodeList sources_of(const Fusion *f, const Node *n)
+{
+    NodeList list = {0};
+    int cap = 0;
+    for (int i = 0; i < n->nin; i++)
+        add_sources(f, n->in[i], &list, &cap);
+    return list;
+}
+
+static bool depends_on(const Program *p, int k, int target, bool *seen)
+{
+    if (k == target)
+        return true;
+    if (seen[k])
+        return false;
+    seen[k] = true;
+    const Kernel *kernel = p->kernels[k];
+    for (int i = 0; i < kernel->ndeps; i++)
+        if (depends_on(p, kernel->deps[i], target, seen))
+            return true;
+    return false;
+}
+
+static bool reaches(const Program *p, int from, int target)
+{
+    return depends_on(p, from, target, NEW_ARRAY(bool, p->nkernels));
+}
+
+static void add_dep(Program *p, int kernel, int on)
+{
+    Kernel *k = p->kernels[kernel];
+    if (kernel == on)
+        return;
+    for (int i = 0; i < k->ndeps; i++)
+        if (k->deps[i] == on)
+            return;
+    PUSH(k->deps, k->ndeps, k->deps_cap, on);
+}
+
+static void add_deps(Fusion *f, int kernel, const Node *n)
+{
+    NodeList sources = sources_of(f, n);
+    for (int i = 0; i < sources.n; i++)
+        if (sources.at[i]->op != OP_var)
+            add_dep(f->program, kernel, f->program->kernel_of[sources.at[i]->id]);
+}
+
+/* ---- Kernels ---------------------------------------------------------------- */
+
+static Kernel *new_kernel(Fusion *f, KernelForm form, Node *root, Shape space)
+{
+    Program *p = f->program;
+    Kernel *k = NEW(Kernel);
+    k->form = form;
+    k->root = root;
+    k->space = space;
+    k->kind = space.batch ? KERNEL_BLOCK : KERNEL_UNIT;
+    k->pos = root->pos;
+    k->layer = root->layer;
+    k->id = p->nkernels;
+    k->units = 1;
+    PUSH(p->kernels, p->nkernels, p->kernels_cap, k);
+    return k;
+}
+
+static void put_in(Fusion *f, int kernel, Node *n)
+{
+    Kernel *k = f->program->kernels[kernel];
+    add_deps(f, kernel, n);
+    PUSH(k->nodes, k->nnodes, k->nodes_cap, n);
+    f->program->kernel_of[n->id] = kernel;
+}
+
+static Kernel *kernel_for(Fusion *f, KernelForm form, Node *n)
+{
+    Kernel *k = new_kernel(f, form, n, n->shape);
+    put_in(f, k->id, n);
+    return k;
+}
+
+/* ---- Joining a kernel ---------------------------------------------------------- */
+
+/* Is every way from n to values of kernel k element by element? */
+static bool elementwise_from(const Fusion *f, const Node *n, int k)
+{
+    for (int i = 0; i < n->nin; i++) {
+        Node *in = n->in[i];
+        bool flat = true;
+        while (op_is_view(in->op) && f->program->kernel_of[in->id] < 0) {
+            flat = flat && (in->op == OP_stop_gradient ||
+                            (in->op == OP_reshape && in->shape.batch));
+            in = in->in[0];
+        }
+        if (f->program->kernel_of[in->id] == k && !flat)
+            return false;
+        if (f->inlined[in->id] && !elementwise_from(f, in, k))
+            return false;
+    }
+    return true;
+}
+
+/* After these roots the lanes are gone or the order of elements is odd. */
+static bool takes_followers(const Kernel *k)
+{
+    int lane_var;
+    if (k->form == FORM_COPY || k->form == FORM_ROWS || k->form == FORM_ORTHOGONAL ||
+        k->form == FORM_INDEX)
+        return false;
+    if (k->form == FORM_CONTRACT)
+        return contract_class(k->root, &lane_var) != CONTRACT_LANE_SUM;
+    if (k->form == FORM_REDUCE && k->kind == KERNEL_UNIT && reduces_batch(k->root))
+        return k->space.rank <= 1;
+    return true;
+}
+
+static bool may_join(Fusion *f, Node *n, int k, const NodeList *sources)
+{
+    Program *p = f->program;
+    const Kernel *kernel = p->kernels[k];
+    bool same = shape_equal(n->shape, kernel->space) ||
+                (n->shape.batch && kernel->space.batch &&
+                 shape_size(n->shape) == shape_size(kernel->space));
+    if (!same || !takes_followers(kernel) || !elementwise_from(f, n, k))
+        return false;
+    if (!shape_equal(n->shape, kernel->space) && !reads_by_flat(f, n))
+        return false;
+    if (kernel->form != FORM_MAP && kernel->kind == KERNEL_UNIT && n->shape.rank > 0 &&
+        !lanes_fit(p, kernel, n, n->shape.rank - 1))
+        return false;
+    for (int i = 0; i < sources->n; i++) {
+        int other = p->kernel_of[sources->at[i]->id];
+        if (other >= 0 && other != k && reaches(p, other, k))
+            return false;
+    }
+    return true;
+}
+
+static bool shares_source(Fusion *f, const Kernel *k, const NodeList *sources)
+{
+    for (int i = 0; i < k->nnodes; i++) {
+        NodeList theirs = sources_of(f, k->nodes[i]);
+        for (int a = 0; a < theirs.n; a++)
+            for (int b = 0; b < sources->n; b++)
+                if (theirs.at[a] == sources->at[b])
+                    return true;
+    }
+    return false;
+}
+
+/* The latest kernel of a source that takes n, else an elementwise one that
+ * reads what n reads. */
+static int find_kernel(Fusion *f, Node *n)
+{
+    Program *p = f->program;
+    NodeList sources = sources_of(f, n);
+    int best = -1;
+    for (int i = 0; i < sources.n; i++) {
+        int k = p->kernel_of[sources.at[i]->id];
+        if (k > best && may_join(f, n, k, &sources))
+            best = k;
+    }
+    for (int k = p->nkernels; best < 0 && k-- > 0;)
+        if (p->kernels[k]->form == FORM_MAP && shape_equal(p->kernels[k]->space, n->shape) &&
+            shares_source(f, p->kernels[k], &sources) && may_join(f, n, k, &sources))
+            best = k;
+    return best;
+}
+
+/* ---- Placing each node -------------------------------------------------------------- */
+
+/* An operand must be in memory behind an affine address: else it is copied. */
+static void place_operand(Fusion *f, Node *n)
+{
+    int64_t offset, stride[MAX_RANK];
+    Node *base = view_base(n);
+    bool in_memory = base->op == OP_var || base->op == OP_input ||
+                     f->program->kernel_of[base->id] >= 0;
+    if (f->program->kernel_of[n->id] >= 0)
+        return;
+    if (!in_memory || !view_strides(n, &offset, stride))
+        kernel_for(f, FORM_MAP, n);
+}
+
+/* ROWS wants its operands with the samples apart. */
+static void place_rows(Fusion *f, Node *operand)
+{
+    Program *p = f->program;
+    Node *base = memory_node(p, operand);
+    if (f->rows_kernel[base->id] >= 0)
+        return;
+    Kernel *k = new_kernel(f, FORM_ROWS, base, base->shape);
+    f->rows_kernel[base->id] = k->id;
+    if (p->kernel_of[base->id] >= 0)
+        add_dep(p, k->id, p->kernel_of[base->id]);
+}
+
+static void place_contraction(Fusion *f, Node *n)
+{
+    int lane_var;
+    for (int i = 0; i < n->nin; i++)
+        place_operand(f, n->in[i]);
+    bool rows = contract_class(n, &lane_var) == CONTRACT_ROWS;
+    for (int i = 0; rows && i < n->nin; i++)
+        place_rows(f, n->in[i]);
+    Kernel *k = kernel_for(f, FORM_CONTRACT, n);
+    for (int i = 0; rows && i < n->nin; i++)
+        add_dep(f->program, k->id, f->rows_kernel[memory_node(f->program, n->in[i])->id]);
+    k->flops = contraction_flops(n);
+}
+
+/* max pooling: the largest value comes with its place. */
+static bool place_beside_argmax(Fusion *f, Node *n)
+{
+    Node *index = n->in[1];
+    int k = f->program->kernel_of[index->id];
+    if (n->op != OP_window_gather || index->op != OP_window_argmax ||
+        index->in[0] != n->in[0] ||
+        memcmp(&index->attr.window, &n->attr.window, sizeof(Window)))
+        return false;
+    put_in(f, k, n);
+    return true;
+}
+
+static void place_window(Fusion *f, Node *n)
+{
+    for (int i = 0; i < n->nin; i++)
+        place_operand(f, n->in[i]);
+    if (n->op == OP_window_argmax || !place_beside_argmax(f, n))
+        kernel_for(f, FORM_WINDOW, n);
+}
+
+static void place_map(Fusion *f, Node *n)
+{
+    int k = find_kernel(f, n);
+    if (k >= 0)
+        put_in(f, k, n);
+    else
+        kernel_for(f, FORM_MAP, n);
+}
+
+static void place_copy(Fusion *f, Node *n, KernelForm form)
+{
+    for (int i = 0; i < n->nin; i++)
+        if (n->in[i]->shape.rank > 0)
+            place_operand(f, n->in[i]);
+    kernel_for(f, form, n);
+}
+
+static void place_reduction(Fusion *f, Node *n)
+{
+    Node *in = n->in[0];
+    if (in->shape.batch && !n->shape.batch)
+        place_operand(f, in);
+    kernel_for(f, FORM_REDUCE, n);
+}
+
+static void place(Fusion *f, Node *n)
+{
+    if (is_leaf(n) || op_is_view(n->op) || f->inlined[n->id])
+        return;
+    if (op_is_map(n->op))
+        place_map(f, n);
+    else if (is_reduction(n->op))
+        place_reduction(f, n);
+    else if (n->op == OP_contract)
+        place_contraction(f, n);
+    else if (n->op == OP_window_argmax || n->op == OP_window_gather ||
+             n->op == OP_window_scatter)
+        place_window(f, n);
+    else if (n->op == OP_orthogonal)
+        kernel_for(f, FORM_ORTHOGONAL, n);
+    else if (n->op == OP_gather_rows || n->op == OP_scatter_add_rows)
+        place_copy(f, n, FORM_INDEX);
+    else
+        place_copy(f, n, FORM_COPY);
+}
+
+/* ---- Buffers ---------------------------------------------------------------------------- */
+
+static Buffer *new_buffer(Fusion *f, Node *n, BufferSpace space, bool rows)
+{
+    Program *p = f->program;
+    Buffer *b = NEW(Buffer);
+    int64_t elements = shape_size(n->shape);
+    b->space = space;
+    b->rows = rows;
+    b->shape = n->shape;
+    b->node = n;
+    b->element = n->type == T_BOOL ? E_U8 : n->type == T_I32 ? E_I32 : E_F32;
+    int64_t count = storage_of(n->shape, b->stride);
+    if (space == IN_BLOCK) {
+        for (int64_t i = n->shape.rank - 1, s = 1; i >= 0; s *= n->shape.dim[i--])
+            b->stride[i] = s;
+        count = rows ? (elements + 2 * LANES - 1) / LANES * LANES * LANES : elements * LANES;
+    }
+    b->size = (count * (b->element == E_U8 ? 1 : 4) + 63) / 64 * 64;
+    b->id = p->nbuffers;
+    b->name = format("%s%s.%d", op_name[n->op], rows ? ".rows" : "", n->id);
+    PUSH(p->buffers, p->nbuffers, p->buffers_cap, b);
+    return b;
+}
+
+static Buffer *var_buffer(Fusion *f, Var *var)
+{
+    Node *n = var->node;
+    if (!f->program->by_node[n->id]) {
+        Buffer *b = new_buffer(f, n, IN_FIXED, false);
+        b->var = var;
+        b->name = var->name;
+        f->program->by_node[n->id] = b;
+    }
+    return f->program->by_node[n->id];
+}
+
+static void store_in(Kernel *k, Node *n, Buffer *b)
+{
+    Store s = {n, b};
+    for (int i = 0; i < k->nstores; i++)
+        if (k->stores[i].node == n && k->stores[i].buffer == b)
+            return;
+    PUSH(k->stores, k->nstores, k->stores_cap, s);
+}
+
+/* n gets a buffer of its own, written by its kernel. */
+static void keep(Fusion *f, Node *n)
+{
+    Program *p = f->program;
+    int k = p->kernel_of[n->id];
+    if (k < 0 || p->by_node[n->id])
+        return;
+    p->by_node[n->id] = new_buffer(f, n, n->shape.batch ? IN_BLOCK : IN_FIXED, false);
+    store_in(p->kernels[k], n, p->by_node[n->id]);
+}
+
+/* What kernel `reader` (-1: an inlined node) reads of other kernels. */
+static void keep_sources(Fusion *f, const Node *n, int reader)
+{
+    NodeList sources = sources_of(f, n);
+    for (int i = 0; i < sources.n; i++) {
+        Node *s = sources.at[i];
+        if (s->op == OP_var)
+            var_buffer(f, s->attr.var);
+        else if (f->program->kernel_of[s->id] != reader)
+            keep(f, s);
+    }
+}
+
+static void keep_reads(Fusion *f)
+{
+    Program *p = f->program;
+    for (int k = 0; k < p->nkernels; k++) {
+        Kernel *kernel = p->kernels[k];
+        for (int i = 0; i < kernel->nnodes; i++)
+            keep_sources(f, kernel->nodes[i], k);
+        if (kernel->form == FORM_ROWS) {
+            Node *base = kernel->root;
+            if (base->op == OP_var)
+                var_buffer(f, base->attr.var);
+            keep(f, base);
+            p->rows_by_node[base->id] = new_buffer(f, base, IN_BLOCK, true);
+            store_in(kernel, base, p->rows_by_node[base->id]);
+        }
+    }
+}
+
+static void make_inputs(Fusion *f)
+{
+    Program *p = f->program;
+    p->input_buffers = NEW_ARRAY(Buffer *, f->fn->ninputs);
+    for (int i = 0; i < f->fn->ninputs; i++) {
+        Node *n = f->fn->inputs[i];
+        Buffer *b = new_buffer(f, n, IN_BLOCK, false);
+        b->name = f->fn->input_names[i];
+        p->input_buffers[i] = b;
+        if (n->id < p->nnodes)
+            p->by_node[n->id] = b;
+    }
+}
+
+/* ---- Outputs and updates ----------------------------------------------------------------------- */
+
+/* The buffer of an output: its own, a var's, an input's, or a copy's. */
+static Buffer *output_buffer(Fusion *f, Node *n)
+{
+    Program *p = f->program;
+    if (n->op == OP_var)
+        return var_buffer(f, n->attr.var);
+    if (p->kernel_of[n->id] >= 0) {
+        keep(f, n);
+        return p->by_node[n->id];
+    }
+    if (p->by_node[n->id])
+        return p->by_node[n->id];
+    kernel_for(f, FORM_MAP, n);
+    keep(f, n);
+    keep_sources(f, n, p->kernel_of[n->id]);
+    return p->by_node[n->id];
+}
+
+static bool reads_var(const Fusion *f, const Kernel *k, const Var *var)
+{
+    for (int i = 0; i < k->nnodes; i++) {
+        NodeList sources = sources_of(f, k->nodes[i]);
+        for (int j = 0; j < sources.n; j++)
+            if (sources.at[j] == var->node)
+                return true;
+    }
+    return k->form == FORM_ROWS && k->root == var->node;
+}
+
+/* Does k read the var only at the element that it is about to write? */
+static bool reads_in_place(const Fusion *f, const Kernel *k, const Var *var)
+{
+    for (int i = 0; i < k->nnodes; i++)
+        for (int j = 0; j < k->nodes[i]->nin; j++) {
+            Node *in = k->nodes[i]->in[j];
+            bool elementwise = op_is_map(k->nodes[i]->op) && in == var->node;
+            if (view_base(in) == var->node && !elementwise)
+                return false;
+            if (f->inlined[in->id] && view_base(in) != var->node) {
+                NodeList s = sources_of(f, in);
+                for (int m = 0; m < s.n; m++)
+                    if (s.at[m] == var->node)
+                        return false;
+            }
+        }
+    return k->form == FORM_MAP || k->form == FORM_CONTRACT || k->form == FORM_REDUCE;
+}
+
+/* Every reader of the old value goes before `writer`; false: impossible. */
+static bool order_after_readers(Fusion *f, int writer, const Var *var)
+{
+    Program *p = f->program;
+    int before = p->kernels[writer]->ndeps;
+    for (int k = 0; k < p->nkernels; k++) {
+        if (k == writer || !reads_var(f, p->kernels[k], var))
+            continue;
+        if (reaches(p, k, writer)) {
+            p->kernels[writer]->ndeps = before;
+            return false;
+        }
+        add_dep(p, writer, k);
+    }
+    return true;
+}
+
+static bool update_in_place(Fusion *f, Var *var, Node *value)
+{
+    Program *p = f->program;
+    int k = p->kernel_of[value->id];
+    if (k < 0 || value->shape.batch || !shape_equal(value->shape, var->shape))
+        return false;
+    Kernel *kernel = p->kernels[k];
+    bool own = reads_var(f, kernel, var);
+    if (own && (!reads_in_place(f, kernel, var) || !shape_equal(kernel->space, var->shape) ||
+                kernel->root == NULL))
+        return false;
+    if (!order_after_readers(f, k, var))
+        return false;
+    store_in(kernel, value, var_buffer(f, var));
+    return true;
+}
+
+/* The value waits in a buffer of its own until everybody has read. */
+static void update_by_copy(Fusion *f, Var *var, Node *value)
+{
+    Program *p = f->program;
+    keep(f, value);
+    Kernel *copy = new_kernel(f, FORM_MAP, value, var->shape);
+    PUSH(copy->nodes, copy->nnodes, copy->nodes_cap, value);
+    if (p->kernel_of[value->id] >= 0)
+        add_dep(p, copy->id, p->kernel_of[value->id]);
+    else
+        add_deps(f, copy->id, value);
+    keep_sources(f, value, -1);
+    if (value->op == OP_var)
+        var_buffer(f, value->attr.var);
+    store_in(copy, value, var_buffer(f, var));
+}
+
+static void place_updates(Fusion *f)
+{
+    bool *late = NEW_ARRAY(bool, f->fn->nupdates);
+    for (int i = 0; i < f->fn->nupdates; i++) {
+        var_buffer(f, f->fn->targets[i]);
+        late[i] = !update_in_place(f, f->fn->targets[i], f->fn->values[i]);
+    }
+    int first = f->program->nkernels;
+    for (int i = 0; i < f->fn->nupdates; i++)
+        if (late[i])
+            update_by_copy(f, f->fn->targets[i], f->fn->values[i]);
+    for (int k = first; k < f->program->nkernels; k++)
+        for (int j = 0; j < f->fn->nupdates; j++)
+            if (f->program->kernels[k]->stores[0].buffer->var == f->fn->targets[j])
+                if (!order_after_readers(f, k, f->fn->targets[j]))
+                    die("an update of %s cannot be ordered", f->fn->targets[j]->name);
+}
+
+/* ---- One function ---------------------------------------------------------------------------------- */
+
+static NodeList all_nodes(const Fn *fn)
+{
+    int n = fn->noutputs + fn->nupdates;
+    Node **roots = NEW_ARRAY(Node *, n);
+    for (int i = 0; i < n; i++)
+        roots[i] = i < fn->noutputs ? fn->outputs[i] : fn->values[i - fn->noutputs];
+    return graph_reach(n, roots);
+}
+
+static int highest_id(const NodeList *nodes, const Fn *fn)
+{
+    int id = 0;
+    for (int i = 0; i < nodes->n; i++)
+        id = nodes->at[i]->id > id ? nodes->at[i]->id : id;
+    for (int i = 0; i < fn->nupdates; i++)
+        id = fn->targets[i]->node->id > id ? fn->targets[i]->node->id : id;
+    for (int i = 0; i < fn->ninputs; i++)
+        id = fn->inputs[i]->id > id ? fn->inputs[i]->id : id;
+    return id;
+}
+
+static void fuse_fn(Fn *fn)
+{
+    Fusion f = {.fn = fn, .program = NEW(Program), .nodes = all_nodes(fn)};
+    Program *p = f.program;
+    fn->program = p;
+    p->fn = fn;
+    p->nnodes = highest_id(&f.nodes, fn) + 1;
+    p->by_node = NEW_ARRAY(Buffer *, p->nnodes);
+    p->rows_by_node = NEW_ARRAY(Buffer *, p->nnodes);
+    p->kernel_of = NEW_ARRAY(int, p->nnodes);
+    f.rows_kernel = NEW_ARRAY(int, p->nnodes);
+    f.inlined = NEW_ARRAY(bool, p->nnodes);
+    memset(p->kernel_of, -1, sizeof(int) * (size_t)p->nnodes);
+    memset(f.rows_kernel, -1, sizeof(int) * (size_t)p->nnodes);
+    make_inputs(&f);
+    find_inlined(&f);
+    for (int i = 0; i < f.nodes.n; i++)
+        place(&f, f.nodes.at[i]);
+    keep_reads(&f);
+    p->output_buffers = NEW_ARRAY(Buffer *, fn->noutputs);
+    for (int i = 0; i < fn->noutputs; i++)
+        p->output_buffers[i] = output_buffer(&f, fn->outputs[i]);
+    place_updates(&f);
+    order_kernels(&f);
+}
+
+void fuse(Model *model)
+{
+    for (int i = 0; i < model->nfns; i++)
+        fuse_fn(model->fns[i]);
+}

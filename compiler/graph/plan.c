@@ -1,0 +1,184 @@
+/* plan: where everything lies, decided once.
+ *
+ * needs       kernels in order (fuse)
+ * guarantees  vars have offsets that are the same in every function; two
+ *             buffers share bytes only if no thread can still need the one
+ *             when another already writes the other
+ *
+ * The fixed part holds the vars, then each function's tensors without a
+ * batch; the block part holds the tensors of LANES samples. */
+#include <stdlib.h>
+
+#include "loop/lower.h"
+
+enum { ALIGNMENT = 64 };
+
+int64_t storage_of(Shape shape, int64_t stride[MAX_RANK])
+{
+    int64_t size = 1;
+    for (int i = shape.rank - 1; i >= 0; i--) {
+        bool last = i == shape.rank - 1;
+        bool padded = last && shape.rank >= 2 && shape.dim[i] > 8;
+        stride[i] = size;
+        size *= padded ? (shape.dim[i] + LANES - 1) / LANES * LANES : shape.dim[i];
+    }
+    return (size + LANES - 1) / LANES * LANES;
+}
+
+static void plan_vars(Model *model)
+{
+    int64_t offset = 0;
+    for (int i = 0; i < model->nvars; i++) {
+        int64_t stride[MAX_RANK];
+        model->vars[i]->offset = offset;
+        offset += storage_of(model->vars[i]->shape, stride) * 4;
+    }
+    model->fixed_bytes = offset;
+}
+
+/* ---- Lives ------------------------------------------------------------------ */
+
+static void touch(Buffer *b, int kernel)
+{
+    if (!b)
+        return;
+    b->first = kernel < b->first ? kernel : b->first;
+    b->last = kernel > b->last ? kernel : b->last;
+}
+
+static void touch_reads(Program *p, Node *n, int kernel)
+{
+    Buffer *b = p->by_node[n->id];
+    if (b && p->kernel_of[n->id] != kernel) {
+        touch(b, kernel);
+        return;
+    }
+    if (p->kernel_of[n->id] >= 0 && p->kernel_of[n->id] != kernel)
+        return;
+    for (int i = 0; i < n->nin; i++)
+        if (p->kernel_of[n->in[i]->id] != kernel)
+            touch_reads(p, n->in[i], kernel);
+}
+
+static void touch_kernel(Program *p, const Kernel *k)
+{
+    for (int i = 0; i < k->nstores; i++)
+        touch(k->stores[i].buffer, k->id);
+    for (int i = 0; i < k->nnodes; i++)
+        for (int j = 0; j < k->nodes[i]->nin; j++) {
+            Node *in = k->nodes[i]->in[j];
+            if (p->kernel_of[in->id] != k->id || p->by_node[in->id])
+                touch_reads(p, in, k->id);
+        }
+    if (k->form == FORM_ROWS)
+        touch(p->by_node[k->root->id], k->id);
+    if (k->form == FORM_MAP && k->nnodes == 1)
+        touch_reads(p, k->nodes[0], k->id);
+}
+
+static void touch_rows(Program *p, const Kernel *k)
+{
+    int lane_var;
+    if (k->form != FORM_CONTRACT)
+        return;
+    if (contract_class(k->root, &lane_var) == CONTRACT_ROWS)
+        for (int i = 0; i < k->root->nin; i++)
+            touch(p->rows_by_node[memory_node(p, k->root->in[i])->id], k->id);
+}
+
+/* A kernel without lanes of its own may still run in one thread while another
+ * is further on: what it touches lives from barrier to barrier. */
+static void widen(const Program *p, Buffer *b)
+{
+    bool apart = b->space == IN_FIXED || p->kernels[b->first]->kind == KERNEL_UNIT;
+    while (apart && b->first > 0 && !p->kernels[b->first]->barrier)
+        b->first--;
+    apart = b->space == IN_FIXED || p->kernels[b->last]->kind == KERNEL_UNIT;
+    while (apart && b->last + 1 < p->nkernels && !p->kernels[b->last + 1]->barrier)
+        b->last++;
+}
+
+static void find_lives(Program *p)
+{
+    for (int i = 0; i < p->nbuffers; i++) {
+        p->buffers[i]->first = p->nkernels;
+        p->buffers[i]->last = -1;
+    }
+    for (int i = 0; i < p->nkernels; i++) {
+        touch_kernel(p, p->kernels[i]);
+        touch_rows(p, p->kernels[i]);
+    }
+    for (int i = 0; i < p->fn->ninputs; i++)
+        touch(p->input_buffers[i], 0);
+    for (int i = 0; i < p->fn->noutputs; i++)
+        touch(p->output_buffers[i], p->nkernels);
+    for (int i = 0; i < p->nbuffers; i++) {
+        Buffer *b = p->buffers[i];
+        if (b->last >= 0 && b->last < p->nkernels && b->first < p->nkernels)
+            widen(p, b);
+        else if (b->last == p->nkernels && b->first < p->nkernels && b->space == IN_FIXED)
+            b->first = 0;
+    }
+}
+
+/* ---- Offsets ------------------------------------------------------------------- */
+
+static int by_size(const void *x, const void *y)
+{
+    const Buffer *a = *(Buffer *const *)x, *b = *(Buffer *const *)y;
+    if (a->size != b->size)
+        return a->size < b->size ? 1 : -1;
+    return a->id - b->id;
+}
+
+static bool collide(const Buffer *a, const Buffer *b)
+{
+    return a->first <= b->last && b->first <= a->last;
+}
+
+/* The lowest place at which b meets nothing that lives beside it. */
+static int64_t lowest_place(Buffer *const *placed, int n, const Buffer *b)
+{
+    int64_t at = 0;
+    for (int i = 0; i < n; i++) {
+        const Buffer *o = placed[i];
+        if (o->space == b->space && collide(o, b) && o->offset < at + b->size &&
+            at < o->offset + o->size) {
+            at = o->offset + o->size;
+            i = -1;
+        }
+    }
+    return at;
+}
+
+static void plan_program(Program *p, int64_t fixed_start)
+{
+    Buffer **sorted = NEW_ARRAY(Buffer *, p->nbuffers), **placed = NEW_ARRAY(Buffer *, p->nbuffers);
+    int n = 0;
+    for (int i = 0; i < p->nbuffers; i++)
+        if (p->buffers[i]->var)
+            p->buffers[i]->offset = p->buffers[i]->var->offset;
+        else
+            sorted[n++] = p->buffers[i];
+    qsort(sorted, (size_t)n, sizeof *sorted, by_size);
+    for (int i = 0; i < n; i++) {
+        Buffer *b = sorted[i];
+        b->offset = lowest_place(placed, i, b);
+        placed[i] = b;
+        int64_t end = (b->offset + b->size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        int64_t *total = b->space == IN_FIXED ? &p->fixed_bytes : &p->block_bytes;
+        *total = end > *total ? end : *total;
+    }
+    for (int i = 0; i < n; i++)
+        if (sorted[i]->space == IN_FIXED)
+            sorted[i]->offset += fixed_start;
+}
+
+void plan(Model *model)
+{
+    plan_vars(model);
+    for (int i = 0; i < model->nfns; i++) {
+        find_lives(model->fns[i]->program);
+        plan_program(model->fns[i]->program, model->fixed_bytes);
+    }
+}

@@ -1,0 +1,373 @@
+/* The value of a node at an index, as instructions of the current region.
+ *
+ * Elementwise nodes that the kernel computes (or that are computed wherever
+ * they are read) become instructions; views change the index; everything
+ * else is a load. A kernel's body evaluates each of its stores at each index
+ * of its space. */
+#include "loop/lower.h"
+
+#include <string.h>
+
+/* ---- Indices ------------------------------------------------------------------ */
+
+Inst *natural_index(Shape shape, Inst *const *axis)
+{
+    Inst *index = iconst(0);
+    int64_t stride = 1;
+    for (int i = shape.rank - 1; i >= 0; i--) {
+        index = iadd(index, imul(axis[i], stride));
+        stride *= shape.dim[i];
+    }
+    return index;
+}
+
+Inst *storage_index(Shape shape, Inst *const *axis)
+{
+    int64_t stride[MAX_RANK];
+    Inst *index = iconst(0);
+    storage_of(shape, stride);
+    for (int i = shape.rank - 1; i >= 0; i--)
+        index = iadd(index, imul(axis[i], stride[i]));
+    return index;
+}
+
+static void split_flat(Shape shape, Inst *flat, Inst **axis)
+{
+    for (int i = shape.rank - 1; i >= 0; i--) {
+        axis[i] = i == 0 ? flat : irem(flat, shape.dim[i]);
+        flat = i == 0 ? flat : idiv(flat, shape.dim[i]);
+    }
+}
+
+/* The same place with an index for each axis of `shape`. */
+static At with_axes(Shape shape, const At *at)
+{
+    At by = *at;
+    if (at->by_flat) {
+        by.by_flat = false;
+        by.lane = -1;
+        split_flat(shape, at->flat, by.axis);
+    }
+    return by;
+}
+
+static Inst *flat_of(Shape shape, const At *at)
+{
+    return at->by_flat ? at->flat : natural_index(shape, at->axis);
+}
+
+/* ---- Loads ------------------------------------------------------------------------ */
+
+static ValueType value_type(Type type, bool vector)
+{
+    switch (type) {
+    case T_BOOL: return vector ? V_VBOOL : V_BOOL;
+    case T_I32: return vector ? V_VI32 : V_I32;
+    default: return vector ? V_VF32 : V_F32;
+    }
+}
+
+static Inst *load_node(Eval *e, Node *n, const At *at)
+{
+    Buffer *b = e->program->by_node[n->id];
+    if (n->shape.batch) {
+        Inst *element = flat_of(n->shape, at);
+        return load(value_type(n->type, true), b, imul(element, LANES), e->block);
+    }
+    bool vector = at->mode == LANE_AXIS && at->lane >= 0;
+    Inst *index = at->by_flat ? at->flat : storage_index(n->shape, at->axis);
+    return load(value_type(n->type, vector), b, index, NULL);
+}
+
+/* ---- Views: where an element comes from --------------------------------------------- */
+
+static At through_broadcast(const Node *n, const At *at)
+{
+    const Node *in = n->in[0];
+    At from = {.mode = at->mode, .lane = -1};
+    if (at->by_flat) {                        /* only a single element fits */
+        from.by_flat = shape_size(in->shape) == 1;
+        from.flat = iconst(0);
+        if (from.by_flat)
+            return from;
+    }
+    At to = with_axes(n->shape, at);
+    for (int i = 0; i < in->shape.rank; i++)
+        from.axis[i] = iconst(0);
+    for (int i = 0; i < n->shape.rank; i++) {
+        int source = n->attr.map[i];
+        if (source < 0 || in->shape.dim[source] == 1)
+            continue;
+        from.axis[source] = to.axis[i];
+        if (to.lane == i)
+            from.lane = source;
+    }
+    return from;
+}
+
+static At through_transpose(const Node *n, const At *at)
+{
+    At to = with_axes(n->shape, at), from = {.mode = at->mode, .lane = -1};
+    for (int i = 0; i < n->shape.rank; i++) {
+        from.axis[n->attr.permutation[i]] = to.axis[i];
+        if (to.lane == i)
+            from.lane = n->attr.permutation[i];
+    }
+    return from;
+}
+
+static At through_slice(const Node *n, const At *at)
+{
+    At from = with_axes(n->shape, at);
+    for (int i = 0; i < n->shape.rank; i++)
+        from.axis[i] = iadd(iconst(n->attr.slice.start[i]),
+                            imul(from.axis[i], n->attr.slice.stride[i]));
+    return from;
+}
+
+static At through_reverse(const Node *n, const At *at)
+{
+    At from = with_axes(n->shape, at);
+    for (int i = 0; i < n->shape.rank; i++)
+        if (n->attr.reverse[i])
+            from.axis[i] = iadd(iconst(n->shape.dim[i] - 1), imul(from.axis[i], -1));
+    return from;
+}
+
+static At through_reshape(const Node *n, const At *at)
+{
+    At from = {.mode = at->mode, .by_flat = true, .lane = at->lane};
+    if (at->by_flat)
+        return *at;
+    from.flat = natural_index(n->shape, at->axis);
+    return n->in[0]->shape.batch ? from : with_axes(n->in[0]->shape, &from);
+}
+
+static Inst *eval_view(Eval *e, Node *n, const At *at)
+{
+    At from = *at;
+    switch (n->op) {
+    case OP_broadcast: from = through_broadcast(n, at); break;
+    case OP_transpose: from = through_transpose(n, at); break;
+    case OP_slice: from = through_slice(n, at); break;
+    case OP_reverse: from = through_reverse(n, at); break;
+    case OP_reshape: from = through_reshape(n, at); break;
+    default: break;
+    }
+    return eval(e, n->in[0], &from);
+}
+
+/* ---- Leaves and elementwise operations ------------------------------------------------ */
+
+static Inst *eval_const(const Node *n)
+{
+    double value = n->attr.constant.data ? n->attr.constant.data[0] : n->attr.constant.number;
+    Inst *number = fconst(value);
+    return n->type == T_F32 ? number : map_convert(number, n->type);
+}
+
+static Inst *eval_iota(Node *n, const At *at)
+{
+    At by = with_axes(n->shape, at);
+    Inst *value = map_convert(by.axis[n->attr.axis], T_I32);
+    if (by.mode == LANE_AXIS && by.lane == n->attr.axis)
+        value = map2(OP_add, value, lane_index());
+    return n->type == T_I32 ? value : map_convert(value, n->type);
+}
+
+static Inst *eval_random(Node *n, const At *at)
+{
+    Inst *element = flat_of(n->shape, at);
+    return random_value(n->attr.random.kind, n->attr.random.path, element, n->shape.batch);
+}
+
+static Inst *eval_map(Eval *e, Node *n, const At *at)
+{
+    Inst *in[3] = {0};
+    for (int i = 0; i < n->nin; i++)
+        in[i] = eval(e, n->in[i], at);
+    switch (n->op) {
+    case OP_select: return map_select(in[0], in[1], in[2]);
+    case OP_convert: return map_convert(in[0], n->type);
+    case OP_pow: return map_pow(in[0], n->attr.number);
+    default: return n->nin == 1 ? map1(n->op, in[0]) : map2(n->op, in[0], in[1]);
+    }
+}
+
+/* ---- Any node ----------------------------------------------------------------------------- */
+
+static bool in_memory(const Eval *e, const Node *n)
+{
+    return e->program->by_node[n->id] && e->program->kernel_of[n->id] != e->kernel->id;
+}
+
+static Inst *known_value(const Eval *e, const Node *n)
+{
+    for (int i = 0; i < e->nknown; i++)
+        if (e->known[i].node == n)
+            return e->known[i].value;
+    return NULL;
+}
+
+static void remember(Eval *e, Node *n, Inst *value)
+{
+    e->known = arena_grow(e->known, sizeof *e->known, e->nknown, &e->known_cap);
+    e->known[e->nknown].node = n;
+    e->known[e->nknown++].value = value;
+}
+
+Inst *eval(Eval *e, Node *n, const At *at)
+{
+    if (e->uniform && e->uniform[n->id])
+        return e->uniform[n->id];
+    bool own = e->program->kernel_of[n->id] == e->kernel->id || at == e->here;
+    Inst *value = own ? known_value(e, n) : NULL;
+    if (value)
+        return value;
+    if (in_memory(e, n))
+        value = load_node(e, n, at);
+    else if (op_is_view(n->op))
+        value = eval_view(e, n, at);
+    else if (n->op == OP_const)
+        value = eval_const(n);
+    else if (n->op == OP_iota)
+        value = eval_iota(n, at);
+    else if (n->op == OP_live)
+        value = live_count(V_F32);
+    else if (n->op == OP_random)
+        value = eval_random(n, at);
+    else if (op_is_map(n->op))
+        value = eval_map(e, n, at);
+    else
+        die("%s of node %d has no value in kernel %s", op_name[n->op], n->id, e->kernel->name);
+    if (own)
+        remember(e, n, value);
+    return value;
+}
+
+/* ---- A kernel's evaluator -------------------------------------------------------------------- */
+
+/* Scalars are loaded or computed once, before any loop. */
+static void find_uniform(Eval *e, Node *n, bool *seen)
+{
+    At at = {.mode = LANE_NONE, .lane = -1};
+    for (int i = 0; i < n->nin; i++) {
+        Node *in = n->in[i];
+        bool own = e->program->kernel_of[in->id] == e->kernel->id;
+        if (seen[in->id] || own)
+            continue;
+        seen[in->id] = true;
+        if (in->shape.rank == 0 && !in->shape.batch && in->op != OP_random)
+            e->uniform[in->id] = eval(e, in, &at);
+        else if (!in_memory(e, in))
+            find_uniform(e, in, seen);
+    }
+}
+
+Eval eval_begin(Program *program, Kernel *kernel)
+{
+    Eval e = {.program = program, .kernel = kernel};
+    bool *seen = NEW_ARRAY(bool, program->nnodes);
+    e.uniform = NEW_ARRAY(Inst *, program->nnodes);
+    for (int i = 0; i < kernel->nnodes; i++)
+        find_uniform(&e, kernel->nodes[i], seen);
+    return e;
+}
+
+void eval_at(Eval *e, Node *root, Inst *value)
+{
+    e->nknown = 0;
+    e->here = NULL;
+    if (root)
+        remember(e, root, value);
+}
+
+Inst *eval_here(Eval *e, Node *n, const At *at)
+{
+    eval_at(e, NULL, NULL);
+    e->here = at;
+    return eval(e, n, at);
+}
+
+void eval_know(Eval *e, Node *n, Inst *value)
+{
+    remember(e, n, value);
+}
+
+static Inst *as_vector(Inst *value)
+{
+    bool scalar = value->type == V_F32 || value->type == V_I32 || value->type == V_BOOL;
+    return scalar ? splat(value) : value;
+}
+
+void eval_stores(Eval *e, const At *at)
+{
+    Kernel *k = e->kernel;
+    Inst **value = NEW_ARRAY(Inst *, k->nstores);
+    e->here = at;
+    for (int i = 0; i < k->nstores; i++)
+        value[i] = eval(e, k->stores[i].node, at);
+    for (int i = 0; i < k->nstores; i++) {
+        Node *n = k->stores[i].node;
+        Buffer *b = k->stores[i].buffer;
+        if (b->space == IN_BLOCK) {
+            Inst *element = flat_of(k->space, at);
+            store(b, imul(element, LANES), as_vector(value[i]), e->block);
+            continue;
+        }
+        Inst *index = at->by_flat ? at->flat : storage_index(n->shape, at->axis);
+        store(b, index, at->mode == LANE_AXIS ? as_vector(value[i]) : value[i], NULL);
+    }
+}
+
+/* ---- Which index suffices ---------------------------------------------------------------------- */
+
+static bool flat_input(const Program *p, const Kernel *k, const Node *in, Shape space)
+{
+    while (op_is_view(in->op) && p->kernel_of[in->id] < 0) {
+        if (in->op == OP_broadcast)
+            return !in->in[0]->shape.batch && shape_size(in->in[0]->shape) == 1;
+        if (in->op != OP_stop_gradient && !(in->op == OP_reshape && in->shape.batch))
+            return false;
+        in = in->in[0];
+    }
+    if (in->op == OP_const || in->op == OP_live)
+        return true;
+    if (in->op == OP_random)
+        return space.batch;
+    if (in->op == OP_iota)
+        return false;
+    if (in->shape.rank == 0 && !in->shape.batch)
+        return true;
+    if (in->shape.batch)
+        return shape_size(in->shape) == shape_size(space);
+    if (!shape_equal(in->shape, space))
+        return false;
+    bool elsewhere = p->by_node[in->id] && p->kernel_of[in->id] != k->id;
+    if (elsewhere || p->kernel_of[in->id] == k->id)
+        return true;
+    for (int i = 0; i < in->nin; i++)
+        if (!flat_input(p, k, in->in[i], space))
+            return false;
+    return true;
+}
+
+bool kernel_is_flat(const Program *p, const Kernel *k)
+{
+    for (int i = 0; i < k->nnodes; i++) {
+        const Node *n = k->nodes[i];
+        bool view = op_is_view(n->op) && p->kernel_of[n->id] == k->id;
+        if (view && !(n->op == OP_reshape && n->shape.batch) && n->op != OP_stop_gradient)
+            return false;
+        if (view && !flat_input(p, k, n->in[0], k->space))
+            return false;
+        if (p->kernel_of[n->id] != k->id && !flat_input(p, k, n, k->space))
+            return false;
+        if (n->op == OP_iota || (n->op == OP_random && !k->space.batch))
+            return false;
+        for (int j = 0; j < n->nin && op_is_map(n->op); j++)
+            if (!flat_input(p, k, n->in[j], k->space))
+                return false;
+    }
+    return true;
+}

@@ -1,0 +1,186 @@
+/* Elementwise kernels: one pass over the elements of a space.
+ *
+ * Over blocks, lanes are samples. Without a batch, lanes are 16 neighbors in
+ * storage where that suffices, else 16 neighbors of the last axis, else each
+ * element by itself (initial values: random numbers have no lanes there). */
+#include "loop/lower.h"
+
+void for_each(Inst *lo, Inst *hi, int64_t step, LoopBody *body, void *arg)
+{
+    Inst *loop = loop_begin(lo, hi, step, 0, NULL);
+    body(loop->index, arg);
+    loop_end(loop, NULL, NULL);
+}
+
+typedef struct AxesWalk {
+    Shape shape; int axis; Inst **index; AxesBody *body; void *arg;
+} AxesWalk;
+
+static void walk_axis(Inst *i, void *arg)
+{
+    AxesWalk *w = arg;
+    w->index[w->axis] = i;
+    for_axes(w->shape, w->axis + 1, w->index, w->body, w->arg);
+}
+
+void for_axes(Shape shape, int axis, Inst **index, AxesBody *body, void *arg)
+{
+    if (axis >= shape.rank) {
+        body(index, arg);
+        return;
+    }
+    AxesWalk w = {shape, axis, index, body, arg};
+    if (shape.dim[axis] == 1)
+        walk_axis(iconst(0), &w);
+    else
+        for_each(iconst(0), iconst(shape.dim[axis]), 1, walk_axis, &w);
+}
+
+typedef struct MapKernel {
+    Eval eval;
+    Kernel *kernel;
+    LaneMode mode;
+    Shape space;               /* last axis in vectors with LANE_AXIS        */
+    Inst *from;                /* first element of the unit                  */
+} MapKernel;
+
+/* ---- By one index -------------------------------------------------------------- */
+
+enum { UNIT_ELEMENTS = 16, UNROLL = 4 };
+
+static void emit_flat(MapKernel *m, Inst *flat)
+{
+    At at = {.mode = m->mode, .by_flat = true, .flat = flat};
+    eval_at(&m->eval, NULL, NULL);
+    eval_stores(&m->eval, &at);
+}
+
+static void emit_four(Inst *i, void *arg)
+{
+    MapKernel *m = arg;
+    for (int k = 0; k < UNROLL; k++)
+        emit_flat(m, iadd(iadd(m->from, imul(i, UNROLL)), iconst(k)));
+}
+
+static void emit_unit(Inst *u, void *arg)
+{
+    MapKernel *m = arg;
+    m->from = imul(u, UNIT_ELEMENTS);
+    for_each(iconst(0), iconst(UNIT_ELEMENTS / UNROLL), 1, emit_four, m);
+}
+
+static void emit_tail(Inst *u, void *arg)
+{
+    MapKernel *m = arg;
+    int64_t size = shape_size(m->kernel->space);
+    (void)u;
+    for (int64_t e = size / UNIT_ELEMENTS * UNIT_ELEMENTS; e < size; e++)
+        emit_flat(m, iconst(e));
+}
+
+static void emit_vector(Inst *u, void *arg)
+{
+    emit_flat(arg, imul(u, LANES));
+}
+
+static void lower_flat(MapKernel *m)
+{
+    Kernel *k = m->kernel;
+    if (m->mode == LANE_AXIS) {
+        int64_t stride[MAX_RANK];
+        k->units = storage_of(k->space, stride) / LANES;
+        for_each(k->u0, k->u1, 1, emit_vector, m);
+        return;
+    }
+    int64_t size = shape_size(k->space), full = size / UNIT_ELEMENTS;
+    k->units = (size + UNIT_ELEMENTS - 1) / UNIT_ELEMENTS;
+    if (full > 0)
+        for_each(k->u0, imin(k->u1, iconst(full)), 1, emit_unit, m);
+    if (size % UNIT_ELEMENTS)
+        for_each(imax(k->u0, iconst(full)), k->u1, 1, emit_tail, m);
+}
+
+/* ---- By an index for each axis ---------------------------------------------------- */
+
+static void emit_axes(Inst **index, void *arg)
+{
+    MapKernel *m = arg;
+    int last = m->space.rank - 1;
+    At at = {.mode = m->mode, .lane = m->mode == LANE_AXIS ? last : -1};
+    for (int i = 0; i < m->space.rank; i++)
+        at.axis[i] = index[i];
+    if (m->mode == LANE_AXIS)
+        at.axis[last] = imul(index[last], LANES);
+    eval_at(&m->eval, NULL, NULL);
+    eval_stores(&m->eval, &at);
+}
+
+static void emit_outermost(Inst *u, void *arg)
+{
+    MapKernel *m = arg;
+    Inst *index[MAX_RANK] = {u};
+    for_axes(m->space, 1, index, emit_axes, m);
+}
+
+static void lower_axes(MapKernel *m)
+{
+    Kernel *k = m->kernel;
+    k->units = m->space.rank ? m->space.dim[0] : 1;
+    for_each(k->u0, k->u1, 1, emit_outermost, m);
+}
+
+/* ---- Which of them -------------------------------------------------------------------- */
+
+bool lanes_fit(const Program *p, const Kernel *k, const Node *n, int lane)
+{
+    if (n->op == OP_random || n->shape.batch)
+        return false;
+    bool elsewhere = n->op == OP_var || p->kernel_of[n->id] >= 0;
+    if ((elsewhere && p->kernel_of[n->id] != k->id) || (n == k->root && k->form != FORM_MAP))
+        return lane < 0 || lane == n->shape.rank - 1;
+    int next = lane;
+    switch (n->op) {
+    case OP_broadcast:
+        next = lane < 0 ? -1 : n->attr.map[lane];
+        if (next >= 0 && n->in[0]->shape.dim[next] == 1)
+            next = -1;
+        break;
+    case OP_transpose: next = lane < 0 ? -1 : n->attr.permutation[lane]; break;
+    case OP_slice: case OP_reverse: case OP_reshape: return false;
+    default: break;
+    }
+    for (int i = 0; i < n->nin; i++)
+        if (!lanes_fit(p, k, n->in[i], next))
+            return false;
+    return true;
+}
+
+bool lanes_along_last(const Program *p, const Kernel *k)
+{
+    Shape s = k->space;
+    if (s.rank == 0 || (s.rank > 1 && s.dim[s.rank - 1] <= 8))
+        return false;
+    for (int i = 0; i < k->nnodes; i++)
+        if (!lanes_fit(p, k, k->nodes[i], s.rank - 1))
+            return false;
+    return true;
+}
+
+void lower_map(Program *p, Kernel *k)
+{
+    MapKernel m = {.eval = eval_begin(p, k), .kernel = k, .space = k->space};
+    bool flat = kernel_is_flat(p, k);
+    if (k->kind == KERNEL_BLOCK)
+        m.mode = LANE_SAMPLE;
+    else if (k->space.rank > 0 && flat)
+        m.mode = LANE_AXIS;
+    else if (lanes_along_last(p, k)) {
+        m.mode = LANE_AXIS;
+        int64_t *last = &m.space.dim[m.space.rank - 1];
+        *last = (*last + LANES - 1) / LANES;
+    }
+    if (flat && k->space.rank > 0)
+        lower_flat(&m);
+    else
+        lower_axes(&m);
+}

@@ -1,0 +1,220 @@
+/* Reductions: sums and maxima over features, over the batch, or over the
+ * elements of a tensor without a batch. What is reduced is evaluated where it
+ * is read, so that a loss needs no buffer for its squares.
+ *
+ * The order of a sum: over features one chain in the order of the axes, in
+ * each lane; over the batch one chain over the blocks in each lane, then the
+ * tree over lanes; without a batch, where the last axis is reduced, 16 chains
+ * (element i in lane i mod 16 of its row), then the tree. */
+#include "loop/lower.h"
+
+#include <math.h>
+
+typedef struct ReduceKernel {
+    Eval eval;
+    Kernel *kernel;
+    Node *root, *in;
+    int kept[MAX_RANK], nkept;
+    int reduced[MAX_RANK], nreduced;
+    At at;                     /* index into in                              */
+    bool lanes;                /* the last reduced axis runs in the lanes    */
+    Inst *mask;                /* lanes that count, or NULL                  */
+} ReduceKernel;
+
+static Inst *start_value(const ReduceKernel *r)
+{
+    return fconst(r->root->op == OP_reduce_max ? -INFINITY : 0);
+}
+
+static Inst *combine(const ReduceKernel *r, Inst *acc, Inst *value)
+{
+    Inst *next = map2(r->root->op == OP_reduce_max ? OP_max : OP_add, acc, value);
+    return r->mask ? map_select(r->mask, next, acc) : next;
+}
+
+static Inst *collapse(const ReduceKernel *r, Inst *acc)
+{
+    return r->root->op == OP_reduce_max ? lane_max(acc) : lane_sum(acc);
+}
+
+/* ---- Over axes ------------------------------------------------------------------- */
+
+static Inst *reduce_axes(ReduceKernel *r, int which, Inst *acc);
+
+static Inst *reduce_loop(ReduceKernel *r, int which, Inst *lo, Inst *hi, Inst *acc)
+{
+    Inst *result, *loop = loop_begin(lo, hi, 1, 1, &acc);
+    bool lanes = r->lanes && which == r->nreduced - 1;
+    int axis = r->reduced[which];
+    r->at.axis[axis] = lanes ? imul(loop->index, LANES) : loop->index;
+    Inst *next = reduce_axes(r, which + 1, loop->carried[0]);
+    loop_end(loop, &next, &result);
+    return result;
+}
+
+/* The last axis in vectors: full ones, then one with a mask. */
+static Inst *reduce_lanes(ReduceKernel *r, int which, Inst *acc)
+{
+    int axis = r->reduced[which];
+    int64_t size = r->in->shape.dim[axis], full = size / LANES;
+    if (full > 0)
+        acc = reduce_loop(r, which, iconst(0), iconst(full), acc);
+    if (size % LANES) {
+        Inst *limit = map_convert(fconst((double)(size % LANES)), T_I32);
+        r->mask = map2(OP_lt, lane_index(), limit);
+        r->at.axis[axis] = iconst(full * LANES);
+        acc = reduce_axes(r, which + 1, acc);
+        r->mask = NULL;
+    }
+    return acc;
+}
+
+static Inst *reduce_axes(ReduceKernel *r, int which, Inst *acc)
+{
+    if (which == r->nreduced) {
+        return combine(r, acc, eval_here(&r->eval, r->in, &r->at));
+    }
+    if (r->lanes && which == r->nreduced - 1)
+        return reduce_lanes(r, which, acc);
+    return reduce_loop(r, which, iconst(0), iconst(r->in->shape.dim[r->reduced[which]]), acc);
+}
+
+static void reduce_at(Inst **index, void *arg)
+{
+    ReduceKernel *r = arg;
+    At out = {.mode = r->at.mode == LANE_SAMPLE ? LANE_SAMPLE : LANE_NONE, .lane = -1};
+    for (int i = 0; i < r->nkept; i++)
+        out.axis[i] = r->at.axis[r->kept[i]] = index[i];
+    Inst *acc = start_value(r);
+    if (r->at.mode != LANE_NONE)
+        acc = splat(acc);
+    acc = reduce_axes(r, 0, acc);
+    if (r->lanes)
+        acc = collapse(r, acc);
+    eval_at(&r->eval, r->root, acc);
+    eval_stores(&r->eval, &out);
+}
+
+static void reduce_outermost(Inst *u, void *arg)
+{
+    ReduceKernel *r = arg;
+    Inst *index[MAX_RANK] = {u};
+    for_axes(r->root->shape, 1, index, reduce_at, r);
+}
+
+static void lower_over_axes(ReduceKernel *r)
+{
+    Kernel *k = r->kernel;
+    k->units = r->nkept ? r->root->shape.dim[0] : 1;
+    for_each(k->u0, k->u1, 1, reduce_outermost, r);
+}
+
+/* ---- Over the batch ----------------------------------------------------------------- */
+
+/* Sixteen features at once, so that their lanes are summed together. */
+typedef struct BatchTile { ReduceKernel *r; Inst *first; int width; } BatchTile;
+
+static Inst *feature(const BatchTile *t, int i)
+{
+    int64_t size = shape_size(t->r->in->shape);
+    return imin(iadd(t->first, iconst(i)), iconst(size - 1));
+}
+
+static void over_blocks(BatchTile *t, Inst **acc)
+{
+    ReduceKernel *r = t->r;
+    Inst *next[LANES];
+    Inst *blocks = idiv(iadd(live_count(V_INDEX), iconst(LANES - 1)), LANES);
+    Inst *loop = loop_begin(iconst(0), blocks, 1, t->width, acc);
+    r->eval.block = loop->index;
+    r->mask = live_mask(loop->index);
+    for (int i = 0; i < t->width; i++) {
+        At at = {.mode = LANE_SAMPLE, .by_flat = true, .flat = feature(t, i)};
+        next[i] = combine(r, loop->carried[i], eval_here(&r->eval, r->in, &at));
+    }
+    loop_end(loop, next, acc);
+    r->eval.block = NULL;
+    r->mask = NULL;
+}
+
+/* Results of a tensor of rank 2 or more are stored one by one. */
+static void store_singly(BatchTile *t, Inst *sums)
+{
+    ReduceKernel *r = t->r;
+    for (int i = 0; i < t->width; i++) {
+        Inst *rest = feature(t, i);
+        At at = {.mode = LANE_NONE, .lane = -1};
+        for (int a = r->root->shape.rank - 1; a >= 0; a--) {
+            at.axis[a] = a == 0 ? rest : irem(rest, r->root->shape.dim[a]);
+            rest = a == 0 ? rest : idiv(rest, r->root->shape.dim[a]);
+        }
+        eval_at(&r->eval, r->root, pick(sums, i));
+        eval_stores(&r->eval, &at);
+    }
+}
+
+static void batch_tile(Inst *u, void *arg)
+{
+    ReduceKernel *r = arg;
+    BatchTile t = {r, imul(u, LANES), LANES};
+    Inst *acc[LANES];
+    for (int i = 0; i < LANES; i++)
+        acc[i] = splat(start_value(r));
+    over_blocks(&t, acc);
+    Inst *sums = lane_sums(acc);
+    At at = {.mode = LANE_AXIS, .lane = 0, .axis = {t.first}};
+    if (r->root->shape.rank > 1) {
+        store_singly(&t, sums);
+        return;
+    }
+    eval_at(&r->eval, r->root, sums);
+    eval_stores(&r->eval, &at);
+}
+
+static void batch_single(Inst *u, void *arg)
+{
+    ReduceKernel *r = arg;
+    BatchTile t = {r, u, 1};
+    Inst *acc = splat(start_value(r));
+    over_blocks(&t, &acc);
+    At at = {.mode = LANE_NONE, .lane = -1};
+    Inst *rest = u;
+    for (int a = r->root->shape.rank - 1; a >= 0; a--) {
+        at.axis[a] = a == 0 ? rest : irem(rest, r->root->shape.dim[a]);
+        rest = a == 0 ? rest : idiv(rest, r->root->shape.dim[a]);
+    }
+    eval_at(&r->eval, r->root, collapse(r, acc));
+    eval_stores(&r->eval, &at);
+}
+
+static void lower_over_batch(ReduceKernel *r)
+{
+    Kernel *k = r->kernel;
+    int64_t size = shape_size(r->in->shape);
+    bool tiles = r->root->op == OP_reduce_sum && r->root->shape.rank > 0;
+    k->units = tiles ? (size + LANES - 1) / LANES : size;
+    for_each(k->u0, k->u1, 1, tiles ? batch_tile : batch_single, r);
+}
+
+void lower_reduce(Program *p, Kernel *k)
+{
+    ReduceKernel r = {.eval = eval_begin(p, k), .kernel = k, .root = k->root,
+                      .in = k->root->in[0]};
+    if (r.root->attr.axes[MAX_RANK] && r.in->shape.batch) {
+        if (r.in->shape.rank != r.root->shape.rank)
+            die("a reduction of %s mixes features and batch", k->name);
+        lower_over_batch(&r);
+        return;
+    }
+    for (int i = 0; i < r.in->shape.rank; i++)
+        if (r.root->attr.axes[i])
+            r.reduced[r.nreduced++] = i;
+        else
+            r.kept[r.nkept++] = i;
+    int last = r.in->shape.rank - 1;
+    r.lanes = !r.in->shape.batch && r.nreduced > 0 && r.reduced[r.nreduced - 1] == last &&
+              r.in->shape.dim[last] > 8 && lanes_fit(p, k, r.in, last);
+    r.at.mode = r.in->shape.batch ? LANE_SAMPLE : r.lanes ? LANE_AXIS : LANE_NONE;
+    r.at.lane = r.lanes ? last : -1;
+    lower_over_axes(&r);
+}

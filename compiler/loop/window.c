@@ -1,0 +1,175 @@
+/* Windows: the place of the largest element, what stands at a place, and
+ * adding back to it. The same nests as contractions, with all taps of a
+ * window unrolled; overlapping windows scatter by phases, as gathers. */
+#include "loop/lower.h"
+
+#include <math.h>
+
+typedef struct WindowKernel {
+    Program *program;
+    Kernel *kernel;
+    Node *root;
+    Node *gather;              /* beside an argmax: what it found, or NULL   */
+    Node *operand[2];
+    Nest *nest;
+    Eval eval;
+} WindowKernel;
+
+/* ---- The window as a contraction's box: positions, then taps ------------------- */
+
+static Affine plain(int var)
+{
+    return (Affine){.terms = 1, .var = {var}, .coefficient = {1}};
+}
+
+static Affine sliding(const Window *w, int axis, int rank)
+{
+    if (w->size[axis] == 1 && w->stride[axis] == 1 && w->low[axis] == 0)
+        return plain(axis);
+    return (Affine){.constant = -w->low[axis], .terms = 2, .var = {axis, rank + axis},
+                    .coefficient = {w->stride[axis], w->dilation[axis]}};
+}
+
+/* positions: shape of what has an element for each window. */
+static Contraction window_box(const Window *w, Shape positions, bool scatter)
+{
+    Contraction c = {.nvars = 2 * positions.rank};
+    for (int i = 0; i < positions.rank; i++) {
+        c.extent[i] = positions.dim[i];
+        c.extent[positions.rank + i] = w->size[i];
+        c.map[scatter ? 0 : 1][i] = sliding(w, i, positions.rank);
+        c.map[scatter ? 1 : 0][i] = plain(i);
+        c.map[2][i] = plain(i);
+    }
+    return c;
+}
+
+/* ---- The leaf --------------------------------------------------------------------- */
+
+static Inst *window_load(WindowKernel *w, int which, const int64_t *offset)
+{
+    Node *n = memory_node(w->program, w->operand[which]);
+    Inst *index = nest_value(w->nest, &w->nest->address[which], offset);
+    ValueType type = n->type == T_I32 ? V_VI32 : V_VF32;
+    if (!n->shape.batch)
+        die("a window over %s, which has no batch", op_name[n->op]);
+    return load(type, w->program->by_node[n->id], imul(index, LANES), NULL);
+}
+
+/* The tap's place in its window, row-major. */
+static int64_t tap_place(const WindowKernel *w, const int64_t *offset)
+{
+    const Window *window = &w->root->attr.window;
+    int rank = w->root->shape.rank;
+    int64_t place = 0;
+    for (int i = 0; i < rank; i++)
+        place = place * window->size[i] +
+                nest_offset(w->nest, &w->nest->value[rank + i], offset);
+    return place;
+}
+
+static Inst *place_value(int64_t place)
+{
+    return splat(map_convert(fconst((double)place), T_I32));
+}
+
+/* NaN is larger than everything, the first of equals wins. */
+static void take_larger(WindowKernel *w, const int64_t *offset, Inst **acc)
+{
+    Inst *x = window_load(w, 0, offset);
+    Inst *keep = map2(OP_or, map2(OP_le, x, acc[0]), map1(OP_not, map2(OP_eq, acc[0], acc[0])));
+    acc[0] = map_select(keep, acc[0], x);
+    acc[1] = map_select(keep, acc[1], place_value(tap_place(w, offset)));
+}
+
+static void take_chosen(WindowKernel *w, const int64_t *offset, Inst **acc)
+{
+    Inst *chosen = map2(OP_eq, window_load(w, 1, offset), place_value(tap_place(w, offset)));
+    Inst *x = window_load(w, 0, offset);
+    if (w->root->op == OP_window_gather)
+        acc[0] = map_select(chosen, x, acc[0]);
+    else
+        acc[0] = map_select(chosen, map2(OP_add, acc[0], x), acc[0]);
+}
+
+static void window_leaf(NestEmit *e, Inst **acc)
+{
+    WindowKernel *w = e->arg;
+    int64_t offset[MAX_VARS] = {0};
+    int n = nest_outputs(e->nest);
+    do {
+        for (int i = 0; i < n; i++) {
+            nest_output(e->nest, i, offset);
+            if (!nest_alive(e->nest, offset))
+                continue;
+            if (w->root->op == OP_window_argmax)
+                take_larger(w, offset, acc + 2 * i);
+            else
+                take_chosen(w, offset, acc + i);
+        }
+    } while (nest_next(e->nest, offset));
+}
+
+static Inst *window_start(NestEmit *e, int which)
+{
+    WindowKernel *w = e->arg;
+    if (w->root->op != OP_window_argmax)
+        return splat(fconst(0));
+    return which == 0 ? splat(fconst(-INFINITY)) : place_value(0);
+}
+
+static void window_finish(NestEmit *e, Inst **acc)
+{
+    WindowKernel *w = e->arg;
+    for (int i = 0; i < nest_outputs(e->nest); i++) {
+        int64_t offset[MAX_VARS] = {0};
+        At at = {.mode = LANE_SAMPLE, .lane = -1};
+        nest_output(e->nest, i, offset);
+        for (int a = 0; a < e->nest->out_rank; a++)
+            at.axis[a] = nest_value(e->nest, &e->nest->out[a], offset);
+        eval_at(&w->eval, w->root, acc[e->carry * i + e->carry - 1]);
+        if (w->gather)
+            eval_know(&w->eval, w->gather, acc[e->carry * i]);
+        eval_stores(&w->eval, &at);
+    }
+}
+
+/* ---- A kernel ------------------------------------------------------------------------ */
+
+static void window_nest(Nest *nest, void *arg)
+{
+    WindowKernel *w = arg;
+    int inner = -1;
+    w->nest = nest;
+    for (int v = 0; v < nest->nvars; v++) {
+        if (nest->var[v].reduced)
+            nest->var[v].tile = nest->var[v].extent;
+        else if (nest->var[v].extent > 1)
+            inner = v;
+    }
+    if (inner >= 0 && nest->var[inner].extent % 4 == 0)
+        nest->var[inner].tile = 4;
+    for (int v = 0; v < nest->nvars; v++)
+        if (!nest->var[v].reduced && nest->var[v].tile < nest->var[v].extent)
+            nest->order[nest->norder++] = v;
+    nest->nouter = nest->norder;
+    nest->unit_var = nest->norder ? nest->order[0] : -1;
+    NestEmit e = {.nest = nest, .kernel = w->kernel, .arg = w, .start = window_start,
+                  .carry = w->root->op == OP_window_argmax ? 2 : 1,
+                  .leaf = window_leaf, .finish = window_finish};
+    nest_emit(&e);
+}
+
+void lower_window(Program *p, Kernel *k)
+{
+    WindowKernel w = {.program = p, .kernel = k, .root = k->root, .eval = eval_begin(p, k)};
+    bool scatter = k->root->op == OP_window_scatter;
+    for (int i = 0; i < k->root->nin; i++)
+        w.operand[i] = k->root->in[i];
+    for (int i = 0; i < k->nnodes; i++)
+        if (k->root->op == OP_window_argmax && k->nodes[i]->op == OP_window_gather)
+            w.gather = k->nodes[i];
+    Shape positions = scatter ? k->root->in[0]->shape : k->root->shape;
+    Contraction box = window_box(&k->root->attr.window, positions, scatter);
+    nest_phases(p, k->root->shape, &box, w.operand[0], w.operand[1], window_nest, &w);
+}
