@@ -14,7 +14,9 @@ void rt_defect(const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    rt_fail(RT_DEFECT, "a defect of aecc: %s\nplease report it with the .nn file", text);
+    rt_error error;
+    rt_set(&error, RT_DEFECT, "%s", text);
+    rt_raise(&error);
 }
 
 /* ---- Fields --------------------------------------------------------------- */

@@ -83,7 +83,7 @@ static _Noreturn void help(const rt_options *o, const rt_model *model, bool name
     } else {
         printf("Usage: %s [COMMAND] [OPTION…]\n"
                "The trainer of %s, made by aecc %s.\n\nCommands:\n",
-               rt_name(), model->source, RT_VERSION);
+               rt_name(), model->source, AECC_VERSION);
         for (int i = 0; i < N_COMMANDS; i++)
             printf("  %-12s%s\n", commands[i].name, commands[i].help);
         help_options(CMD_TRAIN);
@@ -268,7 +268,7 @@ rt_options options_read(int argc, char **argv, const rt_model *model)
     if (o.help)
         help(&o, model, named);
     if (o.version) {
-        printf("%s (model %s), made by aecc %s\n", rt_name(), model->hash, RT_VERSION);
+        printf("%s (model %s), made by aecc %s\n", rt_name(), model->hash, AECC_VERSION);
         exit(fflush(stdout) ? RT_IO : RT_OK);
     }
     check(&o);

@@ -4,9 +4,10 @@
  *   model.c      the descriptor as structures       options.c  the command line
  *   source.c     data trees -> views                machine.c  memory, calls
  *   threads.c    team of threads, barrier           rng.c      Philox, shuffles
- *   train.c      the loop                           validate.c objectives
+ *   peak.c       measured limits                    main.c     start, signals
+ *   train.c pass.c  the loop                        validate.c objectives
  *   checkpoint.c safetensors.c log.c progress.c     what a run writes
- *   evaluate.c run.c reconstruct.c detect.c generate.c summary.c benchmark.c
+ *   evaluate.c run.c reconstruct.c detect.c summary.c benchmark.c
  *                                                   the other commands
  */
 #ifndef AECC_RT_INTERNAL_H
@@ -21,7 +22,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define RT_VERSION "0.1.0"
+#ifndef AECC_VERSION
+#define AECC_VERSION "0.1.0"
+#endif
 
 /* ==== model.c: the descriptor =========================================== */
 
@@ -199,6 +202,13 @@ const char *cpu_missing(const char *list);
 /* Seconds of a clock that never goes back. */
 double now(void);
 
+/* ==== peak.c: what this CPU can do at most ================================ */
+
+/* Fused multiply-adds of floats, in FLOP/s of the whole team; 0: not known. */
+double peak_flops(rt_team *);
+/* Seconds that one meeting of the team takes. */
+double barrier_seconds(rt_team *);
+
 /* ==== source.c: data trees -> views ====================================== */
 
 typedef struct rt_sources {
@@ -265,8 +275,8 @@ bool over_view(rt_machine *, int function, uint32_t purpose, const data_view *,
                int64_t batch, rt_each *each, void *job);
 /* out[output] = mean over the samples of each scalar output. */
 bool objectives_over(rt_machine *, int function, const data_view *, int64_t batch, double *out);
-/* "val_loss", "val_critic.loss", …: the name of an objective of a train block. */
-const char *objective_name(const rt_model *, const rt_train *, int output);
+/* "val_loss", "val_critic.loss", …: an objective of a train block; malloc'd. */
+char *objective_name(const rt_model *, const rt_train *, int output);
 
 /* ==== safetensors.c ====================================================== */
 
@@ -323,7 +333,8 @@ typedef struct rt_progress {
     bool plain;                    /* no UTF-8: a bar of ASCII                */
     bool color;
     int width;                     /* of the last line drawn                  */
-    int64_t epoch, total, first;   /* steps in the epoch; done when it began  */
+    int64_t epoch, epochs, total;  /* total: steps in an epoch               */
+    int64_t first;                 /* steps done when it began                */
     double began, drawn, settled;  /* settled: time after its first step      */
 } rt_progress;
 
@@ -356,9 +367,9 @@ int command_detect(rt_trainer *);
 int command_summary(rt_trainer *);
 int command_benchmark(rt_trainer *);
 
-/* The pictures of a report block, "NAME-reconstructions.png"; the path, or
- * NULL where the samples are no pictures. */
-char *report_pictures(rt_trainer *, const rt_report *, const char *path);
+/* The pictures of a report block, at `path`; false where the samples are no
+ * pictures. */
+bool report_pictures(rt_trainer *, const rt_report *, const char *path);
 /* The batch for inference: --batch, or the program's. */
 int64_t inference_batch(const rt_trainer *);
 /* Memory for the largest batch of this command. */

@@ -15,7 +15,7 @@
 #include <immintrin.h>
 #endif
 
-enum { SPINS = 20000, SPINS_CROWDED = 50 };
+enum { SPINS = 2000, SPINS_CROWDED = 50 };
 
 void team_open(rt_team *team, int64_t threads)
 {

@@ -134,8 +134,8 @@ static bool grows(const Kernel *k)
 {
     if (k->kind == KERNEL_BLOCK)
         return true;
-    for (int i = 0; i < k->nodes.n; i++) {
-        const Node *node = k->nodes.at[i];
+    for (int i = 0; i < k->nnodes; i++) {
+        const Node *node = k->nodes[i];
         if (node->shape.batch)
             return true;
         for (int j = 0; j < node->nin; j++)

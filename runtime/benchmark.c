@@ -1,0 +1,215 @@
+/* `benchmark`: time of a training step and of each of its kernels, against
+ * the peak measured here and now. */
+#include "rt.h"
+
+#include "train.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEFAULT_STEPS = 200, WARM_UP = 20, TRIES = 3 };
+
+typedef struct bench {
+    rt_trainer *trainer;
+    const rt_train *block;
+    data_view view;
+    int64_t *order;
+    int64_t batch, steps;
+    int64_t batches, done;           /* in the data; passes so far           */
+    int step;                        /* of the pass                          */
+    int *first_kernel;               /* [step] its place in `ticks`          */
+    int nkernels;
+    uint64_t **ticks, **profile;     /* [thread]                             */
+} bench;
+
+/* One call for each step of a pass, over whole batches. */
+static bool next_call(rt_machine *m, void *job)
+{
+    bench *b = job;
+    if (b->step == b->block->nsteps) {
+        b->step = 0;
+        b->done++;
+    }
+    if (b->done == b->steps)
+        return false;
+    int64_t at = b->done % b->batches * b->batch;
+    machine_set(m, b->block->steps[b->step].function, AECC_RANDOM_TRAIN, b->done, &b->view,
+                b->order, at, b->batch);
+    for (int t = 0; m->profile && t < m->team.threads; t++)
+        m->profile[t] = b->ticks[t] + b->first_kernel[b->step];
+    b->step++;
+    return true;
+}
+
+/* Seconds a step, the best of some tries. */
+static double time_steps(bench *b, int64_t steps, int tries)
+{
+    double best = 0;
+    b->steps = steps;
+    for (int i = 0; i < tries; i++) {
+        double begin = now();
+        b->done = b->step = 0;
+        machine_run(&b->trainer->machine, next_call, b);
+        double time = (now() - begin) / (double)steps;
+        if (i == 0 || time < best)
+            best = time;
+    }
+    return best;
+}
+
+static const rt_function *step_function(const bench *b, int step)
+{
+    return &b->trainer->model->functions[b->block->steps[step].function];
+}
+
+static double flops_of(const rt_kernel *k, int64_t samples)
+{
+    return k->each_sample ? k->flops * (double)samples : k->flops;
+}
+
+static double step_flops(const bench *b)
+{
+    double flops = 0;
+    for (int s = 0; s < b->block->nsteps; s++)
+        for (int i = 0; i < step_function(b, s)->nkernels; i++)
+            flops += flops_of(&step_function(b, s)->kernels[i], b->batch);
+    return flops;
+}
+
+static void open_bench(bench *b, rt_trainer *t)
+{
+    const rt_model *m = t->model;
+    *b = (bench){ .trainer = t };
+    if (!m->ntrains)
+        rt_fail(RT_USAGE, "%s has no train block", m->source);
+    b->block = &m->trains[0];
+    b->view = sources_view(&t->sources, b->block->data);
+    b->batch = t->options->batch ? t->options->batch : b->block->batch;
+    b->batches = b->view.samples / b->batch;
+    if (!b->batches)
+        rt_fail(RT_BAD_INPUT, "%lld samples are fewer than a batch of %lld\nuse a smaller --batch",
+                (long long)b->view.samples, (long long)b->batch);
+    b->first_kernel = rt_alloc((size_t)b->block->nsteps, sizeof *b->first_kernel);
+    for (int s = 0; s < b->block->nsteps; s++) {
+        view_check(&b->view, step_function(b, s));
+        b->first_kernel[s] = b->nkernels;
+        b->nkernels += step_function(b, s)->nkernels;
+    }
+    b->order = rt_alloc((size_t)b->view.samples, sizeof *b->order);
+    shuffle(b->order, b->view.samples, t->options->seed, 0, 0);
+}
+
+static void open_ticks(bench *b)
+{
+    int threads = b->trainer->machine.team.threads;
+    b->ticks = rt_alloc((size_t)threads, sizeof *b->ticks);
+    b->profile = rt_alloc((size_t)threads, sizeof *b->profile);
+    for (int t = 0; t < threads; t++)
+        b->ticks[t] = rt_alloc((size_t)b->nkernels + 8, sizeof **b->ticks);
+}
+
+static void close_bench(bench *b)
+{
+    for (int t = 0; t < b->trainer->machine.team.threads; t++)
+        free(b->ticks[t]);
+    free(b->ticks);
+    free(b->profile);
+    free(b->first_kernel);
+    free(b->order);
+    data_view_free(&b->view);
+}
+
+/* Seconds a step that kernel `k` takes on its slowest thread. */
+static double kernel_seconds(const bench *b, int k, double tick)
+{
+    uint64_t most = 0;
+    for (int t = 0; t < b->trainer->machine.team.threads; t++)
+        most = b->ticks[t][k] > most ? b->ticks[t][k] : most;
+    return (double)most * tick / (double)b->steps;
+}
+
+/* Fills the ticks; seconds of one of them. */
+static double profile_steps(bench *b, int64_t steps)
+{
+    rt_machine *m = &b->trainer->machine;
+    double begin = now();
+    uint64_t from = aecc_ticks();
+    m->profile = b->profile;
+    time_steps(b, steps, 1);
+    m->profile = NULL;
+    return (now() - begin) / (double)(aecc_ticks() - from);
+}
+
+static void print_table(const bench *b, double step, double tick, double peak)
+{
+    double sum = 0;
+    printf("\n%-36s %5s %10s %6s %9s %6s\n", "kernel", "line", "us", "share", "GFLOP/s", "peak");
+    for (int s = 0; s < b->block->nsteps; s++)
+        for (int i = 0; i < step_function(b, s)->nkernels; i++) {
+            const rt_kernel *k = &step_function(b, s)->kernels[i];
+            double time = kernel_seconds(b, b->first_kernel[s] + i, tick);
+            double rate = time > 0 ? flops_of(k, b->batch) / time : 0;
+            sum += time;
+            printf("%-36.36s %5d %10.2f %5.1f%% %9.1f", k->name, k->line, time * 1e6,
+                   100 * time / step, rate / 1e9);
+            printf(peak > 0 ? " %5.1f%%\n" : "\n", 100 * rate / peak);
+        }
+    printf("%-36s %5s %10.2f %5.1f%%\n", "waiting, barriers", "", (step - sum) * 1e6,
+           100 * (step - sum) / step);
+}
+
+static void print_json(const bench *b, double step, double tick, double peak, double barrier)
+{
+    const rt_trainer *t = b->trainer;
+    printf("{\"model\":\"%s\",\"batch\":%lld,\"threads\":%d,\"seconds_per_step\":%.9g,"
+           "\"flops_per_step\":%.9g,\"peak_flops\":%.9g,\"barrier_seconds\":%.9g,\"kernels\":[",
+           t->model->name, (long long)b->batch, t->machine.team.threads, step, step_flops(b), peak,
+           barrier);
+    for (int s = 0, n = 0; s < b->block->nsteps; s++)
+        for (int i = 0; i < step_function(b, s)->nkernels; i++, n++) {
+            const rt_kernel *k = &step_function(b, s)->kernels[i];
+            printf("%s\n{\"name\":\"%s\",\"line\":%d,\"seconds\":%.9g,\"flops\":%.9g}",
+                   n ? "," : "", k->name, k->line,
+                   kernel_seconds(b, b->first_kernel[s] + i, tick), flops_of(k, b->batch));
+        }
+    printf("]}\n");
+}
+
+static void print_head(const bench *b, double step, double peak, double barrier)
+{
+    const rt_trainer *t = b->trainer;
+    double rate = step_flops(b) / step;
+    printf("%s: batch %lld, %d thread%s, %lld steps\n", t->model->name, (long long)b->batch,
+           t->machine.team.threads, t->machine.team.threads == 1 ? "" : "s", (long long)b->steps);
+    printf("  step     %.1f us, %.0f samples/s\n", step * 1e6, (double)b->batch / step);
+    printf("  rate     %.1f GFLOP/s", rate / 1e9);
+    if (peak > 0)
+        printf(", %.1f%% of the measured peak of %.1f", 100 * rate / peak, peak / 1e9);
+    printf("\n  barrier  %.0f ns\n", barrier * 1e9);
+}
+
+int command_benchmark(rt_trainer *t)
+{
+    bench b;
+    rt_error error;
+    int64_t steps = t->options->steps ? t->options->steps : DEFAULT_STEPS;
+    open_bench(&b, t);
+    trainer_machine(t, b.batch);
+    machine_init(&t->machine);
+    if (t->options->weights && !weights_load(&t->machine, t->options->weights, &error))
+        rt_raise(&error);
+    open_ticks(&b);
+    time_steps(&b, WARM_UP, 1);
+    double step = time_steps(&b, steps, TRIES);
+    double tick = profile_steps(&b, steps);
+    double barrier = barrier_seconds(&t->machine.team);
+    double peak = peak_flops(&t->machine.team);
+    if (t->options->json) {
+        print_json(&b, step, tick, peak, barrier);
+    } else {
+        print_head(&b, step, peak, barrier);
+        print_table(&b, step, tick, peak);
+    }
+    close_bench(&b);
+    return RT_OK;
+}

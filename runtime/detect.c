@@ -1,0 +1,168 @@
+/* `detect`: samples ranked by reconstruction error; those above a quantile of
+ * the training errors are anomalies. */
+#include "rt.h"
+
+#include "atomic.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Mean squared error of each sample of a view. */
+typedef struct errors {
+    double *at;
+    float *made, *given;
+} errors;
+
+static double sample_error(const errors *e, int64_t elements)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < elements; i++) {
+        double d = (double)e->made[i] - (double)e->given[i];
+        sum += d * d;
+    }
+    return sum / (double)elements;
+}
+
+static void take(rt_machine *m, void *job, int64_t first, int64_t count)
+{
+    errors *e = job;
+    const rt_tensor *made = &m->function->outputs[0], *given = &m->function->outputs[1];
+    for (int64_t s = 0; s < count; s++) {
+        machine_sample(m, made, s, e->made);
+        machine_sample(m, given, s, e->given);
+        e->at[first + s] = sample_error(e, made->elements);
+    }
+}
+
+/* NULL after a signal. */
+static double *errors_of(rt_trainer *t, const data_view *view)
+{
+    int function = t->model->reconstruct;
+    int64_t elements = t->model->functions[function].outputs[0].elements;
+    errors e = { rt_alloc((size_t)view->samples, sizeof(double)),
+                 rt_alloc((size_t)elements, sizeof(float)),
+                 rt_alloc((size_t)elements, sizeof(float)) };
+    bool whole = over_view(&t->machine, function, AECC_RANDOM_RUN, view, t->machine.batch, take,
+                           &e);
+    free(e.made);
+    free(e.given);
+    if (whole)
+        return e.at;
+    free(e.at);
+    return NULL;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Between the two nearest of the sorted values, as numpy.quantile. */
+static double quantile(double *values, int64_t n, double q)
+{
+    qsort(values, (size_t)n, sizeof *values, ascending);
+    double place = q * (double)(n - 1);
+    int64_t below = (int64_t)place;
+    if (below + 1 >= n)
+        return values[n - 1];
+    return values[below] + (place - (double)below) * (values[below + 1] - values[below]);
+}
+
+/* ---- Output ----------------------------------------------------------------- */
+
+typedef struct ranked { int64_t sample; double error; } ranked;
+
+static int descending(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+    if (x->error != y->error)
+        return x->error > y->error ? -1 : 1;
+    return (x->sample > y->sample) - (x->sample < y->sample);
+}
+
+static void print_csv(FILE *to, const ranked *r, int64_t n, double threshold)
+{
+    char text[32];
+    fprintf(to, "rank,sample,error,anomaly\n");
+    for (int64_t i = 0; i < n; i++)
+        fprintf(to, "%lld,%lld,%s,%d\n", (long long)i + 1, (long long)r[i].sample,
+                number_text(text, r[i].error), r[i].error > threshold);
+}
+
+static void print_json(FILE *to, const ranked *r, int64_t n, double threshold, double q)
+{
+    char text[32];
+    fprintf(to, "{\"quantile\":%s,", number_text(text, q));
+    fprintf(to, "\"threshold\":%s,\"samples\":[", number_text(text, threshold));
+    for (int64_t i = 0; i < n; i++)
+        fprintf(to, "%s\n{\"sample\":%lld,\"error\":%s,\"anomaly\":%s}", i ? "," : "",
+                (long long)r[i].sample, number_text(text, r[i].error),
+                r[i].error > threshold ? "true" : "false");
+    fprintf(to, "]}\n");
+}
+
+static bool wants_json(const char *out)
+{
+    size_t n = out ? strlen(out) : 0;
+    bool json = n > 5 && !strcmp(out + n - 5, ".json");
+    if (out && !json && (n < 5 || strcmp(out + n - 4, ".csv")))
+        rt_fail(RT_USAGE, "--out takes a name that ends in .csv or .json, not '%s'", out);
+    return json;
+}
+
+static void write_result(const rt_options *o, const ranked *r, int64_t n, double threshold)
+{
+    atomic_file file = { .stream = stdout };
+    rt_error error;
+    bool json = wants_json(o->out);
+    if (o->out && !atomic_open(&file, o->out, &error))
+        rt_raise(&error);
+    if (json)
+        print_json(file.stream, r, n, threshold, o->quantile);
+    else
+        print_csv(file.stream, r, n, threshold);
+    if (o->out && !atomic_commit(&file, &error))
+        rt_raise(&error);
+}
+
+static void report(rt_trainer *t, const double *found, int64_t n, double threshold)
+{
+    ranked *r = rt_alloc((size_t)n, sizeof *r);
+    int64_t anomalies = 0, shown = t->options->count;
+    for (int64_t i = 0; i < n; i++) {
+        r[i] = (ranked){ i, found[i] };
+        anomalies += found[i] > threshold;
+    }
+    qsort(r, (size_t)n, sizeof *r, descending);
+    write_result(t->options, r, shown && shown < n ? shown : n, threshold);
+    fprintf(stderr, "%lld of %lld samples are anomalies: error above %.6g, the %g quantile of the "
+            "training errors\n", (long long)anomalies, (long long)n, threshold,
+            t->options->quantile);
+    free(r);
+}
+
+int command_detect(rt_trainer *t)
+{
+    const rt_model *m = t->model;
+    wants_json(t->options->out);
+    if (m->reconstruct < 0 || !m->ntrains)
+        rt_fail(RT_USAGE, "%s reconstructs nothing, so there are no errors to rank by\n"
+                "write networks `encoder` and `decoder`, and a train block", m->source);
+    const rt_function *f = &m->functions[m->reconstruct];
+    data_view view = t->options->in.n ? sources_in(&t->sources, f, m->reconstruct_data)
+                                      : sources_view(&t->sources, m->reconstruct_data);
+    data_view normal = sources_view(&t->sources, m->trains[0].data);
+    trainer_machine(t, inference_batch(t));
+    weights_need(&t->machine, t->options);
+    signals_catch();
+    double *known = errors_of(t, &normal), *found = known ? errors_of(t, &view) : NULL;
+    if (found)
+        report(t, found, view.samples, quantile(known, normal.samples, t->options->quantile));
+    free(known);
+    free(found);
+    data_view_free(&view);
+    data_view_free(&normal);
+    return found ? RT_OK : 128 + signal_seen();
+}

@@ -1,0 +1,92 @@
+/* The log of a run: JSON Lines, numbers that read back exactly. */
+#define _GNU_SOURCE
+#include "rt.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static _Noreturn void failed(const rt_log *log, const char *what)
+{
+    rt_error error;
+    rt_set_errno(&error, log->path, what);
+    rt_raise(&error);
+}
+
+/* What remains of an existing log: its first `keep` bytes, whole lines only. */
+static void cut(const rt_log *log, int64_t keep)
+{
+    if (fseeko(log->file, 0, SEEK_END))
+        failed(log, "read");
+    int64_t size = ftello(log->file);
+    if (keep > size)
+        keep = size;
+    for (; keep > 0; keep--)
+        if (!fseeko(log->file, keep - 1, SEEK_SET) && fgetc(log->file) == '\n')
+            break;
+    if (ftruncate(fileno(log->file), keep) || fseeko(log->file, keep, SEEK_SET))
+        failed(log, "write");
+}
+
+void log_open(rt_log *log, const char *path, int64_t keep)
+{
+    *log = (rt_log){ .path = path };
+    if (!path)
+        return;
+    log->file = keep ? fopen(path, "r+") : NULL;
+    if (!log->file)
+        log->file = fopen(path, "w+");
+    if (!log->file)
+        failed(log, "write");
+    struct stat about;
+    if (keep && !fstat(fileno(log->file), &about) && S_ISREG(about.st_mode))
+        cut(log, keep);
+}
+
+const char *number_text(char text[32], double value)
+{
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(text, 32, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    return text;
+}
+
+void log_row(rt_log *log, const rt_field *fields, int n)
+{
+    char text[32];
+    if (!log->file)
+        return;
+    for (int i = 0; i < n; i++) {
+        fprintf(log->file, "%s\"%s\":", i ? "," : "{", fields[i].name);
+        if (fields[i].integer)
+            fprintf(log->file, "%lld", (long long)fields[i].whole);
+        else
+            fputs(number_text(text, fields[i].number), log->file);
+    }
+    fputs("}\n", log->file);
+}
+
+int64_t log_sync(rt_log *log)
+{
+    if (!log->file)
+        return 0;
+    if (fflush(log->file))
+        failed(log, "write");
+    /* a pipe or a terminal has nothing to sync and no place */
+    if (fsync(fileno(log->file)) && errno != EINVAL && errno != EROFS && errno != ENOTSUP)
+        failed(log, "write");
+    off_t at = ftello(log->file);
+    return at < 0 ? 0 : at;
+}
+
+void log_close(rt_log *log)
+{
+    log_sync(log);
+    if (log->file && fclose(log->file))
+        failed(log, "write");
+    log->file = NULL;
+}

@@ -1,0 +1,187 @@
+/* Memory of a model and calls of its functions.
+ *
+ * One allocation at the start: the fixed part, then the part of each block of
+ * a batch. machine_run opens one parallel region, calls function after
+ * function in it, and asks next() on thread 0 between two calls. */
+#define _GNU_SOURCE
+#include "rt.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { HUGE_PAGE = 2 << 20, LINE = 64 };
+
+static int64_t blocks_of(int64_t samples)
+{
+    return (samples + AECC_LANES - 1) / AECC_LANES;
+}
+
+static _Noreturn void too_large(const rt_model *m, int64_t batch)
+{
+    double bytes = (double)m->fixed_bytes + (double)blocks_of(batch) * (double)m->block_bytes;
+    rt_fail(RT_IO, "there is no memory for a batch of %lld: it takes %.1f GiB\nuse a smaller --batch",
+            (long long)batch, bytes / 0x1p30);
+}
+
+void machine_open(rt_machine *m, const rt_model *model, int64_t threads, uint64_t seed,
+                  int64_t batch)
+{
+    int64_t fixed = (model->fixed_bytes + LINE - 1) / LINE * LINE, size;
+    memset(m, 0, sizeof *m);
+    m->model = model;
+    m->batch = batch;
+    m->seed = seed;
+    if (__builtin_mul_overflow(blocks_of(batch), model->block_bytes, &size) ||
+        __builtin_add_overflow(size, fixed + HUGE_PAGE, &size))
+        too_large(model, batch);
+    size = size / HUGE_PAGE * HUGE_PAGE;
+    m->memory = aligned_alloc(HUGE_PAGE, (size_t)size);
+    if (!m->memory)
+        too_large(model, batch);
+    madvise(m->memory, (size_t)size, MADV_HUGEPAGE);
+    memset(m->memory, 0, (size_t)fixed);
+    team_open(&m->team, threads);
+    m->call = (aecc_call){ .fixed = m->memory, .blocks = m->memory + fixed,
+                           .block_stride = model->block_bytes, .threads = (int32_t)threads,
+                           .runtime = m };
+}
+
+void machine_close(rt_machine *m)
+{
+    free(m->memory);
+    m->memory = NULL;
+}
+
+/* ---- Calls ---------------------------------------------------------------- */
+
+void machine_set(rt_machine *m, int function, uint32_t purpose, int64_t step,
+                 const data_view *view, const int64_t *order, int64_t first, int64_t count)
+{
+    m->function = &m->model->functions[function];
+    m->view = view;
+    m->order = order;
+    m->first = first;
+    m->call.samples = count;
+    m->call.nblocks = blocks_of(count);
+    m->call.step = (uint32_t)step;
+    random_key(m->seed, purpose, m->call.key);
+}
+
+void aecc_load(aecc_call *call, int64_t block)
+{
+    const rt_machine *m = call->runtime;
+    const rt_function *f = m->function;
+    char *at = call->blocks + block * call->block_stride;
+    int64_t samples[AECC_LANES];
+    for (int64_t lane = 0; lane < AECC_LANES; lane++) {
+        int64_t i = block * AECC_LANES + lane;
+        i = m->first + (i < call->samples ? i : call->samples - 1);
+        samples[lane] = m->order ? m->order[i] : i;
+    }
+    for (int i = 0; i < f->ninputs; i++) {
+        const data_component *from = &m->view->components[i];
+        if (f->inputs[i].integer)
+            gather_block_i32(from, samples, (int32_t *)(at + f->inputs[i].offset));
+        else
+            gather_block(from, samples, (float *)(at + f->inputs[i].offset));
+    }
+}
+
+typedef struct run {
+    rt_machine *machine;
+    rt_next *next;
+    void *job;
+    bool more;
+} run;
+
+static void advance(void *argument)
+{
+    run *r = argument;
+    r->more = r->next(r->machine, r->job);
+}
+
+static void member(void *argument, int64_t thread)
+{
+    run *r = argument;
+    rt_machine *m = r->machine;
+    do {
+        aecc_call call = m->call;
+        call.profile = m->profile ? m->profile[thread] : NULL;
+        m->function->code(&call, thread);
+        team_meet(&m->team, thread, advance, r);
+    } while (r->more);
+}
+
+void machine_run(rt_machine *m, rt_next *next, void *job)
+{
+    run r = { m, next, job, true };
+    advance(&r);
+    if (r.more)
+        team_run(&m->team, member, &r);
+}
+
+static bool once(rt_machine *m, void *job)
+{
+    int *calls = job;
+    (void)m;
+    return (*calls)++ == 0;
+}
+
+void machine_init(rt_machine *m)
+{
+    int calls = 0;
+    machine_set(m, 0, AECC_RANDOM_INIT, 0, NULL, NULL, 0, 0);
+    machine_run(m, once, &calls);
+}
+
+/* ---- Outputs -------------------------------------------------------------- */
+
+int64_t tensor_place(const rt_tensor *t, int64_t element)
+{
+    int64_t place = 0;
+    for (int d = t->rank - 1; d >= 0; d--) {
+        place += element % t->shape[d] * t->strides[d];
+        element /= t->shape[d];
+    }
+    return place;
+}
+
+static float value_at(const rt_tensor *t, const char *at, int64_t number)
+{
+    if (t->integer)
+        return (float)((const int32_t *)at)[number];
+    return ((const float *)at)[number];
+}
+
+float machine_scalar(const rt_machine *m, const rt_tensor *t)
+{
+    return value_at(t, m->call.fixed + t->offset, 0);
+}
+
+void machine_sample(const rt_machine *m, const rt_tensor *t, int64_t sample, float *to)
+{
+    int64_t lane = sample % AECC_LANES;
+    const char *at = m->call.fixed + t->offset;
+    if (t->batch)
+        at = m->call.blocks + sample / AECC_LANES * m->call.block_stride + t->offset;
+    for (int64_t i = 0; i < t->elements; i++) {
+        int64_t place = tensor_place(t, i);
+        if (t->batch)
+            place = t->row ? lane * t->row + place : place * AECC_LANES + lane;
+        to[i] = value_at(t, at, place);
+    }
+}
+
+const rt_var *machine_bad_var(const rt_machine *m, int64_t *at)
+{
+    for (int v = 0; v < m->model->nvars; v++) {
+        const rt_tensor *t = &m->model->vars[v].tensor;
+        const float *values = (const float *)(m->memory + t->offset);
+        for (*at = 0; !t->integer && *at < t->elements; ++*at)
+            if (!isfinite(values[tensor_place(t, *at)]))
+                return &m->model->vars[v];
+    }
+    return NULL;
+}

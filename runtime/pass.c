@@ -1,0 +1,130 @@
+/* Passes over the steps of a train block: which batch, which function, when to
+ * leave the parallel region. A pass is atomic: nothing between its steps stops
+ * it but a loss that is not finite. */
+#include "train.h"
+
+#include <math.h>
+#include <string.h>
+
+static const double SLICE = 0.08;    /* seconds between looks at the outside */
+
+/* A step with `repeat n` draws n batches of its own; the others share the one
+ * that is there. */
+static bool draws(const rt_train *block, int step)
+{
+    return step == 0 || block->steps[step].repeat > 1;
+}
+
+int64_t batches_per_pass(const rt_train *block)
+{
+    int64_t n = 0;
+    for (int i = 0; i < block->nsteps; i++)
+        n += draws(block, i) ? block->steps[i].repeat : 0;
+    return n;
+}
+
+const char *loss_name(const training *t, int step)
+{
+    static char name[128];
+    const char *given = t->block->steps[step].name;
+    snprintf(name, sizeof name, given ? "%s.loss" : "loss", given);
+    return name;
+}
+
+static void draw(training *t)
+{
+    rt_state *s = &t->state;
+    t->first = s->position * t->batch;
+    t->count = t->view.samples - t->first < t->batch ? t->view.samples - t->first : t->batch;
+    s->position++;
+    s->batches++;
+}
+
+static void call_step(training *t)
+{
+    const rt_step *step = &t->block->steps[t->step];
+    if (draws(t->block, t->step))
+        draw(t);
+    machine_set(t->machine, step->function, AECC_RANDOM_TRAIN, t->state.batches - 1, &t->view,
+                t->order, t->first, t->count);
+    t->called = true;
+}
+
+/* False where the loss is not finite. */
+static bool take_loss(training *t)
+{
+    const rt_step *step = &t->block->steps[t->step];
+    double loss = machine_scalar(t->machine, &t->machine->function->outputs[0]);
+    t->called = false;
+    t->losses[t->step] += loss / (double)step->repeat;
+    t->state.sums[t->step] += loss * (double)t->count;
+    t->state.counts[t->step] += (double)t->count;
+    if (!isfinite(loss))
+        return false;
+    if (++t->repeat == step->repeat) {
+        t->repeat = 0;
+        t->step++;
+    }
+    return true;
+}
+
+static void log_step(training *t)
+{
+    rt_field fields[MAX_METRICS];
+    char names[MAX_METRICS][128];
+    int n = 0;
+    if (t->model->ntrains > 1)
+        fields[n++] = (rt_field){ "block", true, t->state.block + 1, 0 };
+    fields[n++] = (rt_field){ "step", true, t->state.step, 0 };
+    for (int i = 0; i < t->block->nsteps && n < MAX_METRICS; i++, n++) {
+        snprintf(names[n], sizeof names[n], "%s", loss_name(t, i));
+        fields[n] = (rt_field){ names[n], false, 0, t->losses[i] };
+    }
+    log_row(&t->log, fields, n);
+}
+
+static void end_pass(training *t)
+{
+    t->state.step++;
+    if (t->options->log_steps)
+        log_step(t);
+    memset(t->losses, 0, (size_t)t->block->nsteps * sizeof *t->losses);
+    t->step = 0;
+}
+
+/* Is anything due outside of the region? */
+static bool must_leave(training *t)
+{
+    const rt_options *o = t->options;
+    const rt_state *s = &t->state;
+    if (signal_seen())
+        t->ending = SIGNALLED;
+    else if (o->steps && s->step >= o->steps)
+        t->ending = LIMITED;
+    return t->ending != GOING || s->position == t->passes * t->per_pass ||
+           s->position == t->per_pass ||    /* the first pass is timed apart */
+           (o->every && s->step % o->every == 0) || now() > t->slice;
+}
+
+static bool next_call(rt_machine *m, void *job)
+{
+    training *t = job;
+    (void)m;
+    if (t->called && !take_loss(t)) {
+        t->ending = DIVERGED;
+        return false;
+    }
+    if (t->step == t->block->nsteps) {
+        end_pass(t);
+        if (must_leave(t))
+            return false;
+    }
+    call_step(t);
+    return true;
+}
+
+void run_passes(training *t)
+{
+    t->slice = now() + SLICE;
+    machine_run(t->machine, next_call, t);
+}

@@ -1,0 +1,154 @@
+/* `run` and `encode`: a network over all samples of a file, to .npy. */
+#define _GNU_SOURCE
+#include "rt.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct results {
+    npy_writer **writers;         /* [output] */
+    float *sample;
+} results;
+
+/* OUT.npy for one output, OUT-NAME.npy for each of several. */
+static char *output_path(const rt_function *f, const char *out, int output)
+{
+    char *path;
+    int stem = (int)strlen(out) - 4;
+    const char *name = f->outputs[output].name;
+    int n = f->noutputs == 1 ? asprintf(&path, "%s", out)
+            : name           ? asprintf(&path, "%.*s-%s.npy", stem, out, name)
+                             : asprintf(&path, "%.*s-%d.npy", stem, out, output + 1);
+    if (n < 0)
+        rt_fail(RT_IO, "out of memory");
+    return path;
+}
+
+static void create(results *r, const rt_function *f, const char *out, int64_t samples)
+{
+    int64_t largest = 1;
+    r->writers = rt_alloc((size_t)f->noutputs, sizeof *r->writers);
+    for (int i = 0; i < f->noutputs; i++) {
+        const rt_tensor *t = &f->outputs[i];
+        int64_t dims[RT_MAX_RANK + 1] = { samples };
+        rt_error error;
+        char *path = output_path(f, out, i);
+        memcpy(dims + 1, t->shape, (size_t)t->rank * sizeof *dims);
+        r->writers[i] = npy_create(path, t->rank + 1, dims, &error);
+        if (!r->writers[i])
+            rt_raise(&error);
+        free(path);
+        largest = t->elements > largest ? t->elements : largest;
+    }
+    r->sample = rt_alloc((size_t)largest, sizeof *r->sample);
+}
+
+static void append(rt_machine *m, void *job, int64_t first, int64_t count)
+{
+    results *r = job;
+    rt_error error;
+    (void)first;
+    for (int i = 0; i < m->function->noutputs; i++) {
+        const rt_tensor *t = &m->function->outputs[i];
+        for (int64_t s = 0; s < count; s++) {
+            machine_sample(m, t, s, r->sample);
+            if (!npy_append(r->writers[i], r->sample, (size_t)t->elements, &error))
+                rt_raise(&error);
+        }
+    }
+}
+
+static void finish(results *r, int n, bool whole)
+{
+    rt_error error;
+    for (int i = 0; i < n; i++) {
+        if (!whole)
+            npy_abandon(r->writers[i]);
+        else if (!npy_commit(r->writers[i], &error))
+            rt_raise(&error);
+    }
+    free(r->writers);
+    free(r->sample);
+}
+
+static const char *checked_out(const rt_options *o)
+{
+    size_t n = o->out ? strlen(o->out) : 0;
+    if (!o->out)
+        rt_fail(RT_USAGE, "--out FILE.npy is missing: where does the result go?");
+    if (n < 5 || strcmp(o->out + n - 4, ".npy"))
+        rt_fail(RT_USAGE, "--out takes a name that ends in .npy, not '%s'", o->out);
+    return o->out;
+}
+
+static int run_network(rt_trainer *t, const rt_network *network, const data_view *view)
+{
+    const rt_function *f = &t->model->functions[network->function];
+    const char *out = checked_out(t->options);
+    int64_t batch = inference_batch(t);
+    results r;
+    trainer_machine(t, batch);
+    weights_need(&t->machine, t->options);
+    signals_catch();
+    create(&r, f, out, view->samples);
+    bool whole = over_view(&t->machine, network->function, AECC_RANDOM_RUN, view, batch, append,
+                           &r);
+    finish(&r, f->noutputs, whole);
+    return whole ? RT_OK : 128 + signal_seen();
+}
+
+/* What the program feeds its networks with, for the scaling of files. */
+static const rt_tree *program_data(const rt_model *m)
+{
+    if (m->reconstruct_data)
+        return m->reconstruct_data;
+    return m->ntrains ? m->trains[0].data : NULL;
+}
+
+static _Noreturn void no_network(const rt_model *m, const char *name)
+{
+    const char **names = rt_alloc((size_t)m->nnetworks + 1, sizeof *names);
+    char list[256] = "";
+    for (int i = 0; i < m->nnetworks; i++) {
+        names[i] = m->networks[i].name;
+        size_t n = strlen(list);
+        snprintf(list + n, sizeof list - n, "%s%s", i ? ", " : "", names[i]);
+    }
+    const char *near = name ? rt_closest(name, names, (size_t)m->nnetworks) : NULL;
+    if (near)
+        rt_fail(RT_USAGE, "%s has no network %s\ndid you mean %s?", m->source, name, near);
+    if (name)
+        rt_fail(RT_USAGE, "%s has no network %s\nits networks: %s", m->source, name, list);
+    rt_fail(RT_USAGE, "which network?\nits networks: %s", list);
+}
+
+int command_run(rt_trainer *t)
+{
+    const char *name = t->options->network;
+    const rt_network *network = name ? model_network(t->model, name) : NULL;
+    if (!network)
+        no_network(t->model, name);
+    checked_out(t->options);
+    const rt_function *f = &t->model->functions[network->function];
+    data_view view = sources_in(&t->sources, f, program_data(t->model));
+    int status = run_network(t, network, &view);
+    data_view_free(&view);
+    return status;
+}
+
+int command_encode(rt_trainer *t)
+{
+    const rt_network *network = model_network(t->model, "encoder");
+    if (!network)
+        no_network(t->model, "encoder");
+    checked_out(t->options);
+    const rt_function *f = &t->model->functions[network->function];
+    const rt_tree *data = program_data(t->model);
+    if (!data && !t->options->in.n)
+        rt_fail(RT_USAGE, "encode what? give --in FILE");
+    data_view view = t->options->in.n ? sources_in(&t->sources, f, data)
+                                      : sources_view(&t->sources, data);
+    int status = run_network(t, network, &view);
+    data_view_free(&view);
+    return status;
+}

@@ -1,0 +1,209 @@
+/* Data trees of the descriptor, and files of the command line, as views. */
+#include "rt.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return strdup(".");
+    return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+/* The FILE of `--data NAME=FILE` for a name, or NULL. */
+static const char *replacement(const rt_options *o, const char *name)
+{
+    for (int i = o->data.n - 1; name && i >= 0; i--) {
+        const char *equals = strchr(o->data.at[i], '=');
+        size_t n = (size_t)(equals - o->data.at[i]);
+        if (strlen(name) == n && !strncmp(name, o->data.at[i], n))
+            return equals + 1;
+    }
+    return NULL;
+}
+
+static void check_name(const rt_model *m, const char *given)
+{
+    char name[128];
+    const char **names = rt_alloc((size_t)m->nfiles + 1, sizeof *names);
+    int n = 0;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(given, "="), given);
+    if (!strchr(given, '='))
+        rt_fail(RT_USAGE, "--data takes NAME=FILE, not '%s'", given);
+    for (int i = 0; i < m->nfiles; i++)
+        if (m->files[i].name)
+            names[n++] = m->files[i].name;
+    for (int i = 0; i < n; i++)
+        if (!strcmp(names[i], name)) {
+            free(names);
+            return;
+        }
+    const char *near = rt_closest(name, names, (size_t)n);
+    if (near || n)
+        rt_fail(RT_USAGE, "--data %s: %s declares no data of this name\n%s %s?", given, m->source,
+                "did you mean", near ? near : names[0]);
+    rt_fail(RT_USAGE, "--data %s: %s reads no files", given, m->source);
+}
+
+void sources_open(rt_sources *s, const rt_model *m, const rt_options *o)
+{
+    for (int i = 0; i < o->data.n; i++)
+        check_name(m, o->data.at[i]);
+    *s = (rt_sources){ .model = m, .options = o, .beside = folder_of(m->source) };
+    s->arrays = rt_alloc((size_t)m->nfiles + 1, sizeof *s->arrays);
+    s->opened = rt_alloc((size_t)m->nfiles + 1, sizeof *s->opened);
+}
+
+void sources_close(rt_sources *s)
+{
+    for (int i = 0; i < s->model->nfiles; i++)
+        if (s->opened[i])
+            data_close(&s->arrays[i]);
+    free(s->arrays);
+    free(s->opened);
+    free(s->beside);
+}
+
+/* ---- Trees ---------------------------------------------------------------- */
+
+static const data_array *open_file(rt_sources *s, const rt_tree *t)
+{
+    data_array *array = &s->arrays[t->index];
+    if (s->opened[t->index])
+        return array;
+    const char *other = replacement(s->options, t->name);
+    data_source source = { t->name, other ? NULL : t->reader, other ? other : t->path,
+                           s->beside };
+    rt_error error;
+    if (!data_open(array, &source, &error))
+        rt_raise(&error);
+    s->opened[t->index] = true;
+    return array;
+}
+
+static data_view view_file(rt_sources *s, const rt_tree *t)
+{
+    data_view view = data_view_of(open_file(s, t), t->scaled ? &t->affine : NULL);
+    rt_error error;
+    if (t->rank >= 0 && !data_check(&view.components[0], t->name ? t->name : t->path, t->rank,
+                                    t->shape, false, &error))
+        rt_raise(&error);
+    return view;
+}
+
+static data_view view_parts(rt_sources *s, const rt_tree *t)
+{
+    data_view *parts = rt_alloc((size_t)t->nparts, sizeof *parts), view;
+    rt_error error;
+    for (int i = 0; i < t->nparts; i++)
+        parts[i] = sources_view(s, &t->parts[i]);
+    bool ok = t->kind == RT_ZIP      ? data_zip(&view, parts, t->nparts, &error)
+              : t->kind == RT_CONCAT ? data_concat(&view, parts, t->nparts, &error)
+                                     : data_split(&view, parts, t->name, t->last, t->rest,
+                                                  t->count, t->fraction, &error);
+    if (!ok)
+        rt_raise(&error);
+    for (int i = 0; i < t->nparts; i++)
+        data_view_free(&parts[i]);
+    free(parts);
+    return view;
+}
+
+data_view sources_view(rt_sources *s, const rt_tree *t)
+{
+    return t->kind == RT_FILE ? view_file(s, t) : view_parts(s, t);
+}
+
+/* ---- Files of the command line -------------------------------------------- */
+
+/* File `*skip` among the components of a tree, in their order. */
+static const rt_tree *component(const rt_tree *t, int *skip)
+{
+    if (t->kind == RT_FILE)
+        return (*skip)-- ? NULL : t;
+    int parts = t->kind == RT_CONCAT ? 1 : t->nparts;
+    for (int i = 0; i < parts; i++) {
+        const rt_tree *found = component(&t->parts[i], skip);
+        if (found)
+            return found;
+    }
+    return NULL;
+}
+
+/* How `like` scales component i; a .npy of floats holds what networks see. */
+static const data_affine *scaling(const data_array *array, const rt_tree *like, int i)
+{
+    size_t n = strlen(array->path);
+    bool npy = n > 4 && !strcmp(array->path + n - 4, ".npy");
+    bool floats = array->type == DATA_F32 || array->type == DATA_F64;
+    if (!like || (npy && floats))
+        return NULL;
+    const rt_tree *file = component(like, &i);
+    return file && file->scaled ? &file->affine : NULL;
+}
+
+/* Which input an argument of --in names: by "NAME=", else by its place. */
+static int input_of(const rt_function *f, const char *given, int place, const char **path)
+{
+    size_t n = strcspn(given, "=");
+    *path = given;
+    for (int i = 0; given[n] && i < f->ninputs; i++)
+        if (f->inputs[i].name && strlen(f->inputs[i].name) == n &&
+            !strncmp(f->inputs[i].name, given, n)) {
+            *path = given + n + 1;
+            return i;
+        }
+    return place;
+}
+
+static data_view read_input(const char *path, const rt_tree *like, int i)
+{
+    data_array *array = rt_alloc(1, sizeof *array);    /* lives as the process */
+    data_source source = { "--in", NULL, path, NULL };
+    rt_error error;
+    if (!data_open(array, &source, &error))
+        rt_raise(&error);
+    return data_view_of(array, scaling(array, like, i));
+}
+
+data_view sources_in(rt_sources *s, const rt_function *f, const rt_tree *like)
+{
+    const rt_list *in = &s->options->in;
+    const char **paths = rt_alloc((size_t)f->ninputs + 1, sizeof *paths);
+    data_view *parts = rt_alloc((size_t)f->ninputs + 1, sizeof *parts), view;
+    rt_error error;
+    if (in->n != f->ninputs)
+        rt_fail(RT_USAGE, "%s takes %d input%s, and --in gives %d\nrepeat --in for each of them",
+                f->name, f->ninputs, f->ninputs == 1 ? "" : "s", in->n);
+    for (int i = 0; i < in->n; i++) {
+        const char *path;
+        int input = input_of(f, in->at[i], i, &path);
+        if (paths[input])
+            rt_fail(RT_USAGE, "--in gives input %s twice", f->inputs[input].name);
+        paths[input] = path;
+        parts[input] = read_input(path, like, input);
+    }
+    if (!data_zip(&view, parts, f->ninputs, &error))
+        rt_raise(&error);
+    view_check(&view, f);
+    for (int i = 0; i < f->ninputs; i++)
+        data_view_free(&parts[i]);
+    free(parts);
+    free(paths);
+    return view;
+}
+
+void view_check(const data_view *view, const rt_function *f)
+{
+    rt_error error;
+    if (view->ncomponents < f->ninputs)
+        rt_fail(RT_BAD_INPUT, "%s takes %d inputs, and its data has %d", f->name, f->ninputs,
+                view->ncomponents);
+    for (int i = 0; i < f->ninputs; i++) {
+        const rt_tensor *t = &f->inputs[i];
+        if (!data_check(&view->components[i], t->name, t->rank, t->shape, t->integer, &error))
+            rt_raise(&error);
+    }
+}

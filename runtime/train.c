@@ -1,0 +1,423 @@
+/* `train`: blocks in order, epochs, validation, what is written when. */
+#define _GNU_SOURCE
+#include "train.h"
+
+#include "atomic.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static double seconds(const training *t)
+{
+    return now() - t->started;
+}
+
+/* ---- Checkpoints ---------------------------------------------------------- */
+
+static void save_checkpoint(training *t)
+{
+    rt_error error;
+    if (!t->options->checkpoint)
+        return;
+    t->state.log_bytes = log_sync(&t->log);
+    t->state.seconds = seconds(t);
+    if (!checkpoint_save(t->machine, &t->state, t->options->checkpoint, &error))
+        rt_raise(&error);
+}
+
+/* What the command line says must be what the checkpoint says. */
+static void check_agreement(const training *t, const rt_state *s)
+{
+    const rt_options *o = t->options;
+    if (o->given[OPT_seed] && o->seed != s->seed)
+        rt_fail(RT_BAD_INPUT, "%s was made with --seed %llu, not %llu", o->checkpoint,
+                (unsigned long long)s->seed, (unsigned long long)o->seed);
+    if (o->batch && o->batch != s->batch)
+        rt_fail(RT_BAD_INPUT, "%s was made with another --batch than %lld\nleave --batch away",
+                o->checkpoint, (long long)o->batch);
+    if (o->no_shuffle && !s->no_shuffle)
+        rt_fail(RT_BAD_INPUT, "%s was made without --no-shuffle", o->checkpoint);
+}
+
+/* The saved vars if there is a checkpoint to go on from; else NULL. */
+static char *resume(training *t)
+{
+    char *vars = NULL;
+    bool found = false;
+    rt_error error;
+    rt_state state = { 0 };
+    if (!t->options->resume)
+        return NULL;
+    if (!checkpoint_read(t->model, t->options->checkpoint, &state, &vars, &found, &error))
+        rt_raise(&error);
+    if (!found)
+        return NULL;
+    check_agreement(t, &state);
+    t->state = state;
+    return vars;
+}
+
+/* ---- A block --------------------------------------------------------------- */
+
+static int64_t batch_of(const training *t, const rt_train *block)
+{
+    return t->state.batch ? t->state.batch : block->batch;
+}
+
+static void reset_epoch(training *t)
+{
+    t->state.position = 0;
+    memset(t->state.sums, 0, (size_t)t->block->nsteps * sizeof(double));
+    memset(t->state.counts, 0, (size_t)t->block->nsteps * sizeof(double));
+}
+
+/* Running sums for the block's steps; a resumed state has them. */
+static void open_sums(training *t)
+{
+    rt_state *s = &t->state;
+    if (s->nsums == t->block->nsteps)
+        return;
+    free(s->sums);
+    free(s->counts);
+    s->nsums = t->block->nsteps;
+    s->sums = rt_alloc((size_t)s->nsums, sizeof *s->sums);
+    s->counts = rt_alloc((size_t)s->nsums, sizeof *s->counts);
+    reset_epoch(t);
+}
+
+static void check_samples(training *t)
+{
+    rt_state *s = &t->state;
+    int64_t n = t->view.samples;
+    if (s->samples && s->samples != n)
+        rt_fail(RT_BAD_INPUT, "%s was made with %lld training samples, and there are %lld now",
+                t->options->checkpoint, (long long)s->samples, (long long)n);
+    s->samples = n;
+    if (!t->passes)
+        rt_fail(RT_BAD_INPUT, "%lld samples are too few for one pass: it takes %lld batch%s of "
+                "%lld\nuse a smaller --batch", (long long)n, (long long)t->per_pass,
+                t->per_pass == 1 ? "" : "es", (long long)t->batch);
+}
+
+static void open_block(training *t)
+{
+    rt_sources *sources = &t->trainer->sources;
+    t->block = &t->model->trains[t->state.block];
+    t->view = sources_view(sources, t->block->data);
+    for (int i = 0; i < t->block->nsteps; i++)
+        view_check(&t->view, &t->model->functions[t->block->steps[i].function]);
+    if (t->block->validation && t->block->objective >= 0) {
+        t->validation = sources_view(sources, t->block->validation);
+        view_check(&t->validation, &t->model->functions[t->block->objective]);
+    }
+    t->batch = batch_of(t, t->block);
+    t->epochs = t->options->given[OPT_epochs] ? t->options->epochs : t->block->epochs;
+    t->per_pass = batches_per_pass(t->block);
+    int64_t whole = t->view.samples / t->batch;
+    int64_t batches = whole + (t->view.samples % t->batch && !t->block->drop_last);
+    t->passes = batches / t->per_pass;
+    t->losses = rt_alloc((size_t)t->block->nsteps, sizeof *t->losses);
+    t->order = t->state.no_shuffle ? NULL : rt_alloc((size_t)t->view.samples, sizeof *t->order);
+    open_sums(t);
+    check_samples(t);
+}
+
+static void close_block(training *t)
+{
+    data_view_free(&t->view);
+    if (t->block->validation && t->block->objective >= 0)
+        data_view_free(&t->validation);
+    free(t->losses);
+    free(t->order);
+}
+
+static bool block_done(const training *t)
+{
+    int64_t patience = t->options->early_stop;
+    return t->state.epoch >= t->epochs || (patience && t->state.waited >= patience);
+}
+
+static void next_block(training *t)
+{
+    rt_state *s = &t->state;
+    close_block(t);
+    s->block++;
+    s->epoch = s->waited = s->samples = 0;
+    s->best = INFINITY;
+    s->nsums = 0;
+    open_block(t);
+}
+
+/* ---- An epoch --------------------------------------------------------------- */
+
+typedef struct metrics {
+    rt_metric at[MAX_METRICS];
+    char names[MAX_METRICS][128];
+    int n;
+} metrics;
+
+static void add_metric(metrics *m, const char *name, double value)
+{
+    if (m->n == MAX_METRICS)
+        return;
+    snprintf(m->names[m->n], sizeof m->names[m->n], "%s", name);
+    m->at[m->n] = (rt_metric){ m->names[m->n], value };
+    m->n++;
+}
+
+static void training_metrics(const training *t, metrics *m)
+{
+    m->n = 0;
+    for (int i = 0; i < t->block->nsteps; i++)
+        if (t->state.counts[i] > 0)
+            add_metric(m, loss_name(t, i), t->state.sums[i] / t->state.counts[i]);
+}
+
+/* Adds the objectives over the validation data; false after a signal. */
+static bool validate(training *t, metrics *m)
+{
+    if (!t->block->validation || t->block->objective < 0)
+        return true;
+    int n = t->model->functions[t->block->objective].noutputs;
+    double *values = rt_alloc((size_t)n, sizeof *values);
+    bool whole = objectives_over(t->machine, t->block->objective, &t->validation, t->batch,
+                                 values);
+    for (int i = 0; whole && i < n; i++) {
+        char *name = objective_name(t->model, t->block, i);
+        add_metric(m, name, values[i]);
+        free(name);
+    }
+    free(values);
+    return whole;
+}
+
+static void log_epoch(training *t, const metrics *m)
+{
+    rt_field fields[MAX_METRICS + 4];
+    int n = 0;
+    if (t->model->ntrains > 1)
+        fields[n++] = (rt_field){ "block", true, t->state.block + 1, 0 };
+    fields[n++] = (rt_field){ "epoch", true, t->state.epoch + 1, 0 };
+    fields[n++] = (rt_field){ "step", true, t->state.step, 0 };
+    for (int i = 0; i < m->n; i++)
+        fields[n++] = (rt_field){ m->at[i].name, false, 0, m->at[i].value };
+    fields[n++] = (rt_field){ "seconds", false, 0, seconds(t) };
+    log_row(&t->log, fields, n);
+    log_sync(&t->log);
+}
+
+static _Noreturn void diverged(const training *t, const char *what, double value)
+{
+    int64_t at;
+    const rt_var *bad = machine_bad_var(t->machine, &at);
+    char hint[256];
+    if (bad)
+        snprintf(hint, sizeof hint, "the first variable that is not finite is %.128s, element %lld",
+                 bad->tensor.name, (long long)at);
+    else
+        snprintf(hint, sizeof hint, "all variables are still finite: the objective overflows");
+    rt_fail(RT_DIVERGED, "epoch %lld, step %lld: %s is %f\n%s\n"
+            "try a smaller learning rate; nothing was overwritten", (long long)t->state.epoch + 1,
+            (long long)t->state.step + 1, what, value, hint);
+}
+
+/* The first objective of the validation, or without one the first loss. */
+static void watch_best(training *t, const metrics *m)
+{
+    int monitor = t->validation.samples ? t->block->nsteps : 0;
+    if (monitor >= m->n)
+        monitor = 0;
+    t->state.waited++;
+    if (m->at[monitor].value < t->state.best) {
+        t->state.best = m->at[monitor].value;
+        t->state.waited = 0;
+    }
+}
+
+/* Validation, log row, best so far; after a signal the epoch stays open. */
+static void close_epoch(training *t)
+{
+    static metrics m;
+    training_metrics(t, &m);
+    if (!validate(t, &m)) {
+        t->ending = SIGNALLED;
+        progress_end(&t->progress, t->passes, m.at, m.n);
+        return;
+    }
+    for (int i = 0; i < m.n; i++)
+        if (!isfinite(m.at[i].value))
+            diverged(t, m.at[i].name, m.at[i].value);
+    progress_end(&t->progress, t->passes, m.at, m.n);
+    log_epoch(t, &m);
+    watch_best(t, &m);
+    t->state.epoch++;
+    reset_epoch(t);
+    save_checkpoint(t);
+    if (t->options->early_stop && t->state.waited >= t->options->early_stop)
+        progress_say(&t->progress, "stopped early: no better for %lld epochs, best %.6g",
+                     (long long)t->state.waited, t->state.best);
+}
+
+static bool epoch_over(const training *t)
+{
+    return t->state.position == t->passes * t->per_pass;
+}
+
+static void check_ending(training *t)
+{
+    if (t->ending == DIVERGED)
+        diverged(t, loss_name(t, t->step),
+                 machine_scalar(t->machine, &t->machine->function->outputs[0]));
+    const rt_options *o = t->options;
+    if (o->every && t->state.step % o->every == 0 && !epoch_over(t) && t->ending == GOING)
+        save_checkpoint(t);
+}
+
+static void run_epoch(training *t)
+{
+    static metrics m;
+    rt_state *s = &t->state;
+    if (t->order)
+        shuffle(t->order, t->view.samples, s->seed, (uint32_t)s->block, (uint32_t)s->epoch);
+    progress_epoch(&t->progress, s->epoch + 1, t->epochs, s->position / t->per_pass, t->passes);
+    while (!epoch_over(t) && t->ending == GOING) {
+        run_passes(t);
+        check_ending(t);
+        training_metrics(t, &m);
+        if (!epoch_over(t))
+            progress_step(&t->progress, s->position / t->per_pass, m.at, m.n);
+    }
+    if (epoch_over(t) && t->ending != SIGNALLED)
+        close_epoch(t);
+    else
+        progress_end(&t->progress, s->position / t->per_pass, m.at, m.n);
+}
+
+/* ---- The run ---------------------------------------------------------------- */
+
+static void check_writable(const char *path)
+{
+    atomic_file file;
+    rt_error error;
+    if (!path)
+        return;
+    if (!atomic_open(&file, path, &error))
+        rt_raise(&error);
+    atomic_abandon(&file);
+}
+
+static char *save_path(const training *t)
+{
+    char *path;
+    int n = t->options->save ? asprintf(&path, "%s", t->options->save)
+                             : asprintf(&path, "%s.safetensors", t->model->name);
+    if (n < 0)
+        rt_fail(RT_IO, "out of memory");
+    return path;
+}
+
+static int64_t largest_batch(const training *t)
+{
+    int64_t largest = 1;
+    for (int i = 0; i < t->model->ntrains; i++) {
+        int64_t batch = batch_of(t, &t->model->trains[i]);
+        largest = batch > largest ? batch : largest;
+    }
+    return largest;
+}
+
+/* Variables: from the checkpoint, or their first values with --init over them. */
+static void open_vars(training *t, char *vars)
+{
+    rt_error error;
+    trainer_machine(t->trainer, largest_batch(t));
+    t->machine->seed = t->state.seed;
+    if (vars) {
+        checkpoint_restore(t->machine, vars);
+        return;
+    }
+    machine_init(t->machine);
+    if (t->options->weights && !weights_load(t->machine, t->options->weights, &error))
+        rt_raise(&error);
+}
+
+static void open_run(training *t, rt_trainer *trainer)
+{
+    const rt_options *o = trainer->options;
+    *t = (training){ .trainer = trainer, .options = o, .model = trainer->model,
+                     .machine = &trainer->machine };
+    t->state = (rt_state){ .best = INFINITY, .seed = o->seed, .batch = o->batch,
+                           .no_shuffle = o->no_shuffle };
+    if (!t->model->ntrains)
+        rt_fail(RT_USAGE, "%s has no train block", t->model->source);
+    progress_open(&t->progress, o);
+    char *vars = resume(t);
+    open_block(t);
+    check_writable(o->checkpoint);
+    open_vars(t, vars);
+    log_open(&t->log, o->log, t->state.log_bytes);
+    t->started = now() - t->state.seconds;
+    if (vars)
+        progress_say(&t->progress, "resumed from %s: epoch %lld, step %lld", o->checkpoint,
+                     (long long)t->state.epoch + 1, (long long)t->state.step);
+}
+
+static void run_blocks(training *t)
+{
+    const rt_options *o = t->options;
+    if (o->steps && t->state.step >= o->steps)
+        t->ending = LIMITED;
+    while (t->ending == GOING) {
+        if (!block_done(t))
+            run_epoch(t);
+        else if (t->state.block + 1 < t->model->ntrains)
+            next_block(t);
+        else
+            return;
+    }
+}
+
+static void write_reports(training *t)
+{
+    int pictures = 0;
+    for (int i = 0; i < t->model->nreports; i++) {
+        const rt_report *report = &t->model->reports[i];
+        char name[512];
+        if (strcmp(report->kind, "reconstructions"))
+            continue;
+        if (pictures++)
+            snprintf(name, sizeof name, "%s-reconstructions-%d.png", t->model->name, pictures);
+        else
+            snprintf(name, sizeof name, "%s-reconstructions.png", t->model->name);
+        if (report_pictures(t->trainer, report, name))
+            progress_say(&t->progress, "wrote %s", name);
+    }
+}
+
+int command_train(rt_trainer *trainer)
+{
+    training t;
+    rt_error error;
+    open_run(&t, trainer);
+    char *path = save_path(&t);
+    check_writable(path);
+    signals_catch();
+    run_blocks(&t);
+    save_checkpoint(&t);
+    log_close(&t.log);
+    if (!weights_save(t.machine, path, &error))
+        rt_raise(&error);
+    progress_say(&t.progress, t.ending == SIGNALLED ? "stopped after step %lld, saved %s"
+                                                    : "%lld steps, saved %s",
+                 (long long)t.state.step, path);
+    free(path);
+    int status = t.ending == SIGNALLED ? 128 + signal_seen() : RT_OK;
+    if (status == RT_OK)
+        write_reports(&t);
+    close_block(&t);
+    free(t.state.sums);
+    free(t.state.counts);
+    return status;
+}

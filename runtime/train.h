@@ -1,0 +1,45 @@
+/* A training run: what train.c (blocks, epochs, files) and pass.c (steps)
+ * share. */
+#ifndef AECC_TRAIN_H
+#define AECC_TRAIN_H
+
+#include "rt.h"
+
+enum { MAX_METRICS = 64 };
+
+typedef enum { GOING, SIGNALLED, LIMITED, DIVERGED } rt_ending;
+
+typedef struct training {
+    rt_trainer *trainer;
+    const rt_options *options;
+    const rt_model *model;
+    rt_machine *machine;
+    rt_state state;
+    rt_log log;
+    rt_progress progress;
+    double started;                /* now() minus the run's seconds then      */
+    rt_ending ending;
+
+    const rt_train *block;
+    data_view view, validation;
+    int64_t batch, epochs;
+    int64_t per_pass, passes;      /* batches in a pass, passes in an epoch   */
+    int64_t *order;                /* NULL: the order of the file             */
+
+    int step;                      /* the pass: which step, …                 */
+    int64_t repeat;                /* … how often it ran, …                   */
+    bool called;                   /* … does it wait for its loss?            */
+    int64_t first, count;          /* its batch                               */
+    double *losses;                /* [step] mean over repeats                */
+    double slice;                  /* when to leave the parallel region       */
+} training;
+
+/* Batches that one pass over the steps of a block draws. */
+int64_t batches_per_pass(const rt_train *);
+/* Runs passes until the epoch ends, something is due, or some 80 ms are over;
+ * sets `ending` where the run ends. */
+void run_passes(training *);
+/* "loss", "critic.loss"; the name lives until the next call. */
+const char *loss_name(const training *, int step);
+
+#endif

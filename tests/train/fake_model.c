@@ -1,0 +1,202 @@
+/* A small model written by hand against aecc_rt.h, so that the trainer can be
+ * tested without the compiler: r = x @ kernel + bias + noise / 100 over images
+ * [2, 2], mse, SGD with momentum, a moving mean of the inputs, two train
+ * blocks; the second has two named steps, one of them repeated.
+ *
+ *   fixed part   0 kernel [4, 4], row stride 16     256 bias [4]
+ *              320 velocity, as kernel              576 count
+ *              640 moving_mean [4]                  704 loss
+ *              768 gradient, as kernel             1024 gradient of bias
+ *   block        0 x [4][16]   256 r [4][16]   512 r - x [4][16] */
+#include "aecc_rt.h"
+
+#include <math.h>
+#include <string.h>
+
+void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+
+enum { N = 4, ROW = 16, LANES = AECC_LANES };
+enum { KERNEL = 0, BIAS = 256, VELOCITY = 320, COUNT = 576, MEAN = 640, LOSS = 704,
+       GRADIENT = 768, BIAS_GRADIENT = 1024, FIXED = 1088 };
+enum { X = 0, R = 256, D = 512, BLOCK = 768 };
+
+static float *fixed(const aecc_call *c, int at)
+{
+    return (float *)(c->fixed + at);
+}
+
+static float *block(const aecc_call *c, int64_t b, int at)
+{
+    return (float *)(c->blocks + b * c->block_stride + at);
+}
+
+static void init(aecc_call *c, int64_t thread)
+{
+    if (thread)
+        return;
+    memset(c->fixed, 0, FIXED);
+    for (int i = 0; i < N * N; i++) {
+        uint32_t counter[4] = { (uint32_t)i, 0, 7, c->step }, w[4];
+        philox(counter, c->key, w);
+        fixed(c, KERNEL)[i / N * ROW + i % N] = (float)((w[0] >> 8) * 0x1p-24 - 0.5);
+    }
+}
+
+/* r and r - x of one block; noise in training only. */
+static void forward(aecc_call *c, int64_t b, float noise)
+{
+    float *x = block(c, b, X), *r = block(c, b, R), *d = block(c, b, D);
+    aecc_load(c, b);
+    for (int j = 0; j < N; j++)
+        for (int lane = 0; lane < LANES; lane++) {
+            float sum = fixed(c, BIAS)[j];
+            for (int i = 0; i < N; i++)
+                sum = fmaf(x[i * LANES + lane], fixed(c, KERNEL)[i * ROW + j], sum);
+            uint32_t counter[4] = { (uint32_t)j, (uint32_t)(b * LANES + lane), 3, c->step }, w[4];
+            philox(counter, c->key, w);
+            sum += noise * (float)((w[0] >> 8) * 0x1p-24 - 0.5);
+            r[j * LANES + lane] = sum;
+            d[j * LANES + lane] = sum - x[j * LANES + lane];
+        }
+}
+
+static void all_blocks(aecc_call *c, int64_t thread, float noise)
+{
+    int64_t end = (thread + 1) * c->nblocks / c->threads;
+    for (int64_t b = thread * c->nblocks / c->threads; b < end; b++)
+        forward(c, b, noise);
+    aecc_barrier(c, thread);
+}
+
+static int64_t live(const aecc_call *c, int64_t b)
+{
+    int64_t left = c->samples - b * LANES;
+    return left < LANES ? left : LANES;
+}
+
+static void loss(aecc_call *c)
+{
+    float sum = 0;
+    for (int64_t b = 0; b < c->nblocks; b++)
+        for (int j = 0; j < N; j++)
+            for (int64_t lane = 0; lane < live(c, b); lane++) {
+                float d = block(c, b, D)[j * LANES + lane];
+                sum += d * d;
+            }
+    *fixed(c, LOSS) = sum / (float)(N * c->samples);
+}
+
+/* Column j of the gradient, summed over samples in order. */
+static void gradient(aecc_call *c, int j)
+{
+    float scale = 2 / (float)(N * c->samples);
+    for (int i = 0; i <= N; i++) {
+        float sum = 0;
+        for (int64_t b = 0; b < c->nblocks; b++)
+            for (int64_t lane = 0; lane < live(c, b); lane++)
+                sum += block(c, b, D)[j * LANES + lane] *
+                       (i < N ? block(c, b, X)[i * LANES + lane] : 1);
+        if (i < N)
+            fixed(c, GRADIENT)[i * ROW + j] = sum * scale;
+        else
+            fixed(c, BIAS_GRADIENT)[j] = sum * scale;
+    }
+}
+
+static void update(aecc_call *c, int j)
+{
+    for (int i = 0; i < N; i++) {
+        float *v = &fixed(c, VELOCITY)[i * ROW + j];
+        *v = 0.5f * *v + fixed(c, GRADIENT)[i * ROW + j];
+        fixed(c, KERNEL)[i * ROW + j] -= 0.1f * *v;
+    }
+    fixed(c, BIAS)[j] -= 0.1f * fixed(c, BIAS_GRADIENT)[j];
+    float mean = block(c, 0, X)[j * LANES];
+    fixed(c, MEAN)[j] = 0.9f * fixed(c, MEAN)[j] + 0.1f * mean;
+}
+
+static void step(aecc_call *c, int64_t thread)
+{
+    uint64_t begin = c->profile ? aecc_ticks() : 0;
+    all_blocks(c, thread, 0.01f);
+    for (int j = 0; j < N; j++)
+        if (j % c->threads == thread)
+            gradient(c, j);
+    if (thread == 0)
+        loss(c);
+    aecc_barrier(c, thread);
+    if (c->profile)
+        c->profile[0] += aecc_ticks() - begin;
+    for (int j = 0; j < N; j++)
+        if (j % c->threads == thread)
+            update(c, j);
+    if (thread == 0)
+        ++*(int32_t *)(c->fixed + COUNT);
+}
+
+static void objective(aecc_call *c, int64_t thread)
+{
+    all_blocks(c, thread, 0);
+    if (thread == 0)
+        loss(c);
+}
+
+static void network(aecc_call *c, int64_t thread)
+{
+    all_blocks(c, thread, 0);
+}
+
+aecc_function *const aecc_functions[] = { init, step, objective, network, network };
+
+#ifndef FAKE_CPU
+#define FAKE_CPU ""
+#endif
+const char aecc_cpu[] = FAKE_CPU;
+
+#ifndef FAKE_HASH
+#define FAKE_HASH "00000000000000aa"
+#endif
+
+#define IMAGE "\"type\":\"f32\",\"shape\":[2,2],\"strides\":[2,1]"
+#define INPUTS "\"inputs\":[{\"name\":\"image\"," IMAGE ",\"offset\":0}]"
+#define SCALAR "{\"name\":null,\"type\":\"f32\",\"shape\":[],\"strides\":[],\"batch\":false,\"offset\":704}"
+#define KERNELS "\"kernels\":[{\"name\":\"dense_1.forward\",\"kind\":\"block\"," \
+    "\"layer\":\"encoder.dense_1\",\"line\":4,\"flops\":32,\"bytes\":64,\"units\":1,\"each_sample\":true}]"
+#define POINTS "{\"kind\":\"file\",\"name\":\"points\",\"index\":0,\"reader\":\"csv\"," \
+    "\"path\":\"points.csv\",\"shape\":null,\"type\":\"f32\",\"affine\":[10,1,0]}"
+#define SPLIT(rest) "{\"kind\":\"split\",\"name\":null,\"of\":" POINTS \
+    ",\"last\":true,\"rest\":" rest ",\"count\":24}"
+#define BLOCK_OF(steps, epochs) "{\"data\":" SPLIT("true") ",\"validation\":" SPLIT("false") \
+    ",\"objective\":2,\"steps\":[" steps "],\"epochs\":" epochs \
+    ",\"batch\":32,\"drop_last\":false,\"line\":9}"
+#define FUNCTION(name, kind, outputs) "{\"name\":\"" name "\",\"kind\":\"" kind "\"," INPUTS \
+    ",\"outputs\":[" outputs "],\"updates\":[]," KERNELS "}"
+#define OUTPUT(name, offset) "{\"name\":\"" name "\"," IMAGE ",\"batch\":true,\"offset\":" offset "}"
+#define VAR(name, kind, type, shape, strides, offset, bytes) "{\"name\":\"encoder." name \
+    "\",\"kind\":\"" kind "\",\"type\":\"" type "\",\"shape\":" shape ",\"strides\":" strides \
+    ",\"offset\":" offset ",\"bytes\":" bytes ",\"owner\":null}"
+
+const char aecc_descriptor[] =
+    "{\"aecc\":\"0.1.0\",\"name\":\"fake\",\"source\":\"fake.nn\",\"hash\":\"" FAKE_HASH "\","
+    "\"fixed_bytes\":1088,\"block_bytes\":768,\"vars\":["
+    VAR("dense_1.kernel", "param", "f32", "[4,4]", "[16,1]", "0", "256") ","
+    VAR("dense_1.bias", "param", "f32", "[4]", "[1]", "256", "64") ","
+    VAR("dense_1.kernel.velocity", "slot", "f32", "[4,4]", "[16,1]", "320", "256") ","
+    VAR("count", "count", "i32", "[]", "[]", "576", "64") ","
+    VAR("norm_1.moving_mean", "state", "f32", "[4]", "[1]", "640", "64") "],"
+    "\"functions\":[{\"name\":\"init\",\"kind\":\"init\",\"inputs\":[],\"outputs\":[],"
+    "\"updates\":[],\"kernels\":[]},"
+    FUNCTION("train_1.step", "step", SCALAR) ","
+    FUNCTION("train_1.objective", "objective", SCALAR) ","
+    FUNCTION("encoder", "network", OUTPUT("r", "256")) ","
+    FUNCTION("reconstruct", "report", OUTPUT("reconstruction", "256") "," OUTPUT("original", "0")) "],"
+    "\"data\":[" POINTS "],"
+    "\"networks\":[{\"name\":\"encoder\",\"function\":3,\"layers\":[{\"name\":\"encoder.dense_1\","
+    "\"type\":\"dense\",\"output\":[2,2],\"params\":20,\"untrained\":0,\"line\":4}]}],"
+    "\"train\":["
+    BLOCK_OF("{\"name\":null,\"function\":1,\"repeat\":1}", "3") ","
+    BLOCK_OF("{\"name\":\"first\",\"function\":1,\"repeat\":1},"
+             "{\"name\":\"second\",\"function\":1,\"repeat\":2}", "2") "],"
+    "\"reports\":[{\"kind\":\"reconstructions\",\"data\":" SPLIT("false") ",\"function\":4,"
+    "\"options\":{\"count\":\"3\"}}],"
+    "\"reconstruct\":{\"function\":4,\"data\":" SPLIT("false") "}}";
