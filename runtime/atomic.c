@@ -69,10 +69,22 @@ static bool sync_folder(const char *path)
     return good;
 }
 
+/* Did a write fail since atomic_open? errno may name another failure by now:
+ * one more write brings the reason back. */
+static bool has_failed(FILE *stream)
+{
+    if (!ferror(stream))
+        return false;
+    clearerr(stream);
+    if (fputc(0, stream) != EOF && fflush(stream) == 0)
+        errno = EIO;
+    return true;
+}
+
 bool atomic_commit(atomic_file *file, rt_error *error)
 {
     FILE *stream = file->stream;
-    if (fflush(stream) != 0 || fsync(fileno(stream)) != 0)
+    if (has_failed(stream) || fflush(stream) != 0 || fsync(fileno(stream)) != 0)
         return fail(file, "write", error);
     file->stream = NULL;
     if (fclose(stream) != 0)

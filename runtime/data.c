@@ -82,13 +82,16 @@ static const char *kind_of(const unsigned char *bytes, size_t size)
 const char *data_kind_hint(const unsigned char *bytes, size_t size)
 {
     const char *kind = kind_of(bytes, size);
+    if (size == 0)
+        return ", and the file is empty\ncopy or save the file again";
     if (kind == NULL)
-        return "";
+        return "\ncheck that this is the right file";
     switch (kind[0]) {
     case 'n': return "\nit is a NumPy file: read it with npy(…)";
     case 'p': return "\nit is a PNG: read it with png(…)";
     case 'i': return bytes[0] == 0 ? "\nit looks like an IDX file: read it with idx(…)"
-                                   : "\nit is compressed: gunzip it first";
+                                   : "\nit is gzipped: idx(…) reads an IDX file in it, others "
+                                     "need gunzip";
     default:  return "\nit is text: read it with csv(…) if it is a table of numbers";
     }
 }

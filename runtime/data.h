@@ -153,7 +153,8 @@ bool data_check_length(const data_array *array, uint64_t bytes, uint64_t present
  * endian order if `big`: aligns them there and puts them in native order. */
 void data_take_values(data_array *array, size_t start, uint64_t size, bool big);
 bool data_check_finite(const data_array *array, rt_error *error);
-/* "this is a .npy file: read it with npy(…)", or "" when it is unknown. */
+/* The end of a message and its hint for a file of another format than was
+ * expected: "\nit is a NumPy file: read it with npy(…)". */
 const char *data_kind_hint(const unsigned char *bytes, size_t size);
 /* A whole file, as a data_reader takes it. */
 unsigned char *data_slurp(const char *path, size_t *size, rt_error *error);

@@ -244,6 +244,16 @@ static char find_separator(const csv *c)
     return semicolon || !comma ? ';' : ',';
 }
 
+/* A number, or what was meant as one: no name of a column. */
+static bool like_number(field f)
+{
+    float value;
+    if (is_number(f, &value) || is_word(f, "nan") || is_word(f, "inf"))
+        return true;
+    return f.at < f.end && strchr("+-.0123456789", *f.at) != NULL
+           && strspn(f.at, "+-.,0123456789eE") >= (size_t)(f.end - f.at);
+}
+
 /* Skips the line if it holds names: fields, and not one number among them. */
 static bool skip_header(csv *c)
 {
@@ -252,11 +262,10 @@ static bool skip_header(csv *c)
     bool numbers = false, names = false;
     for (;;) {
         field f;
-        float value;
         if (!read_field(&line, &f))
             return false;
         columns++;
-        numbers |= is_number(f, &value) || is_word(f, "nan") || is_word(f, "inf");
+        numbers |= like_number(f);
         names |= f.at < f.end;
         if (at_line_end(&line))
             break;

@@ -199,7 +199,7 @@ static bool find_literal(npy_header *h, size_t size, rt_error *error)
     size_t magic = size < 6 ? size : 6;
     if (size == 0 || memcmp(bytes, "\x93NUMPY", magic) != 0)
         return rt_set(error, RT_BAD_INPUT, "%s: not a .npy file: byte 0 should begin \\x93NUMPY%s",
-                      h->path, size == 0 ? ", but the file is empty" : data_kind_hint(bytes, size));
+                      h->path, data_kind_hint(bytes, size));
     if (size < NPY_FIXED)
         return truncated(h->path, size, error);
     if (bytes[6] < 1 || bytes[6] > 3)

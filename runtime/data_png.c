@@ -123,7 +123,7 @@ static bool check_signature(const decoder *d)
     if (magic > 0 && png_sig_cmp((png_bytep)d->bytes, 0, magic) == 0)
         return true;
     return rt_set(d->error, RT_BAD_INPUT, "%s: not a PNG: byte 0 should begin \\x89PNG%s", d->path,
-                  magic == 0 ? ", but the file is empty" : data_kind_hint(d->bytes, d->size));
+                  data_kind_hint(d->bytes, d->size));
 }
 
 /* ---- Pictures of a data set -------------------------------------------------- */
