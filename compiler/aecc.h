@@ -390,6 +390,8 @@ typedef struct TargetOptions {
 typedef enum { OUT_OBJECT, OUT_ASSEMBLY, OUT_LLVM } OutputForm;
 /* The code of all functions and the descriptor (runtime/aecc_rt.h). */
 void emit_llvm(const Model *, const TargetOptions *, OutputForm, Text *out);
+/* The targets that --target can name. */
+void print_targets(Text *);
 /* The descriptor's JSON. */
 char *describe(const Model *);
 void link_trainer(const char *object, const char *output, bool verbose,

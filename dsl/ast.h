@@ -122,5 +122,7 @@ void print_ast(Text *out, const Ast *file);
 /* The canonical form of a file, for --format: parse(format(f)) equals
  * parse(f), and format(format(f)) equals format(f). Comments are kept. */
 void format_ast(Text *out, const Ast *file);
+/* `layer dense(x: [batch, ..., n], units)` of a declaration, on one line. */
+void format_signature(Text *out, const Ast *declaration);
 
 #endif

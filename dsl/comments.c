@@ -64,6 +64,17 @@ static void take_inner(Attach *a, Ast *s, int last)
     s->comment = out.at;
 }
 
+/* Those above the end of a block. */
+static const char *take_closing(Attach *a, int line, bool follows)
+{
+    int first;
+    const char *text = take_above(a, line, &first);
+    size_t n = text ? strlen(text) : 0;
+    if (n > 1 && text[n - 1] == '\n' && text[n - 2] == '\n')
+        text = intern_n(text, n - 1);
+    return text && follows && is_blank(a, first - 1) ? format("\n%s", text) : text;
+}
+
 static void attach_list(Attach *a, AstList list);
 
 static void attach_one(Attach *a, Ast *s)
@@ -76,7 +87,7 @@ static void attach_one(Attach *a, Ast *s)
     if (!s->open_line)
         return;
     attach_list(a, s->kids);
-    s->closing = take_above(a, s->last_line, &first);
+    s->closing = take_closing(a, s->last_line, s->kids.n > 0);
 }
 
 static void attach_list(Attach *a, AstList list)
@@ -106,6 +117,5 @@ void attach_comments(Ast *file, const Tokens *tokens)
     const Token *last = &tokens->at[tokens->n - 1];
     split_lines(&a, last->pos.file);
     attach_list(&a, file->kids);
-    int first;
-    file->closing = take_above(&a, last->pos.line + 1, &first);
+    file->closing = take_closing(&a, last->pos.line + 1, file->kids.n > 0);
 }

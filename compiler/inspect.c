@@ -1,0 +1,102 @@
+/* Looking at a compilation between passes: --dump and --emit, --verify,
+ * --stats. */
+#include "pipeline.h"
+#include "loop/loop.h"
+
+/* ---- As text ------------------------------------------------------------------ */
+
+static void put_programs(Text *out, const Model *m, bool loops)
+{
+    for (int i = 0; i < m->nfns; i++)
+        if (m->fns[i]->program)
+            print_program(out, m->fns[i]->program, loops);
+}
+
+void put_program(Text *out, const Compilation *c, Holds holds)
+{
+    text_put(out, "", 0);
+    switch (holds) {
+    case TREE: print_ast(out, c->tree); break;
+    case GRAPH: print_graph(out, c->model); break;
+    case KERNELS: put_programs(out, c->model, false); break;
+    case LOOPS: put_programs(out, c->model, true); break;
+    case CODE: emit_llvm(c->model, &c->target, OUT_LLVM, out); break;
+    case NOTHING: break;
+    }
+}
+
+/* ---- Verification --------------------------------------------------------------- */
+
+static void verify_loops(const Program *program)
+{
+    for (int i = 0; program && i < program->nkernels; i++)
+        verify_kernel(program->kernels[i]);
+}
+
+void verify_program(const Compilation *c, Holds holds)
+{
+    for (int i = 0; holds >= GRAPH && i < c->model->nfns; i++) {
+        verify_fn(c->model->fns[i]);
+        if (holds == LOOPS)
+            verify_loops(c->model->fns[i]->program);
+    }
+}
+
+/* ---- Sizes ------------------------------------------------------------------------ */
+
+typedef struct Sizes {
+    int functions, operations, kernels, buffers;
+    int64_t parameters, fixed_bytes, block_bytes;
+} Sizes;
+
+static int operations_of(const Fn *fn)
+{
+    NodeList outputs = graph_reach(fn->noutputs, fn->outputs);
+    NodeList both = {NEW_ARRAY(Node *, outputs.n + fn->nupdates), 0};
+    for (int i = 0; i < fn->noutputs; i++)
+        both.at[both.n++] = fn->outputs[i];
+    for (int i = 0; i < fn->nupdates; i++)
+        both.at[both.n++] = fn->values[i];
+    return graph_reach(both.n, both.at).n;
+}
+
+static void add_program(Sizes *s, const Program *p)
+{
+    if (!p)
+        return;
+    s->kernels += p->nkernels;
+    s->buffers += p->nbuffers;
+    if (p->fixed_bytes > s->fixed_bytes)
+        s->fixed_bytes = p->fixed_bytes;
+    if (p->block_bytes > s->block_bytes)
+        s->block_bytes = p->block_bytes;
+}
+
+static Sizes sizes_of(const Model *m)
+{
+    Sizes s = {.functions = m->nfns};
+    for (int i = 0; i < m->nvars; i++)
+        if (m->vars[i]->kind == VAR_PARAM)
+            s.parameters += shape_size(m->vars[i]->shape);
+    for (int i = 0; i < m->nfns; i++) {
+        s.operations += operations_of(m->fns[i]);
+        add_program(&s, m->fns[i]->program);
+    }
+    return s;
+}
+
+void put_stats_heading(Text *out)
+{
+    text_printf(out, "%-10s %9s %10s %10s %8s %8s %11s %11s\n", "pass", "functions", "parameters",
+                "operations", "kernels", "buffers", "fixed bytes", "block bytes");
+}
+
+void put_stats(Text *out, const char *pass, const Compilation *c, Holds holds)
+{
+    if (holds < GRAPH)
+        return;
+    Sizes s = sizes_of(c->model);
+    text_printf(out, "%-10s %9d %10lld %10d %8d %8d %11lld %11lld\n", pass, s.functions,
+                (long long)s.parameters, s.operations, s.kernels, s.buffers,
+                (long long)(c->model->fixed_bytes + s.fixed_bytes), (long long)s.block_bytes);
+}
