@@ -64,6 +64,7 @@ LLVMValueRef buffer_address(Emit *, const Buffer *, LLVMValueRef block);
 
 /* ---- llvm_value.c: instructions without a region or memory -------------------- */
 LLVMValueRef emit_value(Emit *, const Inst *);
+LLVMValueRef emit_greater(Emit *, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef emit_splat(Emit *, LLVMValueRef scalar, LLVMTypeRef vector);
 
 /* ---- llvm_lanes.c: across the lanes ---------------------------------------------- */

@@ -30,14 +30,6 @@ static LLVMValueRef sum(Emit *e, LLVMValueRef a, LLVMValueRef b)
     return holds_floats(a) ? LLVMBuildFAdd(e->at, a, b, "") : LLVMBuildAdd(e->at, a, b, "");
 }
 
-/* The greater of two; a where they cannot be compared, as map max has it. */
-static LLVMValueRef greater(Emit *e, LLVMValueRef a, LLVMValueRef b)
-{
-    LLVMValueRef p = holds_floats(a) ? LLVMBuildFCmp(e->at, LLVMRealOGT, b, a, "")
-                                     : LLVMBuildICmp(e->at, LLVMIntSGT, b, a, "");
-    return LLVMBuildSelect(e->at, p, b, a, "");
-}
-
 static LLVMValueRef fold(Emit *e, LLVMValueRef v,
                          LLVMValueRef (*combine)(Emit *, LLVMValueRef, LLVMValueRef))
 {
@@ -47,7 +39,7 @@ static LLVMValueRef fold(Emit *e, LLVMValueRef v,
 }
 
 LLVMValueRef emit_lane_sum(Emit *e, LLVMValueRef v) { return fold(e, v, sum); }
-LLVMValueRef emit_lane_max(Emit *e, LLVMValueRef v) { return fold(e, v, greater); }
+LLVMValueRef emit_lane_max(Emit *e, LLVMValueRef v) { return fold(e, v, emit_greater); }
 
 /* Takes blocks of `width` lanes: of each pair of blocks the first (second) of
  * a, then that of b. */

@@ -1,9 +1,8 @@
 /* Instructions that compute values from values: arithmetic of indices, the
  * elementwise operations, constants, random numbers.
  *
- * max is b > a ? b : a, so that NaN in its first operand survives; where one
- * operand is a constant, that is the second. Elementary functions are walked
- * in place (target/math.h). */
+ * NaN wins in max; of a constant that is not asked. Elementary functions are
+ * walked in place (target/math.h). */
 #include "target/llvm.h"
 
 #include <string.h>
@@ -75,13 +74,26 @@ static LLVMValueRef emit_fma(Emit *e, const Inst *inst)
 
 /* ---- Elementwise operations ----------------------------------------------------- */
 
-static LLVMValueRef emit_max(Emit *e, const Inst *inst, bool floats)
+/* The greater of two; NaN wins, except in b where that is a constant. */
+LLVMValueRef emit_greater(Emit *e, LLVMValueRef a, LLVMValueRef b)
+{
+    LLVMTypeRef type = LLVMTypeOf(a);
+    if (LLVMGetTypeKind(type) == LLVMVectorTypeKind)
+        type = LLVMGetElementType(type);
+    if (type != e->type[V_F32])
+        return LLVMBuildSelect(e->at, LLVMBuildICmp(e->at, LLVMIntSGT, b, a, ""), b, a, "");
+    LLVMValueRef p = LLVMBuildFCmp(e->at, LLVMRealOGT, b, a, "");
+    LLVMValueRef greater = LLVMBuildSelect(e->at, p, b, a, "");
+    if (LLVMIsConstant(b))
+        return greater;
+    LLVMValueRef is_nan = LLVMBuildFCmp(e->at, LLVMRealUNO, b, b, "");
+    return LLVMBuildSelect(e->at, is_nan, b, greater, "");
+}
+
+static LLVMValueRef emit_max(Emit *e, const Inst *inst)
 {
     bool swap = inst->args[0]->op == L_fconst;
-    LLVMValueRef a = argument(e, inst, swap), b = argument(e, inst, !swap);
-    LLVMValueRef p = floats ? LLVMBuildFCmp(e->at, LLVMRealOGT, b, a, "")
-                            : LLVMBuildICmp(e->at, LLVMIntSGT, b, a, "");
-    return LLVMBuildSelect(e->at, p, b, a, "");
+    return emit_greater(e, argument(e, inst, swap), argument(e, inst, !swap));
 }
 
 static LLVMValueRef from_float(Emit *e, LLVMValueRef v, ValueType to)
@@ -130,7 +142,7 @@ static LLVMValueRef float_map(Emit *e, const Inst *inst)
     case OP_neg:   return LLVMBuildFNeg(e->at, a, "");
     case OP_sqrt:  return intrinsic1(e, "llvm.sqrt", a);
     case OP_floor: return intrinsic1(e, "llvm.floor", a);
-    case OP_max:   return emit_max(e, inst, true);
+    case OP_max:   return emit_max(e, inst);
     default: die("LLVM: no code for map %s of floats", op_name[inst->map]);
     }
 }
@@ -162,7 +174,7 @@ static LLVMValueRef integer_map(Emit *e, const Inst *inst)
     case OP_and: return LLVMBuildAnd(e->at, a, b, "");
     case OP_or:  return LLVMBuildOr(e->at, a, b, "");
     case OP_not: return LLVMBuildNot(e->at, a, "");
-    case OP_max: return emit_max(e, inst, false);
+    case OP_max: return emit_max(e, inst);
     case OP_floor: case OP_stop_gradient: return a;
     default: die("LLVM: no code for map %s of integers", op_name[inst->map]);
     }

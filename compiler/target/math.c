@@ -133,8 +133,10 @@ static Inst *log_in_two(Inst *x, Inst **low)
     Inst *whole = mul(e, number(LN2_HIGH));
     Inst *high = add(whole, h);
     l = add(l, add(subtract(whole, high), h));
-    *low = fma3(e, number(LN2_LOW), l);
-    return high;
+    l = fma3(e, number(LN2_LOW), l);
+    Inst *sum = add(high, l);
+    *low = add(subtract(high, sum), l);
+    return sum;
 }
 
 /* |x|^k = exp(k log |x|), with the ends put right. */
@@ -181,14 +183,17 @@ static Inst *power_of(Inst *x, double k)
 
 /* ---- Activations ------------------------------------------------------------ */
 
-/* x P(x^2) / Q(x^2); from 9.01 on the nearest float to tanh is 1. */
+/* u = tanh(x / 2) = n / d, n = x / 2 P(x^2), d = Q(x^2); tanh x = 2 u / (1 +
+ * u^2) = 2 n d / (d^2 + n^2). From 9.01 on the nearest float is 1. */
 static Inst *tanh_of(Inst *x)
 {
     x = at_least(at_most(x, 9.01), -9.01);
     Inst *s = mul(x, x);
-    Inst *p = HORNER(s, 1, 0.133797169, 0.00349403359, 2.05834658e-05, 1.33190534e-08);
-    Inst *q = HORNER(s, 1, 0.467130333, 0.0258710701, 0.000328309136, 7.76201148e-07);
-    return at_least(at_most(divide(mul(x, p), q), 1), -1);
+    Inst *p = HORNER(s, 1, 0.02977743, 0.000114332834);
+    Inst *d = HORNER(s, 1, 0.113110729, 0.00120692968, 1.23067821e-06);
+    Inst *n = mul(mul(x, number(0.5)), p);
+    Inst *quotient = divide(mul(add(n, n), d), fma3(n, n, mul(d, d)));
+    return at_least(at_most(quotient, 1), -1);
 }
 
 static Inst *logistic_of(Inst *x)
@@ -223,9 +228,9 @@ static Inst *erf_of(Inst *x)
 static Inst *sine_at(Inst *r, Inst *turns)
 {
     Inst *s = mul(r, r);
-    Inst *sine = HORNER(s, -0.166666672, 0.00833332911, -0.000198393347, 2.71830413e-06);
+    Inst *sine = HORNER(s, -0.166666672, 0.00833332911, -0.000198391877, 2.7169167e-06);
     sine = fma3(mul(r, s), sine, r);
-    Inst *cosine = HORNER(s, 1, -0.5, 0.0416666456, -0.00138873665, 2.44383791e-05);
+    Inst *cosine = HORNER(s, 1, -0.5, 0.0416666456, -0.00138872513, 2.4424924e-05);
     Inst *odd = map2(OP_eq, map2(OP_and, turns, word(1)), word(1));
     return flip_sign(map_select(odd, cosine, sine), shift(L_shl, turns, 30));
 }
@@ -239,7 +244,7 @@ static Inst *sine_of(Inst *x, uint32_t turns)
     r = fma3(n, number(-0x1.fb4p-12), r);
     r = fma3(n, number(-0x1.4442d2p-24), r);
     r = fma3(n, number(0x1.ee59dap-50), r);
-    r = at_least(at_most(r, 0.7855), -0.7855);
+    r = at_least(at_most(r, 0.8), -0.8);
     return sine_at(r, add(bits_of(rounded), word(turns)));
 }
 

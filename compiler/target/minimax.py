@@ -33,18 +33,26 @@ def polynomial(name, f, lo, hi, degree, weight=lambda x: 1):
     show(name, *lawson(columns, f * w))
 
 
-def quotient(name, f, lo, hi, p, q):
-    """P(x) / Q(x) near f(x), relative error least, Q(0) = 1."""
+def quotient(name, f, lo, hi, p, q, weight):
+    """P(x) / Q(x) near f(x), P(0) = Q(0) = 1, relative error times weight(f)
+    least. The coefficients are rounded one after the other, those left make up
+    for it."""
     x = chebyshev(lo, hi)
     f = np.array([float(f(mp.mpf(v))) for v in x])
-    below = np.ones(len(x))
-    for _ in range(30):
-        columns = np.stack([x ** i / f for i in range(p + 1)] +
-                           [-x ** i for i in range(1, q + 1)], axis=1)
-        c, error = lawson(columns / below[:, None], 1 / below, 100)
-        below = 1 + sum(c[p + i] * x ** i for i in range(1, q + 1))
-    show(name + " above", c[:p + 1], error)
-    show(name + " below", np.concatenate([[1], c[p + 1:]]), error)
+    w = np.array([weight(v) for v in x])
+    powers = [x ** i / f for i in range(1, p + 1)] + [-x ** i for i in range(1, q + 1)]
+    below, fixed = np.ones(len(x)), {}
+    for i in range(30 + len(powers)):
+        free = [j for j in range(len(powers)) if j not in fixed]
+        target = 1 - 1 / f - sum(c * powers[j] for j, c in fixed.items())
+        columns = np.stack([powers[j] for j in free], axis=1)
+        found, error = lawson(columns * (w / below)[:, None], target * w / below, 100)
+        c = {**fixed, **dict(zip(free, found))}
+        below = 1 + sum(c[p - 1 + k] * x ** k for k in range(1, q + 1))
+        if i >= 30:
+            fixed[free[-1]] = float(np.float32(c[free[-1]]))
+    for part, indices in ("above", range(p)), ("below", range(p, p + q)):
+        show(f"{name} {part}", [1] + [c[j] for j in indices], error)
 
 
 def show(name, c, error):
@@ -53,7 +61,7 @@ def show(name, c, error):
 
 
 half_log2 = 0.3466
-quarter = float(mp.pi / 4) * 1.0001
+quarter = 0.8
 # exp(r) = 1 + r + r^2 P(r)
 polynomial("exp", lambda r: (mp.exp(r) - 1 - r) / r ** 2, -half_log2, half_log2, 4,
            lambda r: r ** 2 / mp.exp(r))
@@ -67,8 +75,10 @@ polynomial("sin", lambda s: (mp.sin(mp.sqrt(s)) / mp.sqrt(s) - 1) / s, 0, quarte
            lambda s: s)
 polynomial("cos", lambda s: (mp.cos(mp.sqrt(s)) - 1 + s / 2) / s ** 2, 0, quarter ** 2, 2,
            lambda s: s ** 2)
-# tanh(x) = x P(x^2) / Q(x^2)
-quotient("tanh", lambda s: mp.tanh(mp.sqrt(s)) / mp.sqrt(s), 0, 9.02 ** 2, 4, 4)
+# tanh(x / 2) = x / 2 P(x^2) / Q(x^2) = u, s = x^2; tanh(x) = 2 u / (1 + u^2), so
+# that an error of u counts less and less as u nears 1
+quotient("tanh", lambda s: mp.tanh(mp.sqrt(s) / 2) / mp.sqrt(s) * 2, 0, 9.02 ** 2, 2, 3,
+         lambda s: (1 - np.tanh(s ** 0.5 / 2) ** 2) / (1 + np.tanh(s ** 0.5 / 2) ** 2))
 # erf(x) = x + x P(x^2) for small x, 1 - exp(t P(t) - t) with t = |x| otherwise
 polynomial("erf", lambda s: mp.erf(mp.sqrt(s)) / mp.sqrt(s) - 1, 0, 0.94 ** 2, 5)
 polynomial("erf tail", lambda t: (mp.log(mp.erfc(t)) + t) / t, 0.90, 4.0, 6,

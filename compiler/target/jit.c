@@ -1,0 +1,314 @@
+/* The object that emit_llvm writes, loaded into this process by ORC, with a
+ * small runtime of its own: threads that meet at a pthread barrier.
+ *
+ * needs       what emit_llvm needs; the host as target
+ * guarantees  the code that runs is the code that a trainer would get */
+#include "target/jit.h"
+
+#include <llvm-c/Core.h>
+#include <llvm-c/LLJIT.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "loop/loop.h"
+
+struct Jit {
+    const Model *model;
+    LLVMOrcLLJITRef engine;
+    aecc_function *const *functions;
+};
+
+/* What a call's threads share: aecc_call.runtime. */
+typedef struct Team {
+    pthread_barrier_t barrier;
+    aecc_function *function;
+    JitLoad *load;
+    void *context;
+} Team;
+
+/* ---- What generated code calls ----------------------------------------------- */
+
+static void meet(aecc_call *call, int64_t thread)
+{
+    (void)thread;
+    pthread_barrier_wait(&((Team *)call->runtime)->barrier);
+}
+
+static void load_block(aecc_call *call, int64_t block)
+{
+    Team *team = call->runtime;
+    team->load(team->context, call, block);
+}
+
+/* The interpreter's matrix; the arena is not for several threads. */
+static void fill_orthogonal(aecc_call *call, float *at, int64_t rows, int64_t columns,
+                            int64_t stride, uint32_t path)
+{
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&one_at_a_time);
+    Attr attr = {.random = {RANDOM_NORMAL, path}};
+    Shape shape = shape_of(false, 2, (int64_t[]){rows, columns});
+    Node *matrix = graph_node(OP_orthogonal, T_F32, shape, 0, NULL, &attr, (Pos){0});
+    Fn fn = {.name = "orthogonal", .noutputs = 1, .outputs = &matrix};
+    Interp run = {.float32 = true, .random = {.seed = {call->key[0], call->key[1]},
+                                              .step = call->step}};
+    interpret(&fn, &run);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+            at[i * stride + j] = (float)run.outputs[0][i * columns + j];
+    pthread_mutex_unlock(&one_at_a_time);
+}
+
+static uint64_t ticks(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* ---- Loading --------------------------------------------------------------------- */
+
+static void expect(LLVMErrorRef error)
+{
+    if (error)
+        die("LLVM's JIT: %s", LLVMGetErrorMessage(error));
+}
+
+static LLVMOrcCSymbolMapPair symbol(LLVMOrcLLJITRef engine, const char *name, void *address)
+{
+    return (LLVMOrcCSymbolMapPair){
+        LLVMOrcLLJITMangleAndIntern(engine, name),
+        {(LLVMOrcExecutorAddress)(uintptr_t)address, {LLVMJITSymbolGenericFlagsExported, 0}}};
+}
+
+/* Whatever else code may want, memcpy and memset, is found in the process. */
+static void define_runtime(LLVMOrcLLJITRef engine)
+{
+    LLVMOrcJITDylibRef library = LLVMOrcLLJITGetMainJITDylib(engine);
+    LLVMOrcCSymbolMapPair symbols[] = {
+        symbol(engine, "aecc_barrier", (void *)meet),
+        symbol(engine, "aecc_load", (void *)load_block),
+        symbol(engine, "aecc_orthogonal", (void *)fill_orthogonal),
+        symbol(engine, "aecc_ticks", (void *)ticks),
+    };
+    expect(LLVMOrcJITDylibDefine(
+        library, LLVMOrcAbsoluteSymbols(symbols, sizeof symbols / sizeof *symbols)));
+    LLVMOrcDefinitionGeneratorRef process;
+    expect(LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(
+        &process, LLVMOrcLLJITGetGlobalPrefix(engine), NULL, NULL));
+    LLVMOrcJITDylibAddGenerator(library, process);
+}
+
+Jit *jit_open(const Model *model, const TargetOptions *options)
+{
+    Text object = {0};
+    emit_llvm(model, options, OUT_OBJECT, &object);
+    Jit *jit = NEW(Jit);
+    jit->model = model;
+    expect(LLVMOrcCreateLLJIT(&jit->engine, NULL));
+    define_runtime(jit->engine);
+    LLVMMemoryBufferRef code =
+        LLVMCreateMemoryBufferWithMemoryRangeCopy(object.at, object.n, model->name);
+    expect(LLVMOrcLLJITAddObjectFile(jit->engine, LLVMOrcLLJITGetMainJITDylib(jit->engine), code));
+    LLVMOrcExecutorAddress address;
+    expect(LLVMOrcLLJITLookup(jit->engine, &address, "aecc_functions"));
+    jit->functions = (aecc_function *const *)(uintptr_t)address;
+    return jit;
+}
+
+void jit_close(Jit *jit)
+{
+    expect(LLVMOrcDisposeLLJIT(jit->engine));
+}
+
+/* ---- Calling ------------------------------------------------------------------------ */
+
+typedef struct Member { pthread_t thread; int64_t number; aecc_call call; } Member;
+
+static void flush_subnormals(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 0x8040);      /* FTZ, DAZ */
+#elif defined(__aarch64__)
+    uint64_t control;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(control));
+    __asm__ volatile("msr fpcr, %0" : : "r"(control | 1 << 24));
+#endif
+}
+
+static void *run_member(void *argument)
+{
+    Member *member = argument;
+    flush_subnormals();
+    ((Team *)member->call.runtime)->function(&member->call, member->number);
+    return NULL;
+}
+
+void jit_call(Jit *jit, int fn, const aecc_call *call, int threads, JitLoad *load, void *context)
+{
+    Team team = {.function = jit->functions[fn], .load = load, .context = context};
+    Member *members = calloc((size_t)threads, sizeof *members);
+    if (!members || pthread_barrier_init(&team.barrier, NULL, (unsigned)threads))
+        fail_file("no memory for %d threads", threads);
+    for (int i = 0; i < threads; i++) {
+        members[i].number = i;
+        members[i].call = *call;
+        members[i].call.nblocks = (call->samples + LANES - 1) / LANES;
+        members[i].call.threads = threads;
+        members[i].call.runtime = &team;
+        if (pthread_create(&members[i].thread, NULL, run_member, &members[i]))
+            fail_file("cannot start %d threads", threads);
+    }
+    for (int i = 0; i < threads; i++)
+        pthread_join(members[i].thread, NULL);
+    pthread_barrier_destroy(&team.barrier);
+    free(members);
+}
+
+/* ---- Tensors in memory and as doubles -------------------------------------------------- */
+
+typedef struct Tensor {
+    char *at;                  /* of block 0                                  */
+    int64_t block_stride;
+    const Buffer *buffer;
+} Tensor;
+
+/* Elements from the buffer's start to an element, without its lane. */
+static int64_t distance(const Buffer *buffer, int64_t element)
+{
+    int64_t sum = 0;
+    for (int i = buffer->shape.rank - 1; i >= 0; i--) {
+        sum += element % buffer->shape.dim[i] * buffer->stride[i];
+        element /= buffer->shape.dim[i];
+    }
+    return sum;
+}
+
+static char *place(const Tensor *t, int64_t sample, int64_t element)
+{
+    const Buffer *buffer = t->buffer;
+    int64_t size = buffer->element == E_U8 ? 1 : 4, at = distance(buffer, element);
+    int64_t block = buffer->space == IN_BLOCK ? sample / LANES : 0;
+    if (buffer->space == IN_BLOCK && buffer->rows)
+        at += sample % LANES * (buffer->size / size / LANES);
+    else if (buffer->space == IN_BLOCK)
+        at = at * LANES + sample % LANES;
+    return t->at + block * t->block_stride + at * size;
+}
+
+static double get(const Tensor *t, int64_t sample, int64_t element)
+{
+    const char *at = place(t, sample, element);
+    switch (t->buffer->element) {
+    case E_F32: return *(const float *)at;
+    case E_I32: return *(const int32_t *)at;
+    default:    return *(const uint8_t *)at;
+    }
+}
+
+static void put(const Tensor *t, int64_t sample, int64_t element, double value)
+{
+    char *at = place(t, sample, element);
+    switch (t->buffer->element) {
+    case E_F32: *(float *)at = (float)value; break;
+    case E_I32: *(int32_t *)at = (int32_t)value; break;
+    default:    *(uint8_t *)at = (uint8_t)value; break;
+    }
+}
+
+static Tensor tensor_of(const aecc_call *call, const Buffer *buffer)
+{
+    char *part = buffer->space == IN_BLOCK ? call->blocks : call->fixed;
+    return (Tensor){part + buffer->offset, call->block_stride, buffer};
+}
+
+static Tensor tensor_of_var(const aecc_call *call, const Var *var)
+{
+    Buffer *buffer = NEW(Buffer);
+    *buffer = (Buffer){.element = var->type == T_I32 ? E_I32 : E_F32, .shape = var->shape};
+    storage_of(var->shape, buffer->stride);
+    return (Tensor){call->fixed + var->offset, 0, buffer};
+}
+
+static double *get_all(const Tensor *t, int64_t samples)
+{
+    int64_t size = shape_size(t->buffer->shape), n = t->buffer->space == IN_BLOCK ? samples : 1;
+    double *out = NEW_ARRAY(double, n * size + 1);
+    for (int64_t i = 0; i < n * size; i++)
+        out[i] = get(t, i / size, i % size);
+    return out;
+}
+
+/* ---- jit_run --------------------------------------------------------------------------- */
+
+typedef struct Run { const Interp *run; const Program *program; } Run;
+
+static void load_inputs(void *context, aecc_call *call, int64_t block)
+{
+    const Run *r = context;
+    for (int i = 0; i < r->program->fn->ninputs; i++) {
+        Tensor t = tensor_of(call, r->program->input_buffers[i]);
+        int64_t size = shape_size(t.buffer->shape);
+        for (int64_t lane = 0; lane < LANES; lane++) {
+            int64_t sample = block * LANES + lane, last = r->run->samples - 1;
+            int64_t from = sample < last ? sample : last;
+            for (int64_t j = 0; j < size; j++)
+                put(&t, sample, j, r->run->inputs[i][from * size + j]);
+        }
+    }
+}
+
+static char *new_memory(int64_t bytes)
+{
+    char *at = aligned_alloc(64, (size_t)(bytes + 127) / 64 * 64);
+    if (!at)
+        fail_file("no memory for %lld bytes", (long long)bytes);
+    memset(at, 0x7F, (size_t)(bytes + 127) / 64 * 64);    /* nothing counts on zeros */
+    return at;
+}
+
+static void put_vars(const Interp *run, const aecc_call *call)
+{
+    for (int i = 0; i < run->nvars; i++) {
+        Tensor t = tensor_of_var(call, run->var_list[i]);
+        int64_t size = shape_size(t.buffer->shape), stride[MAX_RANK];
+        memset(t.at, 0, (size_t)storage_of(t.buffer->shape, stride) * 4);
+        for (int64_t j = 0; j < size; j++)
+            put(&t, 0, j, run->vars[i][j]);
+    }
+}
+
+static void take_results(const Fn *fn, Interp *run, const aecc_call *call)
+{
+    run->outputs = NEW_ARRAY(double *, fn->noutputs + 1);
+    run->updates = NEW_ARRAY(double *, fn->nupdates + 1);
+    for (int i = 0; i < fn->noutputs; i++) {
+        Tensor t = tensor_of(call, fn->program->output_buffers[i]);
+        run->outputs[i] = get_all(&t, run->samples);
+    }
+    for (int i = 0; i < fn->nupdates; i++) {
+        Tensor t = tensor_of_var(call, fn->targets[i]);
+        run->updates[i] = get_all(&t, 1);
+    }
+}
+
+void jit_run(Jit *jit, int number, Interp *run, int threads)
+{
+    const Fn *fn = jit->model->fns[number];
+    const Program *program = fn->program;
+    const Random *random = &run->random;
+    int64_t nblocks = (run->samples + LANES - 1) / LANES;
+    aecc_call call = {
+        .fixed = new_memory(jit->model->fixed_bytes + program->fixed_bytes),
+        .blocks = new_memory(nblocks * program->block_bytes),
+        .block_stride = program->block_bytes, .samples = run->samples, .step = random->step,
+        .key = {random->seed[0], random->seed[1] ^ random->purpose * 0x9E3779B9u},
+    };
+    put_vars(run, &call);
+    jit_call(jit, number, &call, threads, load_inputs, &(Run){run, program});
+    take_results(fn, run, &call);
+    free(call.fixed);
+    free(call.blocks);
+}

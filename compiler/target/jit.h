@@ -1,0 +1,24 @@
+/* Compiled functions, called in this process: for tests, benchmarks and
+ * --check=interp. */
+#ifndef AECC_JIT_H
+#define AECC_JIT_H
+
+#include "aecc.h"
+#include "aecc_rt.h"
+
+typedef struct Jit Jit;
+
+Jit *jit_open(const Model *, const TargetOptions *);
+void jit_close(Jit *);
+
+/* Fills the inputs of a block; `context` is the caller's. */
+typedef void JitLoad(void *context, aecc_call *, int64_t block);
+
+/* All threads of one call; fixed, blocks, block_stride, samples, key and step
+ * of *call are the caller's. Each thread flushes subnormal numbers to zero. */
+void jit_call(Jit *, int fn, const aecc_call *call, int threads, JitLoad *, void *context);
+
+/* As interpret(): values in, values out, all as doubles. */
+void jit_run(Jit *, int fn, Interp *, int threads);
+
+#endif
