@@ -19,7 +19,7 @@ typedef struct Options {
 #undef OPTION
 } Options;
 
-/* ---- options.c ------------------------------------------------------------- */
+/* ---- options.c ---------------------------------------------------------- */
 /* Ends with EXIT_USAGE at the first thing that is wrong. */
 Options parse_options(int argc, char **argv);
 void print_help(Text *);
@@ -29,13 +29,13 @@ int name_index(const char *word, const char *const *names, int n);
 /* As name_index; ends with EXIT_USAGE and the choices where there is none. */
 int option_choice(const char *option, const char *word, const char *const *names, int n);
 
-/* ---- pipeline.c ------------------------------------------------------------ */
+/* ---- pipeline.c --------------------------------------------------------- */
 /* Compiles as the options say; the exit status. */
 int compile(const Options *);
 void print_passes(Text *);
 void print_emits(Text *);
 
-/* ---- listing.c ------------------------------------------------------------- */
+/* ---- listing.c ---------------------------------------------------------- */
 void print_ops(Text *);
 int print_std(Text *);
 

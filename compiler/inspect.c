@@ -3,7 +3,7 @@
 #include "pipeline.h"
 #include "loop/loop.h"
 
-/* ---- As text ------------------------------------------------------------------ */
+/* ---- As text ------------------------------------------------------------ */
 
 static void put_programs(Text *out, const Model *m, bool loops)
 {
@@ -25,7 +25,7 @@ void put_program(Text *out, const Compilation *c, Holds holds)
     }
 }
 
-/* ---- Verification --------------------------------------------------------------- */
+/* ---- Verification ------------------------------------------------------- */
 
 static void verify_loops(const Program *program)
 {
@@ -42,7 +42,7 @@ void verify_program(const Compilation *c, Holds holds)
     }
 }
 
-/* ---- Sizes ------------------------------------------------------------------------ */
+/* ---- Sizes -------------------------------------------------------------- */
 
 typedef struct Sizes {
     int functions, operations, kernels, buffers;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- A crash is a defect, and says so ---------------------------------------- */
+/* ---- A crash is a defect, and says so ----------------------------------- */
 
 static void say(const char *s)
 {
@@ -44,7 +44,7 @@ static void catch_crashes(void)
 #endif
 }
 
-/* ---- What needs no input ------------------------------------------------------ */
+/* ---- What needs no input ------------------------------------------------ */
 
 static int print_and_end(const Text *t, int status)
 {

@@ -20,7 +20,7 @@ static const Option options[] = {
 };
 enum { N_OPTIONS = sizeof options / sizeof *options };
 
-/* ---- Choices ---------------------------------------------------------------- */
+/* ---- Choices ------------------------------------------------------------ */
 
 const char *name_list(const char *const *names, int n)
 {
@@ -46,7 +46,7 @@ int option_choice(const char *option, const char *word, const char *const *names
     return i;
 }
 
-/* ---- Parsing ---------------------------------------------------------------- */
+/* ---- Parsing ------------------------------------------------------------ */
 
 /* "--emit" of "--emit=exe". */
 static const char *stem(const char *word)
@@ -183,7 +183,7 @@ Options parse_options(int argc, char **argv)
     return o;
 }
 
-/* ---- Help ------------------------------------------------------------------- */
+/* ---- Help --------------------------------------------------------------- */
 
 static const char *shown(const Option *o)
 {

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- The passes ---------------------------------------------------------------- */
+/* ---- The passes --------------------------------------------------------- */
 
 static void pass_parse(Compilation *c)
 {
@@ -77,7 +77,7 @@ void print_passes(Text *out)
         text_printf(out, "%-10s %s\n", passes[i].name, passes[i].doc);
 }
 
-/* ---- What is written -------------------------------------------------------------- */
+/* ---- What is written ---------------------------------------------------- */
 
 enum {
 #define EMIT(name, ...) EMIT_##name,
@@ -147,7 +147,7 @@ static void write_text(const Compilation *c, int emit)
     write_file(c->output, out.at, out.n);
 }
 
-/* ---- Linking ------------------------------------------------------------------------ */
+/* ---- Linking ------------------------------------------------------------ */
 
 static const char *temporary_object;
 
@@ -179,7 +179,7 @@ static void pass_link(Compilation *c)
     link_trainer(object, c->output, c->options->verbose, c->options->dry_run);
 }
 
-/* ---- A rule for make ------------------------------------------------------------------ */
+/* ---- A rule for make ---------------------------------------------------- */
 
 static void put_make_name(Text *out, const char *name)
 {
@@ -207,7 +207,7 @@ static void write_depend(const Compilation *c)
     write_file(file, out.at, out.n);
 }
 
-/* ---- The run ------------------------------------------------------------------------------ */
+/* ---- The run ------------------------------------------------------------ */
 
 typedef struct Watch {
     bool dump[N_PASSES];
@@ -292,7 +292,7 @@ static void print_watch(const Options *o, Watch *w)
     }
 }
 
-/* ---- --check --------------------------------------------------------------------------------- */
+/* ---- --check ------------------------------------------------------------ */
 
 static const char *const check_names[] = {"grad", "interp"};
 static const int check_passes[] = {AFTER_simplify, AFTER_lower};
@@ -304,7 +304,7 @@ static void run_check(const Compilation *c, int which)
         die("--check=%s: %d rows differ", check_names[which], failures);
 }
 
-/* ---- Entry ------------------------------------------------------------------------------------- */
+/* ---- Entry -------------------------------------------------------------- */
 
 static int format_file(const Options *o)
 {
@@ -357,8 +357,8 @@ int compile(const Options *o)
         return format_file(o);
     int emit = chosen_emit(o);
     int check = o->check ? option_choice("--check", o->check, check_names, 2) : -1;
-    int stop = o->stop_after ? option_choice("--stop-after", o->stop_after, pass_names, N_PASSES)
-                             : -1;
+    int stop = !o->stop_after ? -1
+             : option_choice("--stop-after", o->stop_after, pass_names, N_PASSES);
     Compilation c = {
         .options = o,
         .target = {o->target, o->cpu, o->features, o->level ? *o->level - '0' : 3},

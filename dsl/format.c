@@ -15,7 +15,7 @@
 
 enum { WIDTH = 90, INDENT = 4 };
 
-/* ---- Expressions on one line ------------------------------------------------- */
+/* ---- Expressions on one line -------------------------------------------- */
 
 typedef enum Level {               /* loosest first                          */
     LEVEL_IF, LEVEL_OR, LEVEL_AND, LEVEL_NOT, LEVEL_COMPARE, LEVEL_SUM,
@@ -157,7 +157,7 @@ static void flat(Text *out, const Ast *e)
     }
 }
 
-/* ---- Expressions that take several lines --------------------------------------- */
+/* ---- Expressions that take several lines -------------------------------- */
 
 static int column_of(const Text *out)
 {
@@ -249,7 +249,7 @@ static void wrapped(Text *out, const Ast *e, int indent)
         broken(out, e, indent);
 }
 
-/* ---- Statements ------------------------------------------------------------------- */
+/* ---- Statements --------------------------------------------------------- */
 
 static void names(Text *out, AstList list)
 {
@@ -432,7 +432,7 @@ static void head(Text *out, const Ast *s, int indent)
     }
 }
 
-/* ---- Comments and blocks ------------------------------------------------------------ */
+/* ---- Comments and blocks ------------------------------------------------ */
 
 /* Each line of them at the indentation of what follows. */
 static void comments(Text *out, const char *text, int indent)
@@ -484,7 +484,7 @@ static void statements(Text *out, AstList list, int indent)
     }
 }
 
-/* ---- Entry ----------------------------------------------------------------------------- */
+/* ---- Entry -------------------------------------------------------------- */
 
 void format_ast(Text *out, const Ast *file)
 {

@@ -68,7 +68,7 @@ static Ast *ended(Ast *statement, Pos end);
 file: declarations                 { *result = ast_make((Ast){AST_FILE, @$, .kids = $1}); }
     ;
 
-/* ---- Declarations --------------------------------------------------------- */
+/* ---- Declarations ------------------------------------------------------- */
 
 declarations: %empty               { $$ = (AstList){0}; }
     | declarations declaration END { $$ = ast_append($1, ended($2, @3)); }
@@ -120,7 +120,7 @@ parameter: NAME optional_shape     { $$ = NAMED(AST_PARAMETER, @$, $1, .a = $2);
         { $$ = NAMED(AST_PARAMETER, @$, $1, .a = $2, .b = $4); }
     ;
 
-/* ---- Shapes --------------------------------------------------------------- */
+/* ---- Shapes ------------------------------------------------------------- */
 
 optional_shape: %empty             { $$ = NULL; }
     | ':' shape                    { $$ = $2; }
@@ -138,7 +138,7 @@ dimension: expression              { $$ = ast_dimension($1); }
     | ELLIPSIS                     { $$ = ast_new(AST_ELLIPSIS, @1); }
     ;
 
-/* ---- Statements ----------------------------------------------------------- */
+/* ---- Statements --------------------------------------------------------- */
 
 block: '{' statements '}'          { $$ = (AstBlock){$2, @1.line, @3.line}; }
     ;
@@ -225,7 +225,7 @@ target: NAME
     | DOTTED
     ;
 
-/* ---- Expressions ---------------------------------------------------------- */
+/* ---- Expressions -------------------------------------------------------- */
 
 expression: primary
     | IF expression THEN expression ELSE expression

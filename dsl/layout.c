@@ -13,7 +13,7 @@
 
 enum { MOST_OPEN = 200 };          /* brackets inside each other             */
 
-/* ---- Keywords ------------------------------------------------------------- */
+/* ---- Keywords ----------------------------------------------------------- */
 
 typedef enum KeywordClass {
     OPENS_DECLARATION,     /* at the start of a line outside of blocks       */
@@ -84,7 +84,7 @@ const char *const *layout_openers(bool in_block, int *n)
     return words;
 }
 
-/* ---- State ---------------------------------------------------------------- */
+/* ---- State -------------------------------------------------------------- */
 
 struct Layout {
     const Token *tokens;
@@ -162,7 +162,7 @@ static bool at_start(const Layout *l)
     return l->current.code == END || l->current.code == '{';
 }
 
-/* ---- Classes of tokens ------------------------------------------------------ */
+/* ---- Classes of tokens -------------------------------------------------- */
 
 static bool is_operator(int code)
 {
@@ -219,7 +219,7 @@ static bool demands_more(int code)
     }
 }
 
-/* ---- Where statements end --------------------------------------------------- */
+/* ---- Where statements end ----------------------------------------------- */
 
 /* A word that goes on with the line above, unless it is bound or labelled. */
 static bool continues(const Token *t)
@@ -254,7 +254,7 @@ static Token end_token(const Layout *l)
     return t;
 }
 
-/* ---- Keywords or names -------------------------------------------------------- */
+/* ---- Keywords or names -------------------------------------------------- */
 
 static bool is_opener(const Layout *l, const Keyword *k, const Token *t)
 {
@@ -306,7 +306,7 @@ static Token classified(const Layout *l, const Token *t)
     return out;
 }
 
-/* ---- Braces that are missing ---------------------------------------------------- */
+/* ---- Braces that are missing -------------------------------------------- */
 
 static void report_missing_brace(const Layout *l, const Token *t)
 {
@@ -326,7 +326,7 @@ static bool brace_is_missing(const Layout *l, const Token *t)
            (k && k->class == OPENS_DECLARATION && k->code != LET && is_opener(l, k, t));
 }
 
-/* ---- Entry ------------------------------------------------------------------------ */
+/* ---- Entry -------------------------------------------------------------- */
 
 static void open_bracket(Layout *l, const Token *t)
 {

@@ -27,7 +27,7 @@ Ast *parse(int file)
     return error_count() == errors ? tree : NULL;
 }
 
-/* ---- Imports ------------------------------------------------------------------ */
+/* ---- Imports ------------------------------------------------------------ */
 
 typedef struct Program {
     const Paths *folders;

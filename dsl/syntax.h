@@ -29,10 +29,10 @@ typedef struct Tokens {
 
 enum { MOST_ERRORS = 100 };                  /* scanning and parsing give up */
 
-/* ---- lexer.l ------------------------------------------------------------- */
+/* ---- lexer.l ------------------------------------------------------------ */
 Tokens scan_tokens(int file);
 
-/* ---- layout.c ------------------------------------------------------------ */
+/* ---- layout.c ----------------------------------------------------------- */
 typedef struct Layout Layout;
 Layout *layout_new(const Tokens *);
 /* After a syntax error: brackets that are open count as closed, so that the
@@ -50,11 +50,11 @@ bool layout_gave_up(const Layout *);
 /* The words that begin a declaration, or a statement in a block. */
 const char *const *layout_openers(bool in_block, int *n);
 
-/* ---- syntax_error.c ------------------------------------------------------ */
+/* ---- syntax_error.c ----------------------------------------------------- */
 /* Reports the current token; expected: Bison's names of those that fit. */
 void syntax_error(Layout *, const char *const *expected, int n);
 
-/* ---- place.c, comments.c ------------------------------------------------- */
+/* ---- place.c, comments.c ------------------------------------------------ */
 /* Reports each statement that stands in a block where it has no meaning. */
 void check_places(const Ast *file);
 /* Gives each comment to the statement that it belongs to. */

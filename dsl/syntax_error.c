@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* ---- What could have stood there ------------------------------------------- */
+/* ---- What could have stood there ---------------------------------------- */
 
 /* Bison's names of tokens, by what they say together. */
 static const char *const operand_tokens[] = {
@@ -98,7 +98,7 @@ static const char *joined(const Alternatives *a)
     return t.at;
 }
 
-/* ---- What was found ---------------------------------------------------------- */
+/* ---- What was found ----------------------------------------------------- */
 
 static const char *found(const Layout *l, const Token *t)
 {
@@ -110,7 +110,7 @@ static const char *found(const Layout *l, const Token *t)
     }
 }
 
-/* ---- The likely slip ----------------------------------------------------------- */
+/* ---- The likely slip ---------------------------------------------------- */
 
 static void hint_opener(const Token *t, bool in_block)
 {
