@@ -36,7 +36,6 @@ void print_passes(Text *);
 void print_emits(Text *);
 
 /* ---- listing.c ---------------------------------------------------------- */
-void print_ops(Text *);
 int print_std(Text *);
 
 #endif

@@ -1,18 +1,7 @@
-/* --print-ops and --print-std: what there is to build with. */
+/* --print-std: the signatures of the standard library. */
 #include "driver.h"
-#include "graph/ops.h"
 
 #include <string.h>
-
-void print_ops(Text *out)
-{
-    for (int i = 0; i < N_OPS; i++) {
-        const OpInfo *op = &op_info[i];
-        text_printf(out, "%-15s %s\n", op->name, op->doc);
-        if (op->kind == MAP)
-            text_printf(out, "%-15s   gradient: %s\n", "", op->gradient);
-    }
-}
 
 static bool is_callable(const Ast *declaration)
 {
