@@ -154,7 +154,7 @@ static Inst *eval_view(Eval *e, Node *n, const At *at)
     case OP_reshape: from = through_reshape(n, at); break;
     default: break;
     }
-    return eval(e, n->in[0], &from);
+    return eval_node(e, n->in[0], &from);
 }
 
 /* ---- Leaves and elementwise operations ------------------------------------------------ */
@@ -185,7 +185,7 @@ static Inst *eval_map(Eval *e, Node *n, const At *at)
 {
     Inst *in[3] = {0};
     for (int i = 0; i < n->nin; i++)
-        in[i] = eval(e, n->in[i], at);
+        in[i] = eval_node(e, n->in[i], at);
     switch (n->op) {
     case OP_select: return map_select(in[0], in[1], in[2]);
     case OP_convert: return map_convert(in[0], n->type);
@@ -216,7 +216,7 @@ static void remember(Eval *e, Node *n, Inst *value)
     e->known[e->nknown++].value = value;
 }
 
-Inst *eval(Eval *e, Node *n, const At *at)
+Inst *eval_node(Eval *e, Node *n, const At *at)
 {
     if (e->uniform && e->uniform[n->id])
         return e->uniform[n->id];
@@ -258,7 +258,7 @@ static void find_uniform(Eval *e, Node *n, bool *seen)
             continue;
         seen[in->id] = true;
         if (in->shape.rank == 0 && !in->shape.batch && in->op != OP_random)
-            e->uniform[in->id] = eval(e, in, &at);
+            e->uniform[in->id] = eval_node(e, in, &at);
         else if (!in_memory(e, in))
             find_uniform(e, in, seen);
     }
@@ -286,7 +286,7 @@ Inst *eval_here(Eval *e, Node *n, const At *at)
 {
     eval_at(e, NULL, NULL);
     e->here = at;
-    return eval(e, n, at);
+    return eval_node(e, n, at);
 }
 
 void eval_know(Eval *e, Node *n, Inst *value)
@@ -304,9 +304,14 @@ void eval_stores(Eval *e, const At *at)
 {
     Kernel *k = e->kernel;
     Inst **value = NEW_ARRAY(Inst *, k->nstores);
+    At flat = {.mode = at->mode, .by_flat = true, .lane = -1};
     e->here = at;
-    for (int i = 0; i < k->nstores; i++)
-        value[i] = eval(e, k->stores[i].node, at);
+    for (int i = 0; i < k->nstores; i++) {
+        bool same = at->by_flat || shape_equal(k->stores[i].node->shape, k->space);
+        if (!same)
+            flat.flat = flat_of(k->space, at);
+        value[i] = eval_node(e, k->stores[i].node, same ? at : &flat);
+    }
     for (int i = 0; i < k->nstores; i++) {
         Node *n = k->stores[i].node;
         Buffer *b = k->stores[i].buffer;

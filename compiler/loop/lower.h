@@ -63,7 +63,7 @@ Eval eval_begin(Program *, Kernel *);
 void eval_at(Eval *, Node *root, Inst *value);
 /* Another value that the root brings with it. */
 void eval_know(Eval *, Node *, Inst *value);
-Inst *eval(Eval *, Node *, const At *);
+Inst *eval_node(Eval *, Node *, const At *);
 /* At a new index, with nothing known of it. */
 Inst *eval_here(Eval *, Node *, const At *);
 /* Evaluates and writes every store of the kernel at an index of its space. */
@@ -141,7 +141,7 @@ struct NestEmit {
     void (*finish)(NestEmit *, Inst **acc);
 };
 
-/* Sets kernel->units. */
+/* Phases share the units: kernel->units becomes the most of any. */
 void nest_emit(NestEmit *);
 void nest_reduce(NestEmit *, Inst **acc);
 int nest_outputs(const Nest *);            /* outputs alive in this tile      */
