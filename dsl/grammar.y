@@ -140,7 +140,10 @@ dimension: expression              { $$ = ast_dimension($1); }
 
 /* ---- Statements --------------------------------------------------------- */
 
-block: '{' statements '}'          { $$ = (AstBlock){$2, @1.line, @3.line}; }
+block: open statements '}'         { $$ = (AstBlock){$2, @1.line, @3.line}; }
+    ;
+
+open: '{'                          { yyerrok; }
     ;
 
 statements: %empty                 { $$ = (AstList){0}; }

@@ -93,7 +93,7 @@ struct Layout {
     bool began, previous_began;    /* is current, previous a statement's first */
     int opener;                    /* code of the statement's first token    */
     Token open[MOST_OPEN]; int depth;
-    Token unclosed;                /* ( or [ left open at the current END    */
+    Token unclosed;                /* ( or [ left open at the END or { before */
     bool gave_up;
 };
 
@@ -140,7 +140,8 @@ const Token *layout_open(const Layout *l)
 {
     if (in_parentheses(l))
         return &l->open[l->depth - 1];
-    return l->current.code == END && l->unclosed.code ? &l->unclosed : NULL;
+    bool closes = l->current.code == END || l->current.code == '{';
+    return closes && l->unclosed.code ? &l->unclosed : NULL;
 }
 
 bool layout_in_block(const Layout *l)
@@ -328,8 +329,18 @@ static bool brace_is_missing(const Layout *l, const Token *t)
 
 /* ---- Entry -------------------------------------------------------------- */
 
+/* Brackets left open end with the statement that they stand in, or where a
+ * block begins. */
+static void leave_parentheses(Layout *l)
+{
+    l->unclosed = in_parentheses(l) ? l->open[l->depth - 1] : (Token){0};
+    layout_recover(l);
+}
+
 static void open_bracket(Layout *l, const Token *t)
 {
+    if (t->code == '{')
+        leave_parentheses(l);
     if (l->depth < MOST_OPEN) {
         l->open[l->depth++] = *t;
         return;
@@ -345,13 +356,6 @@ static void close_bracket(Layout *l, const Token *t)
         l->depth--;
 }
 
-/* Brackets left open end with the statement that they stand in. */
-static void close_statement(Layout *l)
-{
-    l->unclosed = in_parentheses(l) ? l->open[l->depth - 1] : (Token){0};
-    layout_recover(l);
-}
-
 static const Token *skip_semicolons(Layout *l)
 {
     while (at_start(l) && l->tokens[l->next].code == SEMICOLON)
@@ -363,7 +367,7 @@ static Token following(Layout *l)
 {
     const Token *t = skip_semicolons(l);
     if (statement_ends_before(l, t)) {
-        close_statement(l);
+        leave_parentheses(l);
         return end_token(l);
     }
     if (brace_is_missing(l, t)) {

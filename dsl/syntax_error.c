@@ -70,6 +70,13 @@ static void add(Alternatives *a, const char *what)
         a->at[a->n++] = what;
 }
 
+/* Where a statement could begin its block could end, too; that goes without
+ * saying. */
+static bool is_end(const char *token)
+{
+    return strcmp(token, "the end of the file") == 0 || strcmp(token, "'}'") == 0;
+}
+
 /* Statements include expressions; an operator is named only when nothing
  * else could go on. */
 static Alternatives alternatives(const char *const *expected, int n)
@@ -82,7 +89,7 @@ static Alternatives alternatives(const char *const *expected, int n)
         if (present[c] && (c == 0 || !present[c - 1]))
             add(&out, classes[c].name);
     for (int i = 0; i < n; i++)
-        if (!in_a_class(expected[i], present))
+        if (!in_a_class(expected[i], present) && !(out.n > 0 && is_end(expected[i])))
             add(&out, quoted(expected[i]));
     if (out.n == 0 && present[OPERATOR])
         add(&out, classes[OPERATOR].name);
@@ -134,7 +141,7 @@ static bool is_statement_word(const Token *t)
 static void hint_outside(const Token *now)
 {
     if (is_statement_word(now))
-        hint("`%s` stands in the braces of a declaration", now->text);
+        hint("`%s` belongs in the block of a declaration", now->text);
     else if (now->code == NAME)
         hint_opener(now, false);
     else if (now->code == '}')
