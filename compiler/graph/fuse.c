@@ -572,14 +572,22 @@ static void update_by_copy(Fusion *f, Var *var, Node *value)
         add_dep(p, copy->id, p->kernel_of[value->id]);
     else
         add_deps(f, copy->id, value);
-    keep_sources(f, value, -1);
-    if (value->op == OP_var)
-        var_buffer(f, value->attr.var);
     store_in(copy, value, var_buffer(f, var));
+}
+
+/* What an update reads beside its kernels' results is read before any write. */
+static void place_value(Fusion *f, Node *value)
+{
+    if (f->program->kernel_of[value->id] >= 0 || sources_of(f, value).n == 0)
+        return;
+    kernel_for(f, FORM_MAP, value);
+    keep_sources(f, value, f->program->kernel_of[value->id]);
 }
 
 static void place_updates(Fusion *f)
 {
+    for (int i = 0; i < f->fn->nupdates; i++)
+        place_value(f, f->fn->values[i]);
     bool *late = NEW_ARRAY(bool, f->fn->nupdates);
     for (int i = 0; i < f->fn->nupdates; i++) {
         var_buffer(f, f->fn->targets[i]);
@@ -619,8 +627,17 @@ static int highest_id(const NodeList *nodes, const Fn *fn)
     return id;
 }
 
+/* `a = b` between vars: a node of its own, so that it can wait. */
+static void copy_vars(Fn *fn)
+{
+    for (int i = 0; i < fn->nupdates; i++)
+        if (fn->values[i]->op == OP_var)
+            fn->values[i] = graph_op1(OP_stop_gradient, fn->values[i]);
+}
+
 static void fuse_fn(Fn *fn)
 {
+    copy_vars(fn);
     Fusion f = {.fn = fn, .program = NEW(Program), .nodes = all_nodes(fn)};
     Program *p = f.program;
     fn->program = p;

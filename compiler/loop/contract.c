@@ -244,9 +244,21 @@ static void add_loop(Nest *nest, int v)
         nest->order[nest->norder++] = v;
 }
 
+/* Where two loops share a bound the inner one gets its limits from the outer;
+ * that takes steps of one. */
+static void untile_bound_loops(Nest *nest)
+{
+    for (int v = 0; v < nest->nvars; v++)
+        for (int w = 0; w < nest->nvars; w++)
+            if (v != w && shares_bound(nest, v, w) && nest->var[v].tile < nest->var[v].extent &&
+                nest->var[w].tile < nest->var[w].extent)
+                nest->var[v].tile = nest->var[w].tile = 1;
+}
+
 /* Outputs (the unit's first), then the reduced in the order of the sum. */
 static void set_order(Nest *nest, int unit)
 {
+    untile_bound_loops(nest);
     if (unit >= 0 && nest->var[unit].tile < nest->var[unit].extent) {
         nest->unit_var = unit;
         add_loop(nest, unit);

@@ -210,9 +210,10 @@ static bool segment_lives(const Nest *nest, int v)
 {
     for (int i = 0; i < nest->nbounds; i++) {
         const Bound *b = &nest->bound[i];
+        if (!b->at.coefficient[v] || kept_by_limits(nest, &b->at))
+            continue;
         int w = other_var(nest, &b->at, v);
-        if (!b->at.coefficient[v] || kept_by_limits(nest, &b->at) ||
-            (w >= 0 && !nest->var[w].base))
+        if (w >= 0 && !nest->var[w].base)
             continue;
         int64_t others = w >= 0 ? nest->var[w].count : 1;
         bool lives = false;
@@ -367,9 +368,11 @@ void nest_emit(NestEmit *e)
             set_fixed(&nest->var[v], 0, nest->var[v].extent);
     if (nest->unit_var >= 0) {
         const NestVar *var = &nest->var[nest->unit_var];
-        e->kernel->units = (var->extent + var->tile - 1) / var->tile;
+        int64_t units = (var->extent + var->tile - 1) / var->tile;
+        if (units > e->kernel->units)
+            e->kernel->units = units;
         emit_level(e, 0, NULL);
     } else {
-        for_each(e->kernel->u0, e->kernel->u1, 1, emit_once, e);
+        for_each(e->kernel->u0, imin(e->kernel->u1, iconst(1)), 1, emit_once, e);
     }
 }

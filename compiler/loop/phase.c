@@ -32,14 +32,27 @@ static bool is_plain(const Affine *a)
     return a->terms == 0 || (a->terms == 1 && a->coefficient[0] == 1 && a->constant == 0);
 }
 
-/* The term whose variable becomes q: the larger stride, then extent. */
-static int stride_term(const Contraction *c, const Affine *a)
+static bool moves_along_samples(const Phasing *ph, int var)
+{
+    for (int i = 0; i < 2; i++)
+        for (int d = 0; ph->operand[i] && d < ph->operand[i]->shape.rank; d++) {
+            const Affine *index = &ph->c->map[1 + i][d];
+            for (int t = 0; t < index->terms; t++)
+                if (index->var[t] == var && ph->operand[i]->shape.batch)
+                    return true;
+        }
+    return false;
+}
+
+/* The term whose variable becomes q: a position in the samples, not a tap. */
+static int stride_term(const Phasing *ph, const Affine *a)
 {
     if (a->terms == 1)
         return 0;
-    if (a->coefficient[0] != a->coefficient[1])
-        return a->coefficient[0] > a->coefficient[1] ? 0 : 1;
-    return c->extent[a->var[0]] >= c->extent[a->var[1]] ? 0 : 1;
+    bool first = moves_along_samples(ph, a->var[0]), second = moves_along_samples(ph, a->var[1]);
+    if (first != second)
+        return first ? 0 : 1;
+    return ph->c->extent[a->var[0]] >= ph->c->extent[a->var[1]] ? 0 : 1;
 }
 
 /* ---- One axis of the output in one phase ------------------------------------ */
@@ -47,7 +60,7 @@ static int stride_term(const Contraction *c, const Affine *a)
 static void fix_strided_axis(const Phasing *ph, Nest *nest, int axis)
 {
     const Affine *a = &ph->c->map[0][axis];
-    int o = stride_term(ph->c, a);
+    int o = stride_term(ph, a);
     int64_t stride = a->coefficient[o], p = ph->phase[axis], c = a->constant;
     int var = a->var[o], tap = a->terms == 2 ? a->var[1 - o] : -1;
     int64_t d = tap >= 0 ? a->coefficient[1 - o] : 0;
@@ -181,7 +194,7 @@ static void each_phase(Phasing *ph, int axis)
         return;
     }
     const Affine *a = &ph->c->map[0][axis];
-    int64_t phases = is_plain(a) ? 1 : a->coefficient[stride_term(ph->c, a)];
+    int64_t phases = is_plain(a) ? 1 : a->coefficient[stride_term(ph, a)];
     for (ph->phase[axis] = 0; ph->phase[axis] < phases; ph->phase[axis]++)
         each_phase(ph, axis + 1);
 }

@@ -1,0 +1,413 @@
+/* Kernels against the oracle: contractions of every class, windows,
+ * reductions, maps and updates in place, forward and gradient, on odd shapes.
+ * Each model is built straight from the graph's builders. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aecc.h"
+#include "loop/loop.h"
+
+/* ---- A model of one step -------------------------------------------------------- */
+
+typedef struct Build {
+    Model model;
+    Fn init, step;
+    Node *inputs[8]; const char *input_names[8];
+    Node *outputs[16]; const char *output_names[16];
+    Var *targets[16]; Node *values[16];
+    Var *vars[16];
+    Var *init_targets[16]; Node *init_values[16];
+    Fn *fns[2];
+} Build;
+
+static Build *begin(void)
+{
+    Build *b = NEW(Build);
+    b->init = (Fn){.kind = FN_INIT, .name = "init", .targets = b->init_targets,
+                   .values = b->init_values};
+    b->step = (Fn){.kind = FN_STEP, .name = "step", .inputs = b->inputs,
+                   .input_names = b->input_names, .outputs = b->outputs,
+                   .output_names = b->output_names, .targets = b->targets,
+                   .values = b->values};
+    b->fns[0] = &b->init;
+    b->fns[1] = &b->step;
+    b->model = (Model){.name = "test", .source = "test.nn", .vars = b->vars, .fns = b->fns,
+                       .nfns = 2};
+    return b;
+}
+
+static Shape shape(bool batch, int rank, ...)
+{
+    Shape s = {.batch = batch, .rank = rank};
+    va_list args;
+    va_start(args, rank);
+    for (int i = 0; i < rank; i++)
+        s.dim[i] = va_arg(args, int);
+    va_end(args);
+    return s;
+}
+
+static Node *input(Build *b, Shape s)
+{
+    int i = b->step.ninputs++;
+    b->input_names[i] = format("in%d", i);
+    return b->inputs[i] = graph_input(T_F32, s, i, (Pos){0});
+}
+
+static Node *param(Build *b, Shape s)
+{
+    Var *v = NEW(Var);
+    int i = b->model.nvars++;
+    v->kind = VAR_PARAM;
+    v->name = format("p%d", i);
+    v->shape = s;
+    v->type = T_F32;
+    Node *random = graph_random(RANDOM_UNIFORM, s, 77u + (uint32_t)i);
+    v->init = graph_op2(OP_add, random, graph_const(s, -0.5));
+    b->vars[i] = b->init_targets[i] = v;
+    b->init_values[i] = v->init;
+    b->init.nupdates = b->model.nvars;
+    v->node = graph_var(v);
+    return v->node;
+}
+
+static void output(Build *b, Node *n)
+{
+    int i = b->step.noutputs++;
+    b->output_names[i] = format("out%d", i);
+    b->outputs[i] = n;
+}
+
+static void update(Build *b, Node *var, Node *value)
+{
+    int i = b->step.nupdates++;
+    b->targets[i] = var->attr.var;
+    b->values[i] = value;
+}
+
+static void verify(Build *b)
+{
+    grad(&b->model);
+    simplify(&b->model);
+    fuse(&b->model);
+    plan(&b->model);
+    lower(&b->model);
+    for (int f = 0; f < 2; f++)
+        for (int k = 0; k < b->fns[f]->program->nkernels; k++)
+//            verify_kernel(b->fns[f]->program->kernels[k]);
+    if (getenv("AECC_PRINT")) {
+        Text t = {0};
+//        print_program(&t, b->step.program, true);
+        fwrite(t.at, 1, t.n, stdout);
+    }
+    assert_int_equal(check_interpreter(&b->model), 0);
+}
+
+/* n, and the gradient of sum(n * n) for each of its parameters, stepped. */
+static void check_with_gradients(Build *b, Node *n)
+{
+    Node *square = graph_op2(OP_mul, n, n);
+    output(b, n);
+    for (int i = 0; i < b->step.ninputs; i++)
+        output(b, graph_gradient(square, b->inputs[i]));
+    for (int i = 0; i < b->model.nvars; i++) {
+        Node *p = b->vars[i]->node, *g = graph_gradient(square, p);
+        Node *step = graph_op2(OP_mul, g, graph_const(p->shape, -0.01));
+        update(b, p, graph_op2(OP_add, p, step));
+    }
+    verify(b);
+}
+
+/* ---- Contractions ------------------------------------------------------------------ */
+
+static Affine at(int64_t c, int n, int v0, int64_t c0, int v1, int64_t c1)
+{
+    return (Affine){.constant = c, .terms = n, .var = {v0, v1}, .coefficient = {c0, c1}};
+}
+
+static Node *dense(Node *x, Node *w)
+{
+    int n = (int)x->shape.dim[x->shape.rank - 1], units = (int)w->shape.dim[1];
+    Contraction c = {.nvars = x->shape.rank + 1};
+    Shape out = x->shape;
+    out.dim[out.rank - 1] = units;
+    for (int i = 0; i < x->shape.rank - 1; i++) {
+        c.extent[i] = x->shape.dim[i];
+        c.map[0][i] = c.map[1][i] = at(0, 1, i, 1, 0, 0);
+    }
+    int k = x->shape.rank - 1, j = k + 1;
+    c.extent[k] = n;
+    c.extent[j] = units;
+    c.map[0][k] = at(0, 1, j, 1, 0, 0);
+    c.map[1][k] = c.map[2][0] = at(0, 1, k, 1, 0, 0);
+    c.map[2][1] = at(0, 1, j, 1, 0, 0);
+    return graph_contract(out, x, w, &c);
+}
+
+/* Vars oh ow co r ci s; transposed: the image is scattered to. */
+static Node *conv(Node *x, Node *w, int out_h, int out_w, int stride, int dilation, int low,
+                  bool transposed)
+{
+    int in = transposed ? 3 : 2;
+    Contraction c = {.nvars = 6};
+    int64_t k = w->shape.dim[transposed ? 2 : 3];
+    c.extent[0] = transposed ? x->shape.dim[0] : out_h;
+    c.extent[1] = transposed ? x->shape.dim[1] : out_w;
+    c.extent[2] = k;
+    c.extent[3] = w->shape.dim[0];
+    c.extent[4] = w->shape.dim[in];
+    c.extent[5] = w->shape.dim[1];
+    Affine slide[3] = {at(-low, 2, 0, stride, 3, dilation), at(-low, 2, 1, stride, 5, dilation),
+                       at(0, 1, transposed ? 2 : 4, 1, 0, 0)};
+    Affine plain[3] = {at(0, 1, 0, 1, 0, 0), at(0, 1, 1, 1, 0, 0),
+                       at(0, 1, transposed ? 4 : 2, 1, 0, 0)};
+    memcpy(c.map[transposed ? 0 : 1], slide, sizeof slide);
+    memcpy(c.map[transposed ? 1 : 0], plain, sizeof plain);
+    c.map[2][0] = at(0, 1, 3, 1, 0, 0);
+    c.map[2][1] = at(0, 1, 5, 1, 0, 0);
+    c.map[2][2] = at(0, 1, transposed ? 2 : 4, 1, 0, 0);
+    c.map[2][3] = at(0, 1, transposed ? 4 : 2, 1, 0, 0);
+    return graph_contract(shape(true, 3, out_h, out_w, (int)k), x, w, &c);
+}
+
+static void test_dense(void **state)
+{
+    static const int sizes[][2] = {{1, 1}, {3, 2}, {17, 3}, {100, 30}, {5, 17}, {33, 100}, {1, 40}};
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        Build *b = begin();
+        Node *x = input(b, shape(true, 1, sizes[i][0]));
+        Node *w = param(b, shape(false, 2, sizes[i][0], sizes[i][1]));
+        check_with_gradients(b, dense(x, w));
+    }
+}
+
+static void test_dense_of_rows(void **state)
+{
+    (void)state;
+    Build *b = begin();
+    Node *x = input(b, shape(true, 2, 7, 5));
+    Node *w = param(b, shape(false, 2, 5, 19));
+    check_with_gradients(b, dense(x, w));
+}
+
+static void test_two_layers(void **state)
+{
+    (void)state;
+    Build *b = begin();
+    Node *x = input(b, shape(true, 1, 20));
+    Node *w = param(b, shape(false, 2, 20, 24)), *bias = param(b, shape(false, 1, 24));
+    Node *v = param(b, shape(false, 2, 24, 20));
+    Node *h = graph_op2(OP_add, dense(x, w), graph_expand(bias, shape(true, 1, 24)));
+    Node *zero = graph_const(h->shape, 0);
+    h = graph_select(graph_op2(OP_lt, zero, h), h, zero);
+    Node *y = graph_reshape(dense(h, v), shape(true, 2, 4, 5));
+    check_with_gradients(b, graph_op1(OP_tanh, y));
+}
+
+typedef struct ConvCase { int h, w, c, k, r, s, stride, dilation, low, oh, ow; bool transposed; } ConvCase;
+
+static const ConvCase conv_cases[] = {
+    {5, 5, 3, 4, 3, 3, 1, 1, 1, 5, 5, false},   {7, 7, 2, 3, 3, 3, 1, 1, 1, 7, 7, false},
+    {28, 28, 1, 3, 3, 3, 1, 1, 1, 28, 28, false}, {3, 3, 5, 4, 3, 3, 1, 1, 1, 3, 3, false},
+    {9, 6, 2, 3, 3, 3, 2, 1, 1, 5, 3, false},   {8, 8, 2, 17, 1, 1, 1, 1, 0, 8, 8, false},
+    {17, 3, 2, 2, 5, 2, 1, 1, 0, 13, 2, false}, {12, 12, 1, 2, 3, 3, 1, 2, 2, 12, 12, false},
+    {10, 10, 2, 2, 7, 7, 1, 1, 3, 10, 10, false}, {11, 11, 2, 3, 4, 4, 3, 1, 0, 3, 3, false},
+    {3, 3, 4, 3, 3, 3, 2, 1, 0, 7, 7, true},    {7, 7, 3, 2, 3, 3, 2, 1, 0, 14, 14, true},
+    {5, 4, 2, 3, 5, 5, 2, 1, 1, 10, 8, true},   {4, 4, 2, 2, 2, 2, 3, 1, 0, 12, 12, true},
+    {6, 6, 2, 1, 3, 3, 1, 1, 1, 6, 6, true},    {21, 21, 1, 2, 3, 3, 1, 1, 1, 21, 21, false},
+};
+
+static void test_convolutions(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof conv_cases / sizeof *conv_cases; i++) {
+        const ConvCase *t = &conv_cases[i];
+        Build *b = begin();
+        Node *x = input(b, shape(true, 3, t->h, t->w, t->c));
+        Node *w = param(b, t->transposed ? shape(false, 4, t->r, t->s, t->k, t->c)
+                                         : shape(false, 4, t->r, t->s, t->c, t->k));
+        check_with_gradients(b, conv(x, w, t->oh, t->ow, t->stride, t->dilation, t->low,
+                                     t->transposed));
+    }
+}
+
+static void test_without_batch(void **state)
+{
+    (void)state;
+    Build *b = begin();
+    Node *x = param(b, shape(false, 2, 6, 11)), *w = param(b, shape(false, 2, 11, 18));
+    Node *v = param(b, shape(false, 2, 18, 3));
+    check_with_gradients(b, dense(dense(x, w), v));
+}
+
+/* ---- Windows --------------------------------------------------------------------------- */
+
+static void test_max_pool(void **state)
+{
+    static const int cases[][6] = {   /* n, size, stride, low, out, channels */
+        {6, 2, 2, 0, 3, 4}, {7, 2, 2, 0, 3, 3}, {7, 3, 2, 1, 4, 1}, {5, 3, 1, 1, 5, 2}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const int *t = cases[i];
+        Build *b = begin();
+        Node *x = input(b, shape(true, 3, t[0], t[0], t[5]));
+        Window w = {{t[1], t[1], 1}, {t[2], t[2], 1}, {1, 1, 1}, {t[3], t[3], 0}};
+        for (int a = 3; a < MAX_RANK; a++)
+            w.size[a] = w.stride[a] = w.dilation[a] = 1;
+        Shape out = shape(true, 3, t[4], t[4], t[5]);
+        Node *index = graph_window(OP_window_argmax, x, NULL, out, &w);
+        check_with_gradients(b, graph_window(OP_window_gather, x, index, out, &w));
+    }
+}
+
+/* ---- Reductions, views, updates ----------------------------------------------------------- */
+
+static Node *reduce(Op op, Node *n, bool batch, int count, ...)
+{
+    bool axes[MAX_RANK + 1] = {0};
+    va_list args;
+    va_start(args, count);
+    for (int i = 0; i < count; i++)
+        axes[va_arg(args, int)] = true;
+    va_end(args);
+    axes[MAX_RANK] = batch;
+    return graph_reduce(op, n, axes);
+}
+
+static void test_loss(void **state)
+{
+    (void)state;
+    Build *b = begin();
+    Node *x = input(b, shape(true, 2, 3, 5)), *t = input(b, shape(true, 2, 3, 5));
+    Node *w = param(b, shape(false, 2, 5, 5));
+    Node *d = graph_op2(OP_add, dense(x, w), graph_op1(OP_neg, t));
+    Node *sum = reduce(OP_reduce_sum, graph_op2(OP_mul, d, d), true, 2, 0, 1);
+    Node *live = graph_node(OP_live, T_F32, shape(false, 0), 0, NULL, NULL, (Pos){0});
+    Node *loss = graph_op2(OP_div, sum, graph_op2(OP_mul, live, graph_const(shape(false, 0), 15)));
+    output(b, loss);
+    Node *g = graph_gradient(loss, w);
+    update(b, w, graph_op2(OP_add, w, graph_op2(OP_mul, g, graph_const(w->shape, -0.1))));
+    verify(b);
+}
+
+static void test_reductions(void **state)
+{
+    (void)state;
+    Build *b = begin();
+    Node *x = input(b, shape(true, 3, 3, 4, 17)), *p = param(b, shape(false, 2, 7, 37));
+    Node *q = param(b, shape(false, 3, 2, 3, 5));
+    output(b, reduce(OP_reduce_sum, x, false, 1, 1));
+    output(b, reduce(OP_reduce_max, x, false, 2, 0, 2));
+    output(b, reduce(OP_reduce_sum, x, true, 2, 0, 1));
+    output(b, reduce(OP_reduce_sum, x, true, 0));
+    output(b, reduce(OP_reduce_max, x, true, 1, 2));
+    output(b, reduce(OP_reduce_sum, p, false, 1, 1));
+    output(b, reduce(OP_reduce_sum, p, false, 1, 0));
+    output(b, reduce(OP_reduce_max, p, false, 2, 0, 1));
+    output(b, reduce(OP_reduce_sum, q, false, 2, 0, 2));
+    output(b, graph_op1(OP_sqrt, reduce(OP_reduce_sum, graph_op2(OP_mul, p, p), false, 2, 0, 1)));
+    verify(b);
+}
+
+static void test_views(void **state)
+{
+    static const int64_t start[] = {1, 0, 2}, limit[] = {3, 4, 17}, stride[] = {1, 2, 3};
+    static const int64_t low[] = {1, -1, 0}, high[] = {0, 2, -3}, interior[] = {1, 0, 2};
+    static const int order[] = {2, 0, 1};
+    bool flip[MAX_RANK] = {true, false, true};
+    (void)state;
+    for (int batch = 0; batch < 2; batch++) {
+        Build *b = begin();
+        Shape s = shape(batch, 3, 3, 4, 17);
+        Node *x = batch ? input(b, s) : param(b, s);
+        Node *y = graph_op1(OP_exp, x);
+        output(b, graph_op1(OP_neg, graph_transpose(y, order)));
+        output(b, graph_slice(y, start, limit, stride));
+        output(b, graph_reverse(y, flip));
+        output(b, graph_pad(y, graph_const(shape(false, 0), 0.5), low, high, interior));
+        output(b, graph_concatenate(3, (Node *[]){y, x, y}, 1));
+        output(b, graph_reshape(y, shape(batch, 2, 6, 34)));
+        output(b, graph_op2(OP_mul, graph_reshape(graph_transpose(y, order), s), x));
+        output(b, graph_gradient(graph_op2(OP_mul, graph_reshape(graph_transpose(y, order), s), x), x));
+        verify(b);
+    }
+}
+
+/* Two vars exchange their values; a third takes what the first was. */
+static void test_updates_wait(void **state)
+{
+    (void)state;
+    Build *b = begin();
+    Shape s = shape(false, 2, 3, 20);
+    Node *x = input(b, shape(true, 1, 3));
+    Node *p = param(b, s), *q = param(b, s), *r = param(b, s);
+    output(b, dense(x, p));
+    update(b, p, q);
+    update(b, q, graph_op2(OP_add, p, graph_const(s, 1)));
+    update(b, r, p);
+    verify(b);
+}
+
+static void test_normalization(void **state)
+{
+    (void)state;
+    Build *b = begin();
+    Shape s = shape(true, 2, 5, 6);
+    Node *x = input(b, s), *gamma = param(b, shape(false, 1, 6));
+    Node *live = graph_node(OP_live, T_F32, shape(false, 0), 0, NULL, NULL, (Pos){0});
+    Node *n = graph_expand(graph_op2(OP_mul, live, graph_const(shape(false, 0), 5)),
+                           shape(false, 1, 6));
+    Node *mean = graph_op2(OP_div, reduce(OP_reduce_sum, x, true, 1, 0), n);
+    Node *d = graph_op2(OP_add, x, graph_op1(OP_neg, graph_expand(mean, s)));
+    Node *var = graph_op2(OP_div, reduce(OP_reduce_sum, graph_op2(OP_mul, d, d), true, 1, 0), n);
+    Node *scale = graph_op1(OP_sqrt, graph_op2(OP_add, var, graph_const(var->shape, 1e-3)));
+    Node *y = graph_op2(OP_mul, graph_op2(OP_div, d, graph_expand(scale, s)),
+                        graph_expand(gamma, s));
+    check_with_gradients(b, graph_op1(OP_tanh, y));
+}
+
+static void test_random(void **state)
+{
+    (void)state;
+    Build *b = begin();
+    Shape s = shape(true, 1, 23);
+    Node *x = input(b, s), *u = graph_random(RANDOM_UNIFORM, s, 5);
+    Node *mask = graph_op2(OP_lt, u, graph_const(s, 0.5));
+    Node *y = graph_select(mask, x, graph_const(s, 0));
+    output(b, graph_random(RANDOM_NORMAL, shape(true, 2, 3, 3), 6));
+    check_with_gradients(b, graph_op1(OP_exp, y));
+}
+
+static void test_rows_by_number(void **state)
+{
+    (void)state;
+    Build *b = begin();
+    Node *x = input(b, shape(true, 1, 4)), *table = param(b, shape(false, 2, 5, 3));
+    Node *scaled = graph_op2(OP_mul, x, graph_const(x->shape, 5));
+    Node *numbers = graph_convert(scaled, T_I32);
+    Node *rows = graph_node(OP_gather_rows, T_F32, shape(true, 2, 4, 3), 2,
+                            (Node *[]){table, numbers}, NULL, (Pos){0});
+    Node *g = graph_gradient(graph_op2(OP_mul, rows, rows), table);
+    output(b, rows);
+    update(b, table, graph_op2(OP_add, table, g));
+    verify(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dense),        cmocka_unit_test(test_dense_of_rows),
+        cmocka_unit_test(test_two_layers),   cmocka_unit_test(test_convolutions),
+        cmocka_unit_test(test_without_batch), cmocka_unit_test(test_max_pool),
+        cmocka_unit_test(test_loss),         cmocka_unit_test(test_reductions),
+        cmocka_unit_test(test_views),        cmocka_unit_test(test_updates_wait),
+        cmocka_unit_test(test_normalization), cmocka_unit_test(test_random),
+        cmocka_unit_test(test_rows_by_number),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
