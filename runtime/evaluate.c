@@ -9,7 +9,10 @@ static void print_values(const rt_trainer *t, const rt_train *train, int64_t sam
 {
     const rt_function *f = &t->model->functions[train->objective];
     char text[32];
-    if (json)
+    if (json && t->model->ntrains > 1)
+        printf("{\"block\":%d,\"samples\":%lld", (int)(train - t->model->trains) + 1,
+               (long long)samples);
+    else if (json)
         printf("{\"samples\":%lld", (long long)samples);
     else
         printf("%-24s %lld\n", "samples", (long long)samples);

@@ -68,6 +68,7 @@ static int dispatch(rt_trainer *t)
 int main(int argc, char **argv)
 {
     rt_set_name(argv[0]);
+    signal(SIGXFSZ, SIG_IGN);    /* a file that grew too large is an error of write() */
     check_cpu();
     rt_model *model = model_read(aecc_descriptor, aecc_functions);
     rt_options options = options_read(argc, argv, model);

@@ -161,7 +161,7 @@ static int input_of(const rt_function *f, const char *given, int place, const ch
 static data_view read_input(const char *path, const rt_tree *like, int i)
 {
     data_array *array = rt_alloc(1, sizeof *array);    /* lives as the process */
-    data_source source = { "--in", NULL, path, NULL };
+    data_source source = { NULL, NULL, path, NULL };
     rt_error error;
     if (!data_open(array, &source, &error))
         rt_raise(&error);
@@ -174,6 +174,8 @@ data_view sources_in(rt_sources *s, const rt_function *f, const rt_tree *like)
     const char **paths = rt_alloc((size_t)f->ninputs + 1, sizeof *paths);
     data_view *parts = rt_alloc((size_t)f->ninputs + 1, sizeof *parts), view;
     rt_error error;
+    if (!in->n)
+        rt_fail(RT_USAGE, "%s needs its input: --in FILE", f->name);
     if (in->n != f->ninputs)
         rt_fail(RT_USAGE, "%s takes %d input%s, and --in gives %d\nrepeat --in for each of them",
                 f->name, f->ninputs, f->ninputs == 1 ? "" : "s", in->n);

@@ -1,0 +1,46 @@
+#!/bin/sh
+# --resume: afresh without a checkpoint; refuses other models', corrupt ones
+# and other options; nothing is overwritten then.
+set -u
+. tests/lib.sh
+. tests/train/fake
+
+refused() {        # refused STATUS TEXT COMMAND ...
+    wanted=$1 text=$2
+    shift 2
+    cp c c.before
+    "$@" >out 2>errors
+    got=$?
+    [ $got -eq "$wanted" ] || { cat errors; fail "status $got, not $wanted: $*"; }
+    expect_text "$text" errors
+    same_files c c.before
+}
+
+"$fake" --quiet --resume --checkpoint c --save a.safetensors || fail "afresh"
+[ -s c ] || fail "no checkpoint"
+"$fake" --quiet --resume --checkpoint c --save b.safetensors || fail "a finished run"
+same_files a.safetensors b.safetensors
+
+build_fake other -DFAKE_HASH='"00000000000000bb"'
+refused 1 "a checkpoint of fake" ./other --resume --checkpoint c
+refused 1 "--seed 42" "$fake" --resume --checkpoint c --seed 1
+refused 1 "--batch" "$fake" --resume --checkpoint c --batch 7
+refused 1 "--no-shuffle" "$fake" --resume --checkpoint c --no-shuffle
+refused 2 "--checkpoint" "$fake" --resume
+
+size=$(wc -c <c)
+cp c good
+for at in 0 5 9 20 300 $((size / 2)) $((size - 1)); do
+    cp good c
+    printf '\377' | dd of=c bs=1 seek=$at conv=notrunc 2>/dev/null
+    refused 1 "not a whole checkpoint" "$fake" --resume --checkpoint c
+    head -c $at good >c
+    refused 1 "not a whole checkpoint" "$fake" --resume --checkpoint c
+done
+cp good c
+printf x >>c
+refused 1 "not a whole checkpoint" "$fake" --resume --checkpoint c
+
+write_points 280 >fewer.csv
+cp good c
+refused 1 "training samples" "$fake" --resume --checkpoint c --epochs 9 --data points=fewer.csv
