@@ -189,8 +189,8 @@ static Inst *tanh_of(Inst *x)
 {
     x = at_least(at_most(x, 9.01), -9.01);
     Inst *s = mul(x, x);
-    Inst *p = HORNER(s, 1, 0.02977743, 0.000114332834);
-    Inst *d = HORNER(s, 1, 0.113110729, 0.00120692968, 1.23067821e-06);
+    Inst *p = HORNER(s, 1.8125, 0.0539715961, 0.000207228164);
+    Inst *d = HORNER(s, 1.8125, 0.205013201, 0.00218756008, 2.2306042e-06);
     Inst *n = mul(mul(x, number(0.5)), p);
     Inst *quotient = divide(mul(add(n, n), d), fma3(n, n, mul(d, d)));
     return at_least(at_most(quotient, 1), -1);

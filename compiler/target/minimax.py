@@ -33,8 +33,8 @@ def polynomial(name, f, lo, hi, degree, weight=lambda x: 1):
     show(name, *lawson(columns, f * w))
 
 
-def quotient(name, f, lo, hi, p, q, weight):
-    """P(x) / Q(x) near f(x), P(0) = Q(0) = 1, relative error times weight(f)
+def quotient(name, f, lo, hi, p, q, weight, scale):
+    """P(x) / Q(x) near f(x), P(0) = Q(0) = scale, relative error times weight(f)
     least. The coefficients are rounded one after the other, those left make up
     for it."""
     x = chebyshev(lo, hi)
@@ -50,9 +50,9 @@ def quotient(name, f, lo, hi, p, q, weight):
         c = {**fixed, **dict(zip(free, found))}
         below = 1 + sum(c[p - 1 + k] * x ** k for k in range(1, q + 1))
         if i >= 30:
-            fixed[free[-1]] = float(np.float32(c[free[-1]]))
+            fixed[free[-1]] = float(np.float32(c[free[-1]] * scale)) / scale
     for part, indices in ("above", range(p)), ("below", range(p, p + q)):
-        show(f"{name} {part}", [1] + [c[j] for j in indices], error)
+        show(f"{name} {part}", [scale] + [c[j] * scale for j in indices], error)
 
 
 def show(name, c, error):
@@ -76,9 +76,10 @@ polynomial("sin", lambda s: (mp.sin(mp.sqrt(s)) / mp.sqrt(s) - 1) / s, 0, quarte
 polynomial("cos", lambda s: (mp.cos(mp.sqrt(s)) - 1 + s / 2) / s ** 2, 0, quarter ** 2, 2,
            lambda s: s ** 2)
 # tanh(x / 2) = x / 2 P(x^2) / Q(x^2) = u, s = x^2; tanh(x) = 2 u / (1 + u^2), so
-# that an error of u counts less and less as u nears 1
+# that an error of u counts less and less as u nears 1; the scale puts the
+# terms where float32 is fine
 quotient("tanh", lambda s: mp.tanh(mp.sqrt(s) / 2) / mp.sqrt(s) * 2, 0, 9.02 ** 2, 2, 3,
-         lambda s: (1 - np.tanh(s ** 0.5 / 2) ** 2) / (1 + np.tanh(s ** 0.5 / 2) ** 2))
+         lambda s: (1 - np.tanh(s ** 0.5 / 2) ** 2) / (1 + np.tanh(s ** 0.5 / 2) ** 2), 1.8125)
 # erf(x) = x + x P(x^2) for small x, 1 - exp(t P(t) - t) with t = |x| otherwise
 polynomial("erf", lambda s: mp.erf(mp.sqrt(s)) / mp.sqrt(s) - 1, 0, 0.94 ** 2, 5)
 polynomial("erf tail", lambda t: (mp.log(mp.erfc(t)) + t) / t, 0.90, 4.0, 6,
