@@ -1,0 +1,56 @@
+/* What the fuzz targets of the data readers share. */
+#ifndef READER_FUZZ_H
+#define READER_FUZZ_H
+
+#include "data.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* An input may unpack to more than it is worth gathering. */
+enum { GATHERED_ELEMENTS = 1 << 16 };
+
+/* An array that a reader accepts must hold: its last rows are gathered, which
+ * the address sanitizer watches. */
+static inline void use_array(const data_array *array)
+{
+    if (array->elements > GATHERED_ELEMENTS)
+        return;
+    int64_t samples[AECC_LANES];
+    data_view view = data_view_of(array, &(data_affine){255, 1, 0});
+    float *out = aligned_alloc(64, (size_t)array->elements * AECC_LANES * sizeof *out);
+    for (int i = 0; i < AECC_LANES; i++)
+        samples[i] = i < array->samples ? array->samples - 1 - i : 0;
+    if (out == NULL)
+        abort();
+    gather_prefetch(&view.components[0], samples);
+    gather_block(&view.components[0], samples, out);
+    free(out);
+    data_view_free(&view);
+}
+
+/* Every input is an array or an error with a message and a status. */
+static inline void feed(data_reader *reader, const uint8_t *data, size_t size)
+{
+    data_array array;
+    rt_error error = {0};
+    unsigned char *bytes = malloc(size + 1);
+    if (bytes == NULL)
+        abort();
+    memcpy(bytes, data, size);
+    bytes[size] = 0;
+    bool good = reader(&array, "fuzz", bytes, size, &error);
+    if (good && array.samples * array.elements < 1)
+        abort();
+    array.path = array.path == NULL ? strdup("fuzz") : array.path;
+    good = good && data_check_finite(&array, &error);
+    if (good)
+        use_array(&array);
+    else if (error.text[0] == '\0' || (error.status != RT_BAD_INPUT && error.status != RT_IO))
+        abort();
+    data_close(&array);
+}
+
+#endif
