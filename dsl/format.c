@@ -377,6 +377,19 @@ static void declared(Text *out, const char *word, const Ast *s, int indent)
     parameters(out, s, indent);
 }
 
+/* ` using nadam()`, on a line of its own where it does not fit. */
+static void using(Text *out, const Ast *optimizer, int indent)
+{
+    if (!optimizer)
+        return;
+    Text call = {0};
+    flat(&call, optimizer);
+    bool fits = column_of(out) + (int)call.n + (int)strlen(" using ") <= WIDTH;
+    if (!fits)
+        new_line(out, indent + INDENT);
+    value(out, fits ? " using " : "using ", optimizer, fits ? indent : indent + INDENT);
+}
+
 /* The statement without its block. */
 static void head(Text *out, const Ast *s, int indent)
 {
@@ -392,11 +405,11 @@ static void head(Text *out, const Ast *s, int indent)
     case AST_USING:
         put(out, "update ");
         names(out, s->kids);
-        value(out, " using ", s->a, indent);
+        using(out, s->a, indent);
         break;
     case AST_MINIMIZE:
         value(out, "minimize ", s->a, indent);
-        value(out, " using ", s->b, indent);
+        using(out, s->b, indent);
         break;
     case AST_RETURN: returned(out, s, indent); break;
     case AST_VALIDATE: text_printf(out, "validate on %s", s->name); break;
