@@ -203,7 +203,7 @@ static bool elementwise_from(const Fusion *f, const Node *n, int k)
 static bool takes_followers(const Kernel *k)
 {
     int lane_var;
-    if (k->form == FORM_COPY || k->form == FORM_ROWS || k->form == FORM_ORTHOGONAL ||
+    if (k->form == FORM_LOAD || k->form == FORM_COPY || k->form == FORM_ROWS || k->form == FORM_ORTHOGONAL ||
         k->form == FORM_INDEX)
         return false;
     if (k->form == FORM_CONTRACT)
@@ -463,17 +463,23 @@ static void keep_reads(Fusion *f)
     }
 }
 
+/* A kernel without a body stands for the runtime that fills the inputs. */
 static void make_inputs(Fusion *f)
 {
     Program *p = f->program;
+    if (f->fn->ninputs == 0)
+        return;
+    Kernel *k = new_kernel(f, FORM_LOAD, f->fn->inputs[0], f->fn->inputs[0]->shape);
+    k->kind = KERNEL_BLOCK;
+    k->load_inputs = true;
     p->input_buffers = NEW_ARRAY(Buffer *, f->fn->ninputs);
     for (int i = 0; i < f->fn->ninputs; i++) {
         Node *n = f->fn->inputs[i];
         Buffer *b = new_buffer(f, n, IN_BLOCK, false);
         b->name = f->fn->input_names[i];
         p->input_buffers[i] = b;
-        if (n->id < p->nnodes)
-            p->by_node[n->id] = b;
+        p->by_node[n->id] = b;
+        p->kernel_of[n->id] = k->id;
     }
 }
 

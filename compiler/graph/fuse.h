@@ -16,7 +16,7 @@ typedef struct Fusion {
  * fits a kernel whose space has the same elements in another shape? */
 bool reads_by_flat(const Fusion *, const Node *n);
 
-/* Sorts the kernels, numbers them, and sets barriers and load_inputs. */
+/* Sorts the kernels, numbers them, and sets barriers. */
 void order_kernels(Fusion *);
 
 #endif

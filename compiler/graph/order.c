@@ -97,7 +97,7 @@ static void renumber(Program *p, Kernel **order)
 
 static void name_kernels(Program *p)
 {
-    static const char *const form[] = {"map", "reduce", "contract", "window",
+    static const char *const form[] = {"load", "map", "reduce", "contract", "window",
                                        "copy", "rows", "orthogonal", "index"};
     for (int i = 0; i < p->nkernels; i++) {
         Kernel *k = p->kernels[i];
@@ -123,9 +123,4 @@ void order_kernels(Fusion *f)
     set_barriers(order, p->nkernels);
     renumber(p, order);
     name_kernels(p);
-    for (int i = 0; i < p->nkernels && f->fn->ninputs > 0; i++)
-        if (p->kernels[i]->kind == KERNEL_BLOCK) {
-            p->kernels[i]->load_inputs = true;
-            break;
-        }
 }

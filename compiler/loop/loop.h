@@ -95,6 +95,7 @@ typedef enum KernelKind { KERNEL_BLOCK, KERNEL_UNIT } KernelKind;
 
 /* What its root makes of a kernel; one file of loop/ lowers each. */
 typedef enum KernelForm {
+    FORM_LOAD,                 /* the runtime fills the inputs of a block    */
     FORM_MAP,                  /* elementwise over the kernel's space        */
     FORM_REDUCE,               /* root reduces; the rest follows elementwise */
     FORM_CONTRACT,             /* root contracts; the rest follows           */

@@ -14,7 +14,8 @@ static void lower_kernel(Program *p, Kernel *k)
         [FORM_ORTHOGONAL] = lower_copy,   [FORM_INDEX] = lower_index,
     };
     Region *before = loop_kernel(k);
-    by_form[k->form](p, k);
+    if (k->form != FORM_LOAD)
+        by_form[k->form](p, k);
     loop_into(before);
 }
 
