@@ -6,9 +6,24 @@
 #include <string.h>
 
 typedef struct results {
-    npy_writer **writers;         /* [output] */
+    int n;
+    npy_writer **writers;         /* [output]; NULL: closed */
     float *sample;
 } results;
+
+static void abandon(results *r)
+{
+    for (int i = 0; i < r->n; i++)
+        if (r->writers[i])
+            npy_abandon(r->writers[i]);
+}
+
+/* No half-written file stays behind. */
+static _Noreturn void give_up(results *r, const rt_error *error)
+{
+    abandon(r);
+    rt_raise(error);
+}
 
 /* OUT.npy for one output, OUT-NAME.npy for each of several. */
 static char *output_path(const rt_function *f, const char *out, int output)
@@ -27,6 +42,7 @@ static char *output_path(const rt_function *f, const char *out, int output)
 static void create(results *r, const rt_function *f, const char *out, int64_t samples)
 {
     int64_t largest = 1;
+    r->n = f->noutputs;
     r->writers = rt_alloc((size_t)f->noutputs, sizeof *r->writers);
     for (int i = 0; i < f->noutputs; i++) {
         const rt_tensor *t = &f->outputs[i];
@@ -36,7 +52,7 @@ static void create(results *r, const rt_function *f, const char *out, int64_t sa
         memcpy(dims + 1, t->shape, (size_t)t->rank * sizeof *dims);
         r->writers[i] = npy_create(path, t->rank + 1, dims, &error);
         if (!r->writers[i])
-            rt_raise(&error);
+            give_up(r, &error);
         free(path);
         largest = t->elements > largest ? t->elements : largest;
     }
@@ -53,20 +69,21 @@ static void append(rt_machine *m, void *job, int64_t first, int64_t count)
         for (int64_t s = 0; s < count; s++) {
             machine_sample(m, t, s, r->sample);
             if (!npy_append(r->writers[i], r->sample, (size_t)t->elements, &error))
-                rt_raise(&error);
+                give_up(r, &error);
         }
     }
 }
 
-static void finish(results *r, int n, bool whole)
+static void finish(results *r, bool whole)
 {
     rt_error error;
-    for (int i = 0; i < n; i++) {
-        if (!whole)
-            npy_abandon(r->writers[i]);
-        else if (!npy_commit(r->writers[i], &error))
-            rt_raise(&error);
+    for (int i = 0; whole && i < r->n; i++) {
+        npy_writer *writer = r->writers[i];
+        r->writers[i] = NULL;
+        if (!npy_commit(writer, &error))
+            give_up(r, &error);
     }
+    abandon(r);
     free(r->writers);
     free(r->sample);
 }
@@ -93,7 +110,7 @@ static int run_network(rt_trainer *t, const rt_network *network, const data_view
     create(&r, f, out, view->samples);
     bool whole = over_view(&t->machine, network->function, AECC_RANDOM_RUN, view, batch, append,
                            &r);
-    finish(&r, f->noutputs, whole);
+    finish(&r, whole);
     return whole ? RT_OK : 128 + signal_seen();
 }
 
