@@ -11,7 +11,7 @@
 # With libFuzzer instead of replay.c, for hours and guided by coverage:
 #   clang -fsanitize=fuzzer,address,undefined -Iruntime tests/fuzz/idx_fuzz.c \
 #       runtime/data*.c runtime/gather.c runtime/error.c -lpng -lz -lm -o idx_fuzz
-#   ./idx_fuzz tests/fuzz/corpus/idx
+#   mkdir found; ./idx_fuzz found tests/fuzz/corpus/idx
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib.sh

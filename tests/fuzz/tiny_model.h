@@ -13,7 +13,7 @@ static const char tiny_descriptor[] =
     "\"strides\":[4,1],\"offset\":0,\"bytes\":32,\"owner\":null},"
     "{\"name\":\"net.dense_1.bias\",\"kind\":\"param\",\"type\":\"f32\",\"shape\":[3],"
     "\"strides\":[1],\"offset\":64,\"bytes\":12,\"owner\":null},"
-    "{\"name\":\"net.count\",\"kind\":\"state\",\"type\":\"i32\",\"shape\":[],"
+    "{\"name\":\"net.count\",\"kind\":\"param\",\"type\":\"i32\",\"shape\":[],"
     "\"strides\":[],\"offset\":128,\"bytes\":4,\"owner\":null}],"
     "\"functions\":[],\"data\":[],\"networks\":[],\"train\":[],\"reports\":[],"
     "\"reconstruct\":null}";
