@@ -221,10 +221,11 @@ static Node *one_rule(Node *n)
 
 static Node *simplify_node(Node *n, void *changed)
 {
-    Node *best = NULL;
-    for (Node *next = one_rule(n); next; next = one_rule(next)) {
+    Node *best = NULL, *next = one_rule(n);
+    for (int i = 0; next && i < MAX_ROUNDS; i++) {
         best = next;
         *(bool *)changed = true;
+        next = one_rule(best);
     }
     return best;
 }

@@ -239,7 +239,7 @@ static Node *reduce_of_reshape(Node *n)
 {
     Node *a = n->in[0];
     bool all[MAX_RANK + 1] = {0};
-    if (a->op != OP_reshape || n->shape.rank)
+    if (a->op != OP_reshape || a->shape.rank == 0 || n->shape.rank)
         return NULL;
     for (int i = 0; i < a->in[0]->shape.rank; i++)
         all[i] = true;

@@ -1,0 +1,137 @@
+/* simplify() keeps values, and reaches the forms that later passes rely on. */
+#include "graph/random_graph.h"
+
+static void simplify_one(Node **roots, int n)
+{
+    Fn fn = {.kind = FN_STEP, .name = "test", .noutputs = n, .outputs = roots};
+    Model m = {.name = "test", .nfns = 1, .fns = (Fn *[]){&fn}};
+    simplify(&m);
+}
+
+static Node *simplified(Node *n)
+{
+    simplify_one(&n, 1);
+    return n;
+}
+
+static bool close_to(double a, double b)
+{
+    return (isnan(a) && isnan(b)) || fabs(a - b) <= 1e-9 * (1 + fabs(a) + fabs(b));
+}
+
+/* A result with its first and second derivatives, before and after. */
+static void random_graphs(void **state)
+{
+    (void)state;
+    int before_nodes = 0, after_nodes = 0;
+    for (uint64_t seed = 1; seed <= 400; seed++) {
+        Bench b = bench_new(1 + (int64_t)(seed % 3), seed);
+        Pool p = random_graph(&b, 14, true);
+        Node *roots[16];
+        int n = 0;
+        roots[n++] = p.at[p.n - 1];
+        roots[n++] = p.at[p.n / 2];
+        gradient(roots[0], 3, b.in, roots + n);
+        n += 3;
+        gradient(roots[2], 3, b.in, roots + n);
+        n += 3;
+        double **before = bench_run(&b, n, roots, false);
+        int64_t counts[16];
+        for (int i = 0; i < n; i++)
+            counts[i] = bench_count(&b, roots[i]);
+        before_nodes += graph_reach(n, roots).n;
+        simplify_one(roots, n);
+        after_nodes += graph_reach(n, roots).n;
+        double **after = bench_run(&b, n, roots, false);
+        for (int i = 0; i < n; i++) {
+            assert_int_equal(counts[i], bench_count(&b, roots[i]));
+            for (int64_t j = 0; j < counts[i]; j++)
+                if (!close_to(before[i][j], after[i][j]))
+                    fail_msg("graph %d, root %d, element %d: %.12g became %.12g", (int)seed, i,
+                             (int)j, before[i][j], after[i][j]);
+        }
+        graph_reset();
+        arena_free();
+    }
+    print_message("%d nodes became %d\n", before_nodes, after_nodes);
+    assert_true(after_nodes < before_nodes);
+}
+
+static void algebra(void **state)
+{
+    (void)state;
+    Bench b = bench_new(2, 1);
+    Shape s = shape1(true, 3);
+    Node *x = bench_input(&b, T_F32, s, -1, 1), *zero = graph_const(s, 0);
+    Node *one = graph_const(s, 1), *p = graph_op2(OP_lt, x, zero);
+    assert_ptr_equal(simplified(graph_op2(OP_mul, one, x)), x);
+    assert_ptr_equal(simplified(graph_op2(OP_add, zero, x)), x);
+    assert_ptr_equal(simplified(graph_op2(OP_div, x, one)), x);
+    assert_ptr_equal(simplified(graph_op1(OP_neg, graph_op1(OP_neg, x))), x);
+    assert_ptr_equal(simplified(graph_select(p, x, x)), x);
+    assert_ptr_equal(simplified(graph_op1(OP_stop_gradient, x)), x);
+    assert_ptr_equal(simplified(graph_select(graph_op1(OP_not, p), zero, x)),
+                     graph_select(p, x, zero));
+    assert_ptr_equal(simplified(graph_pow(x, 2)), graph_op2(OP_mul, x, x));
+    assert_ptr_equal(simplified(graph_op1(OP_exp, zero)), one);
+    Node *halves = graph_op2(OP_mul, graph_op2(OP_mul, x, graph_const(s, 0.3)),
+                             graph_const(s, 2));
+    assert_ptr_equal(simplified(halves), graph_op2(OP_mul, x, graph_const(s, 0.6)));
+    Node *zeros = graph_op2(OP_mul, x, zero);   /* NaN and inf are not lost */
+    assert_ptr_equal(simplified(zeros), zeros);
+    graph_reset();
+    arena_free();
+}
+
+static void reductions(void **state)
+{
+    (void)state;
+    Bench b = bench_new(2, 1);
+    Node *x = bench_input(&b, T_F32, shape2(true, 3, 4), -1, 1);
+    bool all[MAX_RANK + 1] = {true, true, [MAX_RANK] = true};
+    Node *sum = simplified(graph_reduce(OP_reduce_sum, x, all));
+    assert_true(sum->op == OP_reduce_sum && sum->attr.axes[MAX_RANK]);
+    assert_true(sum->in[0]->op == OP_reduce_sum && sum->in[0]->in[0] == x);
+    Node *ones = graph_const(shape1(true, 4), 1);
+    bool both[MAX_RANK + 1] = {true, [MAX_RANK] = true};
+    Node *count = simplified(graph_reduce(OP_reduce_sum, ones, both));
+    assert_ptr_equal(count, graph_op2(OP_mul, graph_live(), graph_const((Shape){0}, 4)));
+    graph_reset();
+    arena_free();
+}
+
+/* x @ transpose(w), with the transpose and a reverse in the maps. */
+static void views_of_contractions(void **state)
+{
+    (void)state;
+    Bench b = bench_new(2, 1);
+    Affine i = {0, 1, {0}, {1}}, k = {0, 1, {1}, {1}};
+    Contraction c = {.nvars = 2, .extent = {5, 4}};
+    c.map[0][0] = i;
+    c.map[1][0] = k;
+    c.map[2][0] = k;
+    c.map[2][1] = i;
+    Node *x = bench_input(&b, T_F32, shape1(true, 4), -1, 1);
+    Node *w = bench_input(&b, T_F32, shape2(false, 5, 4), -1, 1);
+    Node *turned = graph_reverse(graph_transpose(w, (int[]){1, 0}), (bool[]){true, false});
+    Node *y = graph_contract(shape1(true, 5), x, turned, &c);
+    Node *wide = graph_reshape(y, shape3(true, 1, 5, 1));
+    Node *z = simplified(wide);
+    assert_true(z->op == OP_contract && z->in[0] == x && z->in[1] == w);
+    assert_int_equal(z->shape.rank, 3);
+    double *before = bench_value(&b, wide), *after = bench_value(&b, z);
+    assert_memory_equal(before, after, 10 * sizeof *before);
+    graph_reset();
+    arena_free();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_graphs),
+        cmocka_unit_test(algebra),
+        cmocka_unit_test(reductions),
+        cmocka_unit_test(views_of_contractions),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
