@@ -1,0 +1,202 @@
+/* check: Ast -> Model.
+ *
+ * Needs: a parsed file. Guarantees: every name, shape and argument is right
+ * or reported at its place; after no error the Model has the functions of
+ * all steps, validations, networks and reports as graphs over the
+ * primitives, and every variable its initial value. Beyond this point shapes
+ * never change and no name is looked up. Gradients are still OP_gradient.
+ *
+ *   network f(x: [2]) { dense(1) }           fn train_1.step(x: [batch, 2])
+ *   train on data(x) {                         c  = contract(x, f.dense_1.kernel)
+ *       minimize mean(f(x)^2)         -->      y  = add(c, f.dense_1.bias)
+ *           using sgd(learning_rate: 0.1)      e  = mean of mul(y, y)
+ *   }                                          g  = gradient(e, f.dense_1.kernel)
+ *                                              update f.dense_1.kernel = … g …
+ *
+ * The file is executed by an abstract interpreter whose numbers are known
+ * and whose tensors are nodes: functions, layers and networks are inlined at
+ * each call, `if` on known values chooses, loops do not exist. The standard
+ * library is read the same way before the user's file. */
+#include "graph/check.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- Declarations ---------------------------------------------------------------------- */
+
+static bool declared_twice(Check *c, const Ast *d, const char *name, Pos pos, const Env *env)
+{
+    Binding *b = env_own(env, name);
+    if (!b)
+        return false;
+    report(c, pos, "`%s` is declared twice", name);
+    note_at(b->pos, "first here");
+    (void)d;
+    return true;
+}
+
+static void add_network(Check *c, const Ast *d, Function *f)
+{
+    NetworkInfo *info = NEW(NetworkInfo);
+    info->decl = d;
+    info->function = f;
+    info->instance = (Instance){.name = d->name, .network = info, .pos = d->pos};
+    f->network = info;
+    *c->networks_end = info;
+    c->networks_end = &info->next;
+}
+
+static void declare_function(Check *c, const Ast *d, Env *env)
+{
+    Pos pos = d->pos2.line ? d->pos2 : d->pos;
+    if (declared_twice(c, d, d->name, pos, env))
+        return;
+    if (d->kind == AST_LET && d->params.n < 0) {
+        env_bind(env, d->name, v_error(), pos, B_VALUE)->lazy = d;
+        return;
+    }
+    Function *f = function_of(d, env);
+    env_bind(env, d->name, (Value){.kind = V_FUNCTION, .function = f, .pos = pos}, pos,
+             B_VALUE);
+    if (d->kind == AST_NETWORK)
+        add_network(c, d, f);
+    for (int i = 0; i < d->params.n; i++)
+        for (int k = 0; k < i; k++)
+            if (d->params.at[i]->name == d->params.at[k]->name) {
+                report(c, d->params.at[i]->pos, "two parameters are called `%s`",
+                       d->params.at[i]->name);
+                note_at(d->params.at[k]->pos, "the first is here");
+            }
+}
+
+static void declare_sources(Check *c, const Ast *d, Env *env)
+{
+    for (int i = 0; i < d->kids.n; i++) {
+        const Ast *name = d->kids.at[i];
+        if (!declared_twice(c, d, name->name, name->pos, env))
+            env_bind(env, name->name, v_error(), name->pos, B_VALUE)->lazy = d;
+    }
+}
+
+static void declare_file(Check *c, const Ast *file, const char *path, Env *env, bool main);
+
+/* ---- Imports --------------------------------------------------------------------------- */
+
+static char *beside(const char *path, const char *name)
+{
+    const char *slash = strrchr(path, '/');
+    if (name[0] == '/' || !slash)
+        return format("%s", name);
+    return format("%.*s/%s", (int)(slash - path), path, name);
+}
+
+static void import(Check *c, const Ast *d, const char *from, Env *env)
+{
+    const char *path = intern(beside(from, d->text));
+    for (int i = 0; i < c->nimported; i++)
+        if (c->imported[i] == path)
+            return;
+    PUSH(c->imported, c->nimported, c->imported_cap, path);
+    size_t n;
+    char *text = read_file(path, &n);
+    if (!text) {
+        report(c, d->pos2.line ? d->pos2 : d->pos, "cannot read \"%s\": %s", path,
+               strerror(errno));
+        return;
+    }
+    Ast *file = parse(diag_source(path, text, n));
+    if (file)
+        declare_file(c, file, path, env, false);
+}
+
+static void declare_file(Check *c, const Ast *file, const char *path, Env *env, bool main)
+{
+    for (int i = 0; i < file->kids.n; i++) {
+        const Ast *d = file->kids.at[i];
+        if (d->kind == AST_IMPORT)
+            import(c, d, path, env);
+        else if (d->kind == AST_DATA)
+            declare_sources(c, d, env);
+        else if (d->kind != AST_TRAIN && d->kind != AST_REPORT)
+            declare_function(c, d, env);
+        else if (!main)
+            report(c, d->pos, "an imported file declares; it does not train or report");
+    }
+}
+
+/* ---- The standard library ------------------------------------------------------------------ */
+
+static void load_library(Check *c)
+{
+    for (int i = 0; i < std_file_count; i++) {
+        const char *path = format("std/%s", std_files[i].name);
+        int file = diag_source(path, std_files[i].text, strlen(std_files[i].text));
+        if (i == 0)
+            c->std_first = file;
+        c->std_last = file;
+        Ast *ast = parse(file);
+        if (!ast) {
+            diag_flush();
+            die("the standard library does not parse: %s", path);
+        }
+        declare_file(c, ast, path, c->std, false);
+    }
+}
+
+/* ---- The order of work ------------------------------------------------------------------------ */
+
+static void evaluate(Check *c, const Ast *d)
+{
+    c->at = (Context){0};
+    if (d->kind == AST_TRAIN) {
+        check_train(c, d);
+    } else if (d->kind == AST_REPORT) {
+        check_report(c, d);
+    } else if (d->kind == AST_DATA || (d->kind == AST_LET && d->params.n < 0)) {
+        const Ast *name = d->kind == AST_DATA ? d->kids.at[0] : d;
+        Ast e = {.kind = AST_NAME, .name = name->name, .pos = name->pos};
+        eval(c, &e, c->file);
+    }
+}
+
+static void build_init(Model *m)
+{
+    Fn *fn = m->fns[0];
+    for (int i = 0; i < m->nvars; i++)
+        fn_update(fn, m->vars[i], m->vars[i]->init);
+}
+
+static const char *model_name(const char *source)
+{
+    const char *slash = strrchr(source, '/'), *name = slash ? slash + 1 : source;
+    const char *dot = strrchr(name, '.');
+    size_t n = dot && dot > name ? (size_t)(dot - name) : strlen(name);
+    return strcmp(source, "-") == 0 ? "model" : intern_n(name, n);
+}
+
+Model *check(Ast *file, const char *source)
+{
+    Check *c = NEW(Check);
+    c->model = NEW(Model);
+    c->model->name = model_name(source);
+    c->model->source = source;
+    c->source = source;
+    c->networks_end = &c->networks;
+    c->std = env_new(NULL);
+    c->file = env_new(c->std);
+    load_library(c);
+    PUSH(c->imported, c->nimported, c->imported_cap, intern(source));
+    declare_file(c, file, source, c->file, true);
+    new_fn(c, FN_INIT, "init", file->pos);
+    for (int i = 0; i < file->kids.n; i++)
+        evaluate(c, file->kids.at[i]);
+    build_networks(c);
+    c->at = (Context){0};
+    if (error_count() > 0)
+        return NULL;
+    build_reconstruct(c);
+    build_init(c->model);
+    check_unused(c, file);
+    graph_at((Pos){0}, NULL);
+    return error_count() > 0 ? NULL : c->model;
+}

@@ -1,0 +1,338 @@
+/* Private to check*.c: values, scopes and the context of the abstract
+ * interpreter that turns an Ast into a Model.
+ *
+ *   check.c           declarations, imports, the order of work
+ *   check_value.c     values and scopes; what messages call them
+ *   check_eval.c      expressions, operators, statements of bodies
+ *   check_call.c      arguments, signatures, let, layer and network
+ *   check_builtin.c   the table of built-in functions
+ *   check_math.c      elementwise functions, reductions
+ *   check_random.c    draws
+ *   check_layout.c    reshape, concat, slice … and lists of sizes
+ *   check_conv.c      products, convolutions, windows: Contraction, Window
+ *   check_data.c      data sources and what expressions do to them
+ *   check_optimizer.c optimizers, the updates of a step
+ *   check_train.c     train blocks
+ *   check_network.c   networks as functions, reports, reconstruction
+ *   check_names.c     did-you-mean, unused names                            */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include "aecc.h"
+#include "ast.h"
+
+enum {
+    MAX_DEPTH = 600,            /* of nested calls and expressions           */
+    MAX_CALLS = 100000,         /* inlined calls of one program              */
+    MAX_ARGUMENTS = 64
+};
+#define MAX_ELEMENTS ((int64_t)1 << 28)  /* of one tensor                    */
+
+/* ==== Values ============================================================== */
+typedef enum ValueKind {
+    V_ERROR,      /* after a message: silences whatever uses it              */
+    V_NONE, V_NUMBER, V_BOOL, V_STRING,
+    V_LIST,       /* of numbers, strings or names, never nested              */
+    V_TUPLE,      /* several results of a network or layer                   */
+    V_FUNCTION, V_TENSOR, V_DATA
+} ValueKind;
+
+typedef struct Value Value;
+typedef struct Function Function;
+typedef struct DataValue DataValue;
+
+struct Value {
+    ValueKind kind;
+    union {
+        double number;                           /* NUMBER, BOOL             */
+        const char *text;
+        struct { Value *at; int n; } list;       /* LIST, TUPLE              */
+        Function *function;
+        Node *node;
+        DataValue *data;
+    };
+    Pos pos;              /* the expression                                  */
+    const char *name;     /* what messages call it: "image", "decoder"       */
+    bool made;            /* `name` is the function that gave it             */
+    Pos declared;         /* where `name` got its value; line 0: unknown     */
+};
+
+Value v_error(void);
+Value v_none(void);
+Value v_number(double);
+Value v_bool(bool);
+Value v_string(const char *);
+Value v_list(int n, const Value *);
+Value v_sizes(int n, const int64_t *);
+Value v_tensor(Node *);
+/* "[28, 28]": a shape as the language writes it, without the batch. */
+const char *sample_text(Shape);
+/* "a number", "[28, 28]", "a function"… for messages. */
+const char *describe_value(Value);
+/* "`decoder` gives [28, 28]", "`image` is [32, 32]", "this is a number". */
+const char *introduce(Value);
+bool values_equal(Value, Value);
+
+/* ==== Scopes ============================================================== */
+typedef enum BindingKind {
+    B_VALUE,      /* bound by a line, a parameter, the compiler              */
+    B_ARGUMENT,   /* a parameter of a function: keeps its argument's name    */
+    B_STATE       /* a layer's or optimizer's state                          */
+} BindingKind;
+
+typedef struct Binding Binding;
+struct Binding {
+    const char *name;
+    BindingKind kind;
+    Value value;
+    Pos pos;
+    const Ast *lazy;      /* constant or data still to be evaluated          */
+    bool busy, used;
+    Var *state;
+    Node *next_state;     /* OPTIMIZER: assigned value                       */
+    Binding *next;
+};
+
+typedef struct Env { struct Env *outer; Binding *first; } Env;
+
+Env *env_new(Env *outer);
+Binding *env_own(const Env *, const char *name);       /* this scope only    */
+Binding *env_find(const Env *, const char *name);
+Binding *env_bind(Env *, const char *name, Value, Pos, BindingKind);
+
+/* ==== Functions and instances ============================================= */
+typedef struct Builtin Builtin;
+typedef struct Arg { const char *name; Value value; Pos pos; } Arg;
+
+/* The layers of a network have instances, so that all its calls share them. */
+typedef struct Instance Instance;
+typedef struct Path { struct Path *outer; const Ast *call; struct Path *next; } Path;
+typedef struct Site { const Ast *call; const Path *path; Instance *child; } Site;
+typedef struct Counter { const char *type; int n; } Counter;
+struct Instance {
+    const char *name;             /* "encoder", "encoder.dense_1"            */
+    struct NetworkInfo *network;  /* the network it belongs to               */
+    Instance *outer;
+    Pos pos;
+    Site *sites; int nsites, sites_cap;
+    Counter *counters; int ncounters, counters_cap;
+    Var **vars; int nvars, vars_cap;
+    Path *paths;                  /* all of them, chained by next            */
+};
+
+typedef struct NetworkInfo {
+    const Ast *decl;
+    Function *function;
+    Instance instance;
+    Arg *example; int nexample;   /* arguments of the first call             */
+    bool called, busy, updated;
+    LayerInfo *layers; int nlayers, layers_cap;
+    struct NetworkInfo *next;
+} NetworkInfo;
+
+struct Function {
+    const Ast *decl; Env *env;    /* LET LAYER NETWORK OPTIMIZER             */
+    const Builtin *builtin;       /* or this                                 */
+    NetworkInfo *network;
+    const Arg *given; int ngiven; /* named arguments of a call that waits    */
+};
+
+/* ==== The interpreter ===================================================== */
+typedef struct Frame {
+    const struct Frame *outer; Pos call; const char *name;
+} Frame;
+
+/* `logits` is what p is the softmax of. */
+typedef struct Marked { Node *p, *logits; } Marked;
+
+typedef struct StateUpdate { Var *var; Node *value; Instance *owner; } StateUpdate;
+
+/* What a call changes and its return restores. */
+typedef struct Context {
+    const Frame *frame;
+    int depth;
+    Instance *owner;              /* NULL: outside of networks               */
+    Path *path;                   /* calls of functions since `owner` began  */
+    bool training;
+    const char *layer;            /* for Node.layer                          */
+    const char *init; int draws;  /* initial value of this name; draws in it */
+    bool in_update;               /* state reads give the updated value      */
+    bool in_optimizer;
+    NetworkInfo *record;          /* its layers are being listed             */
+} Context;
+
+typedef struct Check {
+    Model *model;
+    int vars_cap, fns_cap, networks_cap, data_cap, trains_cap, reports_cap;
+    Env *std, *file;
+    const char *source;
+    int std_first, std_last;      /* source numbers of the standard library  */
+    NetworkInfo *networks, **networks_end;
+    Context at;
+    int calls;
+    bool exhausted;               /* the limit was reported                  */
+    uint32_t draws;               /* random sources numbered so far          */
+    int usings;                   /* optimizers in use so far                */
+    StateUpdate *updates; int nupdates, updates_cap; bool collect;
+    Marked *marked; int nmarked, marked_cap;
+    NetworkInfo **owners; int nowners, owners_cap;   /* of each var          */
+    const char **imported; int nimported, imported_cap;
+} Check;
+
+bool in_library(const Check *, Pos);
+/* The user's place for a message: of standard library code, its call. */
+Pos user_place(const Check *, Pos);
+/* error_at() there, with a note where the library raised it. */
+void report(Check *, Pos, const char *format, ...) PRINTF(3, 4);
+/* New nodes come from here. */
+void place_nodes(Check *, Pos);
+
+/* ==== check_eval.c ======================================================== */
+Value eval(Check *, const Ast *, Env *);
+/* Statements of a network or layer; the value it returns. `running`: of its
+ * first line's layer. Names of results in *names where not NULL. */
+Value eval_body(Check *, const Ast *decl, Env *, Value running);
+Value eval_binary(Check *, Pos, int op, Value a, Value b);
+Value eval_unary(Check *, Pos, int op, Value a);
+/* Elementwise op of tensors and numbers with broadcasting. */
+Node *broadcast_op(Check *, Pos, Op, Node *a, Node *b);
+bool broadcast_shapes(Shape a, Shape b, Shape *out);
+/* Binds names to a value or the parts of a tuple. */
+void bind_names(Check *, const Ast *bind, Value, Env *);
+
+/* ==== Conversions; each reports what is wrong and says so by its result ==== */
+Node *to_node(Check *, Value);                 /* NULL after a message       */
+Node *to_number_node(Check *, Value);          /* f32; NULL after a message  */
+bool to_number(Check *, Value, const char *what, double *);
+bool to_whole(Check *, Value, const char *what, int64_t low, int64_t high, int64_t *);
+bool to_bool(Check *, Value, const char *what, bool *);
+bool to_text(Check *, Value, const char *what, const char **);
+/* A number or list of numbers as dimensions; fewer than MAX_RANK. */
+bool to_shape(Check *, Value, Shape *);
+/* An axis of a shape, from the end if negative. */
+bool to_axis(Check *, Value, Shape, int *);
+bool shape_fits(Check *, Pos, Shape);          /* size within limits         */
+
+/* ==== check_call.c ======================================================== */
+Value eval_call(Check *, const Ast *call, Env *, const Value *running,
+                const char *label);
+Value call_function(Check *, Function *, Arg *, int n, const Ast *call, Pos,
+                    const char *label);
+/* Calls with positional values. */
+Value call_values(Check *, Function *, int n, const Value *, Pos);
+/* The arguments and those given when the function was named. */
+Arg *with_given(const Function *, Arg *, int *n);
+Function *function_of(const Ast *decl, Env *);
+const char *function_name(const Function *);
+/* Binds arguments to the parameters of a declaration in `env`; false after a
+ * message. */
+bool bind_arguments(Check *, Function *, Arg *, int n, Pos, Env *);
+/* Does a tensor fit the shape a signature declares? Binds its variables. */
+bool match_signature(Check *, const char *function, const Ast *parameter, Value,
+                     Env *);
+/* The shape list of a declaration as numbers, where it has only constants. */
+bool constant_shape(Check *, const Ast *list, Env *, Shape *);
+void declare_param(Check *, const Ast *, Env *);
+void declare_state(Check *, const Ast *, Env *);
+void update_state(Check *, const Ast *, Env *);
+/* The initial value of a var: number, tensor or initializer; NULL: message,
+ * or `none` is written (absent): there is no such var and its name is 0. */
+Node *initial_value(Check *, const Ast *, Env *, Shape, const char *name, bool *absent);
+Var *new_var(Check *, VarKind, const char *name, Type, Shape, Pos);
+Node *state_value(Check *, Var *);
+
+/* ==== check_builtin.c ===================================================== */
+/* Arguments of a built-in function, by the order of its parameters. */
+typedef struct Call {
+    const Builtin *builtin;
+    Pos pos;
+    Value arg[12]; bool has[12];
+    Value rest[MAX_ARGUMENTS]; int nrest;
+} Call;
+
+struct Builtin {
+    const char *name;
+    const char *parameters;   /* "x, low, high"; "a?" optional, "a*" the rest;
+                               * after ";" by name only, all optional        */
+    Value (*call)(Check *, Call *);
+};
+
+const Builtin *find_builtin(const char *name);
+Value call_builtin(Check *, const Builtin *, Arg *, int n, Pos);
+/* Constants of the compiler: training, batch, sample, none, infinity, pi. */
+bool builtin_constant(Check *, const char *name, Value *);
+/* Is this a built-in that lines of networks may use as a layer? */
+bool builtin_is_layer(const Builtin *);
+int builtin_names(const char **names, int max);
+
+/* check_math.c check_random.c check_layout.c check_conv.c check_data.c */
+#define BUILTIN(name, parameters, function) Value function(Check *, Call *);
+#include "graph/builtins.def"
+Value matrix_product(Check *, Pos, Value a, Value b);
+Node *scale_node(Node *, double factor);
+Node *scalar(double);
+
+/* ==== check_data.c ======================================================== */
+/* What an expression does to a sample: steps, the last one first. */
+typedef struct Transform {
+    const struct Transform *before;
+    int op;                       /* of AST_BINARY or AST_UNARY; 0: a call   */
+    bool unary, right;            /* right: the sample is the right operand  */
+    Value other;
+    Function *function; const Arg *args; int nargs, hole;
+    Pos pos;
+} Transform;
+
+/* Components are what `zip` joined, in order; each has its own transform. */
+struct DataValue {
+    Data *data;
+    const Transform **parts; int nparts;
+};
+
+Value data_operator(Check *, Pos, int op, bool unary, bool right, Value data,
+                    Value other);
+Value data_call(Check *, Function *, Arg *, int n, int hole, Pos);
+Value apply_transform(Check *, const Transform *, Value sample);
+void declare_data(Check *, const Ast *, Env *);
+/* The data source of that name; NULL after a message. */
+DataValue *find_data(Check *, const char *name, Pos);
+Value data_split(Check *, Call *);
+Value data_concat(Check *, Call *);
+/* Binds names to the components of data: inputs of a function, transformed. */
+bool bind_data(Check *, Fn *, const DataValue *, AstList names, Env *);
+/* Finds shapes of components from the networks that a block passes them to. */
+void infer_shapes(Check *, const DataValue *, const Ast *block);
+/* The shape of a sample of a component in its file; NULL: unknown. */
+const Shape *component_shape(const Data *, int component);
+void use_data(Check *, Data *);   /* lists its files in the model            */
+
+/* ==== check_optimizer.c =================================================== */
+/* One `update networks using optimizer`: an AST_CALL. */
+typedef struct Using { const Ast *call; Var **params; int nparams; } Using;
+void add_updates(Check *, Fn *, Node *objective, const Using *, Env *);
+
+/* ==== check_train.c, check_network.c ====================================== */
+void check_train(Check *, const Ast *);
+/* Data and its names of a train or report block; NULL after a message. */
+DataValue *open_block(Check *, const Ast *);
+void check_report(Check *, const Ast *);
+void build_networks(Check *);
+void build_reconstruct(Check *);
+/* The body of a network in its own context. `record`: list its layers. */
+Value network_body(Check *, NetworkInfo *, Env *, Value first, bool training, bool record);
+Fn *new_fn(Check *, FnKind, const char *name, Pos);
+Node *fn_input(Fn *, const char *name, Shape, Pos);
+void fn_output(Fn *, const char *name, Node *);
+void fn_update(Fn *, Var *, Node *);
+/* Lists a layer of the network being recorded. */
+void record_layer(Check *, const char *name, const char *type, Value result,
+                  const Instance *, Pos);
+
+/* ==== check_names.c ======================================================= */
+/* The name that was probably meant among those in scope, or NULL. */
+const char *suggest_name(const Check *, const char *word, const Env *);
+const char *suggest(const char *word, const char *const *candidates, int n);
+/* Warns of names that nothing reads. */
+void check_unused(Check *, const Ast *file);
+
+#endif

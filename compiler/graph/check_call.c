@@ -1,0 +1,736 @@
+/* Calls: arguments to parameters, shapes against signatures, and what each
+ * kind of function does with its body. Networks are inlined at each call;
+ * their parameters are made by the first and shared by all. */
+#include "graph/check.h"
+
+#include <string.h>
+
+/* ---- Functions --------------------------------------------------------------- */
+
+Function *function_of(const Ast *decl, Env *env)
+{
+    Function *f = NEW(Function);
+    f->decl = decl;
+    f->env = env;
+    return f;
+}
+
+const char *function_name(const Function *f)
+{
+    return f->builtin ? f->builtin->name : f->decl->name;
+}
+
+static bool is_layer(const Function *f)
+{
+    return f->builtin ? builtin_is_layer(f->builtin)
+                      : f->decl->kind == AST_LAYER || f->decl->kind == AST_NETWORK;
+}
+
+static const char *first_parameter(const Function *f)
+{
+    if (f->builtin) {
+        const char *s = f->builtin->parameters;
+        size_t n = strcspn(s, ",;");
+        bool required = n > 0 && s[n - 1] != '?' && s[n - 1] != '*';
+        return required ? intern_n(s, n) : NULL;
+    }
+    AstList params = f->decl->params;
+    return params.n > 0 && !params.at[0]->b ? params.at[0]->name : NULL;
+}
+
+/* A call with names only that leaves out the first parameter waits for it:
+ * `leaky_relu(negative_slope: 0.1)` is a function of x. */
+static bool waits(const Function *f, const Arg *args, int n)
+{
+    const char *first = first_parameter(f);
+    for (int i = 0; i < n; i++)
+        if (!args[i].name || args[i].name == first)
+            return false;
+    if (!f->builtin && f->decl->kind == AST_OPTIMIZER)
+        return true;
+    return first && (f->builtin || f->decl->kind != AST_NETWORK);
+}
+
+static Value waiting(const Function *f, const Arg *args, int n)
+{
+    Function *w = NEW(Function);
+    *w = *f;
+    w->given = args;
+    w->ngiven = n;
+    return (Value){.kind = V_FUNCTION, .function = w};
+}
+
+/* ---- Signatures ---------------------------------------------------------------- */
+
+static const char *signature_text(const Ast *list)
+{
+    Text t = {0};
+    text_printf(&t, "[");
+    for (int i = 0; i < list->kids.n; i++) {
+        const Ast *e = list->kids.at[i];
+        text_printf(&t, "%s", i ? ", " : "");
+        if (e->kind == AST_ELLIPSIS)
+            text_printf(&t, "...");
+        else if (e->kind == AST_NUMBER)
+            text_double(&t, e->number);
+        else if (e->kind == AST_NAME || e->kind == AST_AT_MOST)
+            text_printf(&t, "%s", e->name);
+        else
+            text_printf(&t, "(…)");
+    }
+    text_printf(&t, "]");
+    return t.at;
+}
+
+static void report_signature(Check *c, const char *function, const Ast *p, Value v)
+{
+    report(c, v.pos, "`%s` takes %s: %s, %s", function, p->name, signature_text(p->a),
+           introduce(v));
+    note_at(p->pos, "declared here");
+    if (v.name && !v.made && v.declared.line && !in_library(c, v.declared))
+        note_at(v.declared, "`%s` is bound here", v.name);
+}
+
+/* A number that a name of a signature already stands for. */
+static bool known_size(Check *c, const Ast *e, Env *env, double *size)
+{
+    Binding *b = e->kind == AST_NAME ? env_find(env, e->name) : NULL;
+    if (e->kind == AST_NAME && !b)
+        return false;
+    if (b && !b->lazy && b->value.kind != V_NUMBER)
+        return false;
+    Value v = eval(c, e, env);
+    *size = v.kind == V_NUMBER ? v.number : 0;
+    return v.kind == V_NUMBER || e->kind != AST_NAME;
+}
+
+static bool match_size(Check *c, const Ast *e, int64_t size, Env *env)
+{
+    double known;
+    if (known_size(c, e, env, &known))
+        return known == (double)size;
+    if (e->kind == AST_NAME)
+        env_bind(env, e->name, v_number((double)size), e->pos, B_VALUE);
+    return true;
+}
+
+/* Sizes first..last of the signature against dims of the shape from `at`. */
+static bool match_range(Check *c, AstList kids, int first, int last, Shape s, int at,
+                        Env *env)
+{
+    bool fits = true;
+    for (int i = first; i < last; i++)
+        fits &= match_size(c, kids.at[i], s.dim[at + i - first], env);
+    return fits;
+}
+
+static bool match_shape(Check *c, const Ast *list, Shape s, Env *env)
+{
+    AstList kids = list->kids;
+    int first = kids.n > 0 && kids.at[0]->kind == AST_NAME &&
+                kids.at[0]->name == intern("batch");
+    int open = -1;
+    for (int i = first; i < kids.n; i++)
+        if (kids.at[i]->kind == AST_ELLIPSIS)
+            open = i;
+    if (open < 0)
+        return kids.n - first == s.rank && match_range(c, kids, first, kids.n, s, 0, env);
+    int before = open - first, after = kids.n - open - 1, middle = s.rank - before - after;
+    if (middle < 0)
+        return false;
+    env_bind(env, intern("..."), v_sizes(middle, s.dim + before), list->pos, B_VALUE);
+    return match_range(c, kids, first, open, s, 0, env) &&
+           match_range(c, kids, open + 1, kids.n, s, s.rank - after, env);
+}
+
+static bool has_run_time_length(Check *c, const Ast *list)
+{
+    for (int i = 0; i < list->kids.n; i++)
+        if (list->kids.at[i]->kind == AST_AT_MOST) {
+            report(c, list->kids.at[i]->pos,
+                   "lengths known only at run time are not part of this version");
+            return true;
+        }
+    return false;
+}
+
+bool match_signature(Check *c, const char *function, const Ast *p, Value v, Env *env)
+{
+    if (has_run_time_length(c, p->a))
+        return false;
+    if (v.kind == V_NUMBER) {
+        Pos pos = v.pos;
+        v = v_tensor(scalar(v.number));
+        v.pos = pos;
+    }
+    if (v.kind == V_TENSOR && match_shape(c, p->a, v.node->shape, env))
+        return true;
+    report_signature(c, function, p, v);
+    if (v.kind == V_TUPLE)
+        hint("name the parts first: `a, b = …`");
+    return false;
+}
+
+bool constant_shape(Check *c, const Ast *list, Env *env, Shape *shape)
+{
+    *shape = (Shape){0};
+    if (!list || list->kids.n > MAX_RANK)
+        return false;
+    for (int i = 0; i < list->kids.n; i++) {
+        double size;
+        const Ast *e = list->kids.at[i];
+        bool open = e->kind == AST_ELLIPSIS || e->kind == AST_AT_MOST;
+        if (open || !known_size(c, e, env, &size) || size < 1 ||
+            size > (double)MAX_ELEMENTS || size != (double)(int64_t)size)
+            return false;
+        shape->dim[shape->rank++] = (int64_t)size;
+    }
+    return shape_fits(c, list->pos, *shape);
+}
+
+/* ---- Arguments ------------------------------------------------------------------- */
+
+static const char *parameter_list(AstList params)
+{
+    Text t = {0};
+    for (int i = 0; i < params.n; i++)
+        text_printf(&t, "%s%s", i ? ", " : "", params.at[i]->name);
+    return t.n ? t.at : "nothing";
+}
+
+static int parameter_index(AstList params, const char *name)
+{
+    for (int i = 0; i < params.n; i++)
+        if (params.at[i]->name == name)
+            return i;
+    return -1;
+}
+
+static void report_argument(Check *c, const Function *f, const Arg *a)
+{
+    AstList params = f->decl->params;
+    const char **names = NEW_ARRAY(const char *, params.n + 1);
+    for (int i = 0; i < params.n; i++)
+        names[i] = params.at[i]->name;
+    report(c, a->pos, "`%s` has no argument `%s`", function_name(f), a->name);
+    const char *meant = suggest(a->name, names, params.n);
+    if (meant)
+        hint("did you mean `%s`?", meant);
+    else
+        hint("it takes %s", parameter_list(params));
+}
+
+static bool too_many(Check *c, const Function *f, const Arg *a, int n)
+{
+    AstList params = f->decl->params;
+    report(c, a->pos, "too many arguments: `%s` takes %s", function_name(f),
+           parameter_list(params));
+    note_at(f->decl->pos2.line ? f->decl->pos2 : f->decl->pos, "declared here");
+    if (n == params.n + 1 && is_layer(f))
+        hint("on a line of its own a layer takes the line above as its first argument");
+    return false;
+}
+
+/* Each argument to its parameter; `given` by index, NULL where none. */
+static bool place_arguments(Check *c, const Function *f, Arg *args, int n, Arg **given)
+{
+    bool ok = true;
+    int next = 0;
+    for (int i = 0; i < n; i++) {
+        int at = args[i].name ? parameter_index(f->decl->params, args[i].name) : next++;
+        if (at < 0) {
+            report_argument(c, f, &args[i]);
+            ok = false;
+        } else if (at >= f->decl->params.n) {
+            return too_many(c, f, &args[i], n);
+        } else if (given[at]) {
+            report(c, args[i].pos, "`%s` is given twice", f->decl->params.at[at]->name);
+            note_at(given[at]->pos, "first here");
+            ok = false;
+        } else {
+            given[at] = &args[i];
+        }
+    }
+    return ok;
+}
+
+static Value parameter_value(Check *c, const Function *f, const Ast *p, const Arg *given,
+                             bool complete, Pos pos, Env *env)
+{
+    if (given)
+        return given->value;
+    if (p->b)
+        return eval(c, p->b, env);
+    if (complete) {
+        report(c, pos, "`%s` needs %s", function_name(f), p->name);
+        note_at(p->pos, "declared here");
+        hint("write `%s: …`", p->name);
+    }
+    return v_error();
+}
+
+bool bind_arguments(Check *c, Function *f, Arg *args, int n, Pos pos, Env *env)
+{
+    AstList params = f->decl->params;
+    Arg **given = NEW_ARRAY(Arg *, params.n + 1);
+    bool complete = place_arguments(c, f, args, n, given), ok = complete;
+    for (int i = 0; i < params.n; i++) {
+        const Ast *p = params.at[i];
+        Value v = parameter_value(c, f, p, given[i], complete, pos, env);
+        ok &= v.kind != V_ERROR;
+        if (p->a && v.kind != V_ERROR && !match_signature(c, function_name(f), p, v, env)) {
+            v = v_error();
+            ok = false;
+        }
+        Binding *b = env_own(env, p->name);
+        if (b)      /* a shape variable of the same name */
+            b->value = v;
+        else
+            env_bind(env, p->name, v, p->pos, B_ARGUMENT);
+    }
+    return ok;
+}
+
+/* ---- Instances of layers ----------------------------------------------------------- */
+
+static Path *path_of(Instance *owner, Path *outer, const Ast *call)
+{
+    for (Path *p = owner->paths; p; p = p->next)
+        if (p->outer == outer && p->call == call)
+            return p;
+    Path *p = NEW(Path);
+    *p = (Path){outer, call, owner->paths};
+    return owner->paths = p;
+}
+
+static int count_type(Instance *owner, const char *type)
+{
+    for (int i = 0; i < owner->ncounters; i++)
+        if (owner->counters[i].type == type)
+            return ++owner->counters[i].n;
+    Counter first = {type, 1};
+    PUSH(owner->counters, owner->ncounters, owner->counters_cap, first);
+    return 1;
+}
+
+static bool name_taken(Check *c, const Instance *owner, const char *name, Pos pos)
+{
+    for (int i = 0; i < owner->nsites; i++)
+        if (owner->sites[i].child->name == name) {
+            report(c, pos, "two layers are called `%s`", name);
+            note_at(owner->sites[i].child->pos, "the first is here");
+            return true;
+        }
+    return false;
+}
+
+static Instance *instance_at(Check *c, Instance *owner, const Ast *call, Pos pos,
+                             const char *type, const char *label)
+{
+    for (int i = 0; i < owner->nsites; i++)
+        if (owner->sites[i].call == call && owner->sites[i].path == c->at.path)
+            return owner->sites[i].child;
+    Instance *child = NEW(Instance);
+    child->outer = owner;
+    child->network = owner->network;
+    child->pos = pos;
+    const char *own = label ? label : format("%s_%d", type, count_type(owner, type));
+    child->name = intern(format("%s.%s", owner->name, own));
+    name_taken(c, owner, child->name, pos);
+    Site site = {call, c->at.path, child};
+    PUSH(owner->sites, owner->nsites, owner->sites_cap, site);
+    return child;
+}
+
+/* ---- The kinds of functions ---------------------------------------------------------- */
+
+static Value call_let(Check *c, Function *f, Arg *args, int n, const Ast *call, Pos pos)
+{
+    Env *env = env_new(f->env);
+    if (!bind_arguments(c, f, args, n, pos, env))
+        return v_error();
+    if (c->at.owner)
+        c->at.path = path_of(c->at.owner, c->at.path, call);
+    return eval(c, f->decl->a, env);
+}
+
+static Value call_layer(Check *c, Function *f, Arg *args, int n, const Ast *call, Pos pos,
+                        const char *label)
+{
+    Env *env = env_new(f->env);
+    if (!bind_arguments(c, f, args, n, pos, env))
+        return v_error();
+    Instance *owner = c->at.owner, *child = NULL;
+    NetworkInfo *record = c->at.record;
+    if (owner)
+        child = instance_at(c, owner, call, pos, f->decl->name, label);
+    c->at.owner = child;
+    c->at.path = NULL;
+    c->at.record = NULL;
+    if (child)
+        c->at.layer = child->name;
+    Value first = n > 0 ? args[0].value : v_error();
+    Value v = eval_body(c, f->decl, env, first);
+    c->at.record = record;
+    if (child)
+        record_layer(c, child->name, f->decl->name, v, child, user_place(c, pos));
+    return v;
+}
+
+/* `training: false` calls a network in inference mode. */
+static bool take_training(Check *c, Arg *args, int *n)
+{
+    bool training = c->at.training;
+    const char *name = intern("training");
+    for (int i = 0; i < *n; i++)
+        if (args[i].name == name) {
+            to_bool(c, args[i].value, "training", &training);
+            memmove(&args[i], &args[i + 1], sizeof *args * (size_t)(*n - i - 1));
+            --*n;
+            i--;
+        }
+    return training;
+}
+
+static void keep_example(NetworkInfo *info, const Arg *args, int n)
+{
+    info->called = true;
+    info->example = NEW_ARRAY(Arg, n + 1);
+    info->nexample = n;
+    if (n > 0)
+        memcpy(info->example, args, sizeof *args * (size_t)n);
+}
+
+Value network_body(Check *c, NetworkInfo *info, Env *env, Value first, bool training,
+                   bool record)
+{
+    Context saved = c->at;
+    info->busy = true;
+    c->at.owner = &info->instance;
+    c->at.path = NULL;
+    c->at.record = record ? info : NULL;
+    c->at.training = training;
+    c->at.layer = info->instance.name;
+    Value v = eval_body(c, info->decl, env, first);
+    info->busy = false;
+    c->at = saved;
+    return v;
+}
+
+static Value call_network(Check *c, Function *f, Arg *args, int n, Pos pos)
+{
+    NetworkInfo *info = f->network;
+    if (info->busy) {
+        report(c, pos, "network `%s` calls itself", f->decl->name);
+        return v_error();
+    }
+    bool training = take_training(c, args, &n);
+    Env *env = env_new(f->env);
+    if (!bind_arguments(c, f, args, n, pos, env))
+        return v_error();
+    if (!info->called)
+        keep_example(info, args, n);
+    Value v = network_body(c, info, env, n > 0 ? args[0].value : v_error(), training, false);
+    if (c->at.owner)
+        record_layer(c, format("%s.%s", c->at.owner->name, f->decl->name), "network", v,
+                     &info->instance, user_place(c, pos));
+    return v;
+}
+
+static Value call_declared(Check *c, Function *f, Arg *args, int n, const Ast *call, Pos pos,
+                           const char *label)
+{
+    switch (f->decl->kind) {
+    case AST_LET: return call_let(c, f, args, n, call, pos);
+    case AST_LAYER: return call_layer(c, f, args, n, call, pos, label);
+    case AST_NETWORK: return call_network(c, f, args, n, pos);
+    default:
+        report(c, pos, "`%s` is an optimizer: it stands after `using`", f->decl->name);
+        return v_error();
+    }
+}
+
+Arg *with_given(const Function *f, Arg *args, int *n)
+{
+    if (f->ngiven == 0)
+        return args;
+    Arg *all = NEW_ARRAY(Arg, *n + f->ngiven);
+    int total = *n;
+    memcpy(all, args, sizeof *args * (size_t)*n);
+    for (int i = 0; i < f->ngiven; i++) {
+        bool again = false;
+        for (int k = 0; k < *n; k++)
+            again |= args[k].name == f->given[i].name;
+        if (!again)
+            all[total++] = f->given[i];
+    }
+    *n = total;
+    return all;
+}
+
+static int data_argument(const Function *f, const Arg *args, int n)
+{
+    bool joins = f->builtin && (!strcmp(f->builtin->name, "split") ||
+                                !strcmp(f->builtin->name, "zip") ||
+                                !strcmp(f->builtin->name, "concat"));
+    for (int i = 0; i < n && !joins; i++)
+        if (args[i].value.kind == V_DATA)
+            return i;
+    return -1;
+}
+
+Value call_function(Check *c, Function *f, Arg *args, int n, const Ast *call, Pos pos,
+                    const char *label)
+{
+    args = with_given(f, args, &n);
+    c->calls++;
+    if (waits(f, args, n))
+        return waiting(f, args, n);
+    int hole = data_argument(f, args, n);
+    if (hole >= 0)
+        return data_call(c, f, args, n, hole, pos);
+    Context saved = c->at;
+    Frame frame = {saved.frame, pos, function_name(f)};
+    Value v;
+    if (f->builtin) {
+        v = call_builtin(c, f->builtin, args, n, pos);
+    } else {
+        c->at.frame = &frame;
+        v = call_declared(c, f, args, n, call, pos, label);
+    }
+    c->at = saved;
+    return v;
+}
+
+Value call_values(Check *c, Function *f, int n, const Value *values, Pos pos)
+{
+    Arg *args = NEW_ARRAY(Arg, n + 1);
+    for (int i = 0; i < n; i++) {
+        args[i] = (Arg){NULL, values[i], pos};
+        args[i].value.pos = pos;
+    }
+    return call_function(c, f, args, n, NULL, pos, NULL);
+}
+
+/* ---- A call in the source ------------------------------------------------------------- */
+
+static Function *find_function(Check *c, const Ast *call, Env *env)
+{
+    if (!env_find(env, call->name) && !find_builtin(call->name)) {
+        report(c, call->pos2, "unknown function or layer `%s`", call->name);
+        const char *meant = suggest_name(c, call->name, env);
+        if (meant)
+            hint("did you mean `%s`?", meant);
+        return NULL;
+    }
+    Ast name = {.kind = AST_NAME, .name = call->name, .pos = call->pos2};
+    Value v = eval(c, &name, env);
+    if (v.kind == V_FUNCTION)
+        return v.function;
+    if (v.kind != V_ERROR) {
+        report(c, call->pos2, "`%s` is not a function: it is %s", call->name,
+               describe_value(v));
+        if (v.declared.line)
+            note_at(v.declared, "declared here");
+    }
+    return NULL;
+}
+
+static bool failed(const Arg *args, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (args[i].value.kind == V_ERROR)
+            return true;
+    return false;
+}
+
+Value eval_call(Check *c, const Ast *call, Env *env, const Value *running,
+                const char *label)
+{
+    Arg *args = NEW_ARRAY(Arg, call->kids.n + 1);
+    int n = 0;
+    Function *f = find_function(c, call, env);
+    bool layer = f && is_layer(f);
+    if (running && layer) {
+        args[n] = (Arg){NULL, *running, call->pos};
+        args[n++].value.pos = call->pos;
+    }
+    for (int i = 0; i < call->kids.n; i++) {
+        const Ast *a = call->kids.at[i];
+        args[n++] = (Arg){a->name, eval(c, a->a, env), a->name ? a->pos2 : a->pos};
+    }
+    if (label && f && !layer)
+        report(c, call->pos, "only a layer can have a label; `%s` is none", call->name);
+    if (!f || failed(args, n))
+        return v_error();
+    Value v = call_function(c, f, args, n, call, call->pos, label);
+    if (running && f->builtin && layer && c->at.owner) {
+        Instance *child = instance_at(c, c->at.owner, call, call->pos, call->name, label);
+        record_layer(c, child->name, call->name, v, child, call->pos);
+    }
+    v.pos = call->pos;
+    v.name = call->name;
+    v.made = true;
+    v.declared = (Pos){0};
+    return v;
+}
+
+/* ---- Parameters and states --------------------------------------------------------------- */
+
+Var *new_var(Check *c, VarKind kind, const char *name, Type type, Shape shape, Pos pos)
+{
+    Var *var = NEW(Var);
+    *var = (Var){.kind = kind, .name = intern(name), .type = type, .shape = shape,
+                 .pos = user_place(c, pos)};
+    graph_var(var);
+    PUSH(c->model->vars, c->model->nvars, c->vars_cap, var);
+    PUSH(c->owners, c->nowners, c->owners_cap, c->at.owner ? c->at.owner->network : NULL);
+    return var;
+}
+
+Node *state_value(Check *c, Var *var)
+{
+    for (int i = c->nupdates - 1; i >= 0 && c->at.in_update; i--)
+        if (c->updates[i].var == var)
+            return c->updates[i].value;
+    return var->node;
+}
+
+/* An initial value is computed once, before there is data or a parameter. */
+static bool initial_is_closed(Check *c, const Ast *e, Node *value)
+{
+    NodeList list = graph_reach(1, &value);
+    for (int i = 0; i < list.n; i++) {
+        Op op = list.at[i]->op;
+        if (op == OP_input || op == OP_var || op == OP_live) {
+            report(c, e->pos, "an initial value cannot depend on %s",
+                   op == OP_var ? "a parameter" : "the data");
+            return false;
+        }
+    }
+    return true;
+}
+
+Node *initial_value(Check *c, const Ast *e, Env *env, Shape shape, const char *name,
+                    bool *absent)
+{
+    Context saved = c->at;
+    c->at.init = name;
+    c->at.draws = 0;
+    Value v = eval(c, e, env);
+    *absent = v.kind == V_NONE;
+    if (v.kind == V_FUNCTION) {
+        Value sizes = v_sizes(shape.rank, shape.dim);
+        v = call_values(c, v.function, 1, &sizes, v.pos);
+        v.pos = e->pos;
+    }
+    c->at = saved;
+    Node *node = v.kind == V_ERROR || *absent ? NULL : to_number_node(c, v);
+    Shape both;
+    if (!node)
+        return NULL;
+    if (!broadcast_shapes(node->shape, shape, &both) || !shape_equal(both, shape)) {
+        report(c, e->pos, "the initial value of %s is %s, it needs %s", name,
+               sample_text(node->shape), sample_text(shape));
+        return NULL;
+    }
+    return initial_is_closed(c, e, node) ? graph_expand(node, shape) : NULL;
+}
+
+static Var *find_var(const Instance *owner, const char *name)
+{
+    for (int i = 0; i < owner->nvars; i++)
+        if (owner->vars[i]->name == name)
+            return owner->vars[i];
+    return NULL;
+}
+
+/* The var of a declaration, made by the first call; NULL after a message or
+ * where the initial value is `none`. */
+static Var *declare_var(Check *c, const Ast *s, Env *env, VarKind kind, bool *absent)
+{
+    Shape shape = {0};
+    Instance *owner = c->at.owner;
+    if (!owner) {
+        report(c, s->pos2, "`%s` belongs to no network: a layer with parameters is called in a "
+               "network", s->name);
+        return NULL;
+    }
+    if (s->a && !to_shape(c, eval(c, s->a, env), &shape))
+        return NULL;
+    const char *name = intern(format("%s.%s", owner->name, s->name));
+    Var *var = find_var(owner, name);
+    if (var && !shape_equal(var->shape, shape)) {
+        report(c, s->pos2, "%s is %s here, but it was made as %s", name, sample_text(shape),
+               sample_text(var->shape));
+        note_at(var->pos, "by the first call, of this");
+        return NULL;
+    }
+    if (var)
+        return var;
+    Node *init = initial_value(c, s->b, env, shape, name, absent);
+    if (*absent)
+        return NULL;
+    var = new_var(c, kind, name, T_F32, shape, s->pos);
+    var->init = init ? init : graph_const(shape, 0);
+    PUSH(owner->vars, owner->nvars, owner->vars_cap, var);
+    return var;
+}
+
+static Binding *declare(Check *c, const Ast *s, Env *env, VarKind kind)
+{
+    Binding *b = env_own(env, s->name);
+    if (b) {
+        report(c, s->pos2, "`%s` is bound twice", s->name);
+        note_at(b->pos, "first here");
+        return NULL;
+    }
+    bool absent = false;
+    Var *var = declare_var(c, s, env, kind, &absent);
+    Value v = absent ? v_number(0) : v_tensor(var ? var->node : NULL);
+    b = env_bind(env, s->name, v, s->pos, B_VALUE);
+    b->state = kind == VAR_STATE ? var : NULL;
+    return b;
+}
+
+void declare_param(Check *c, const Ast *s, Env *env)
+{
+    declare(c, s, env, VAR_PARAM);
+}
+
+void declare_state(Check *c, const Ast *s, Env *env)
+{
+    Binding *b = declare(c, s, env, VAR_STATE);
+    if (b)
+        b->kind = B_STATE;
+}
+
+/* States change in training mode, in steps; elsewhere they are only read. */
+void update_state(Check *c, const Ast *s, Env *env)
+{
+    Binding *b = env_own(env, s->name);
+    Pos pos = s->pos2.line ? s->pos2 : s->pos;
+    if (!b || b->kind != B_STATE) {
+        report(c, pos, "`%s` is no state of this layer", s->name);
+        hint("declare it: `state %s: [n] = zeros`", s->name);
+        return;
+    }
+    if (!c->at.training || !c->collect || !b->state)
+        return;
+    c->at.in_update = true;
+    Value v = eval(c, s->a, env);
+    c->at.in_update = false;
+    Node *node = v.kind == V_ERROR ? NULL : to_number_node(c, v);
+    Shape both;
+    if (!node)
+        return;
+    if (!broadcast_shapes(node->shape, b->state->shape, &both) ||
+        !shape_equal(both, b->state->shape)) {
+        report(c, s->a->pos, "`%s` is %s, its new value %s%s", s->name,
+               sample_text(b->state->shape), sample_text(node->shape),
+               node->shape.batch ? " for each sample" : "");
+        return;
+    }
+    StateUpdate u = {b->state, graph_expand(node, b->state->shape), c->at.owner};
+    PUSH(c->updates, c->nupdates, c->updates_cap, u);
+}

@@ -1,0 +1,503 @@
+/* Data sources. aecc never opens them: a source is a tree of files, splits,
+ * zips and concatenations, and for each component the expression that makes
+ * a sample of what lies in the file. That expression goes into the graph of
+ * every function that reads the component; where it is affine, the file
+ * knows it too (pictures are written back by it). */
+#include "graph/check.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- The tree ------------------------------------------------------------------ */
+
+static Data *new_data(DataKind kind, Pos pos)
+{
+    Data *d = NEW(Data);
+    *d = (Data){.kind = kind, .affine = true, .divide = 1, .multiply = 1, .pos = pos};
+    return d;
+}
+
+/* Calls visit() for each file of a component; the number of components. */
+static int each_file(Data *d, int first, int component,
+                     void (*visit)(Data *file, const void *), const void *argument)
+{
+    if (d->kind == DATA_FILE) {
+        if (first == component || component < 0)
+            visit(d, argument);
+        return 1;
+    }
+    int n = 0;
+    for (int i = 0; i < d->nparts; i++) {
+        int at = d->kind == DATA_ZIP ? first + n : first;
+        int count = each_file(d->parts[i], at, component, visit, argument);
+        n = d->kind == DATA_ZIP ? n + count : count;
+    }
+    return n;
+}
+
+static Data *copy_tree(const Data *d)
+{
+    Data *copy = NEW(Data);
+    *copy = *d;
+    copy->parts = NEW_ARRAY(Data *, d->nparts + 1);
+    for (int i = 0; i < d->nparts; i++)
+        copy->parts[i] = copy_tree(d->parts[i]);
+    return copy;
+}
+
+static Value data_value(Data *d, const Transform **parts, int nparts)
+{
+    DataValue *v = NEW(DataValue);
+    *v = (DataValue){d, parts, nparts};
+    return (Value){.kind = V_DATA, .data = v};
+}
+
+static const Transform **one_transform(const Transform *t)
+{
+    const Transform **parts = NEW_ARRAY(const Transform *, 1);
+    parts[0] = t;
+    return parts;
+}
+
+Value data_file(Check *c, Call *call)
+{
+    const char *path;
+    if (!to_text(c, call->arg[0], "a path", &path))
+        return v_error();
+    if (!*path) {
+        report(c, call->arg[0].pos, "an empty path");
+        return v_error();
+    }
+    Data *d = new_data(DATA_FILE, call->pos);
+    d->reader = call->builtin->name;
+    d->path = path;
+    d->type = T_F32;
+    return data_value(d, one_transform(NULL), 1);
+}
+
+static bool only_data(Check *c, const Call *call)
+{
+    for (int i = 0; i < call->nrest; i++)
+        if (call->rest[i].kind != V_DATA) {
+            report(c, call->rest[i].pos, "%s, expected a data source",
+                   introduce(call->rest[i]));
+            return false;
+        }
+    return true;
+}
+
+static Data *join(DataKind kind, const Call *call)
+{
+    Data *d = new_data(kind, call->pos);
+    d->nparts = call->nrest;
+    d->parts = NEW_ARRAY(Data *, call->nrest);
+    for (int i = 0; i < call->nrest; i++)
+        d->parts[i] = call->rest[i].data->data;
+    return d;
+}
+
+Value data_zip(Check *c, Call *call)
+{
+    if (!only_data(c, call))
+        return v_error();
+    if (call->nrest < 2) {
+        report(c, call->pos, "`zip` joins two or more sources");
+        return v_error();
+    }
+    const Transform **parts = NULL;
+    int n = 0, cap = 0;
+    for (int i = 0; i < call->nrest; i++)
+        for (int k = 0; k < call->rest[i].data->nparts; k++)
+            PUSH(parts, n, cap, call->rest[i].data->parts[k]);
+    return data_value(join(DATA_ZIP, call), parts, n);
+}
+
+static bool same_transform(const Transform *a, const Transform *b)
+{
+    for (; a && b; a = a->before, b = b->before)
+        if (a->op == 0 || a->op != b->op || a->unary != b->unary || a->right != b->right ||
+            !values_equal(a->other, b->other))
+            return false;
+    return a == b;
+}
+
+Value data_concat(Check *c, Call *call)
+{
+    if (!only_data(c, call))
+        return v_error();
+    DataValue *first = call->rest[0].data;
+    for (int i = 1; i < call->nrest; i++) {
+        DataValue *v = call->rest[i].data;
+        bool same = v->nparts == first->nparts;
+        for (int k = 0; same && k < v->nparts; k++)
+            same = same_transform(v->parts[k], first->parts[k]);
+        if (!same) {
+            report(c, call->rest[i].pos,
+                   "sources that are concatenated have the same components and arithmetic");
+            hint("concatenate first, then scale: `concat(a, b) / 255`");
+            return v_error();
+        }
+    }
+    return data_value(join(DATA_CONCAT, call), first->parts, first->nparts);
+}
+
+/* One part of a split: the last or first `amount`, or the others. */
+static Value split_part(const Call *call, bool last, bool rest, double amount)
+{
+    DataValue *of = call->arg[0].data;
+    Data *d = new_data(DATA_SPLIT, call->pos);
+    d->nparts = 1;
+    d->parts = NEW_ARRAY(Data *, 1);
+    d->parts[0] = of->data;
+    d->last = last;
+    d->rest = rest;
+    d->fraction = amount < 1 ? amount : 0;
+    d->count = amount < 1 ? 0 : (int64_t)amount;
+    return data_value(d, of->parts, of->nparts);
+}
+
+/* `split(x, last: 5000)`, `split(x, first: 0.8)`: both parts, in file order. */
+Value data_split(Check *c, Call *call)
+{
+    enum { PARTS = 1, AXIS, FIRST, LAST };
+    if (call->has[PARTS] || call->has[AXIS] || call->has[FIRST] == call->has[LAST]) {
+        report(c, call->pos, "a data source is split by `first: …` or `last: …`");
+        hint("`split(x, last: 5000)` or, of a fraction, `split(x, last: 0.1)`");
+        return v_error();
+    }
+    bool last = call->has[LAST];
+    Value v = call->arg[last ? LAST : FIRST];
+    double amount;
+    if (!to_number(c, v, "a number of samples", &amount))
+        return v_error();
+    if (!(amount > 0) || (amount >= 1 && amount != floor(amount)) || amount > 1e15) {
+        report(c, v.pos, "%s, expected a number of samples or a fraction below 1",
+               introduce(v));
+        return v_error();
+    }
+    Value parts[] = {split_part(call, last, last, amount),
+                     split_part(call, last, !last, amount)};
+    Value both = v_list(2, parts);
+    both.kind = V_TUPLE;
+    return both;
+}
+
+/* ---- What expressions do to samples ---------------------------------------------- */
+
+typedef struct Arithmetic { int op; bool unary, right; double k; } Arithmetic;
+
+/* (x / divide) * multiply + add after one more operation. */
+static void compose(Data *d, const void *argument)
+{
+    const Arithmetic *a = argument;
+    double k = a->k;
+    if (a->unary || (a->op == '-' && a->right)) {
+        d->multiply = -d->multiply;
+        d->add = (a->unary ? 0 : k) - d->add;
+    } else if (a->op == '+' || a->op == '-') {
+        d->add += a->op == '+' ? k : -k;
+    } else if (a->op == '*') {
+        d->multiply *= k;
+        d->add *= k;
+    } else if (a->op == '/' && !a->right && d->multiply == 1 && d->add == 0) {
+        d->divide *= k;
+    } else if (a->op == '/' && !a->right) {
+        d->multiply /= k;
+        d->add /= k;
+    } else {
+        d->affine = false;
+    }
+}
+
+static void not_affine(Data *d, const void *argument)
+{
+    (void)argument;
+    d->affine = false;
+}
+
+static bool single(Check *c, Pos pos, const DataValue *v)
+{
+    if (v->nparts == 1)
+        return true;
+    report(c, pos, "this source has %d components", v->nparts);
+    hint("scale each before `zip` joins them");
+    return false;
+}
+
+static Value transformed(Data *tree, Transform *t, const DataValue *of)
+{
+    t->before = of->parts[0];
+    return data_value(tree, one_transform(t), 1);
+}
+
+Value data_operator(Check *c, Pos pos, int op, bool unary, bool right, Value data,
+                    Value other)
+{
+    if (!single(c, pos, data.data))
+        return v_error();
+    if (!unary && other.kind != V_NUMBER && other.kind != V_TENSOR) {
+        report(c, pos, "arithmetic of a data source takes numbers; %s", introduce(other));
+        return v_error();
+    }
+    if (op == '/' && !right && other.kind == V_NUMBER && other.number == 0) {
+        report(c, pos, "division by zero");
+        return v_error();
+    }
+    Transform *t = NEW(Transform);
+    *t = (Transform){.op = op, .unary = unary, .right = right, .other = other, .pos = pos};
+    Data *tree = copy_tree(data.data->data);
+    Arithmetic a = {op, unary, right, other.kind == V_NUMBER ? other.number : 0};
+    each_file(tree, 0, -1, unary || other.kind == V_NUMBER ? compose : not_affine, &a);
+    return transformed(tree, t, data.data);
+}
+
+Value data_call(Check *c, Function *f, Arg *args, int n, int hole, Pos pos)
+{
+    DataValue *of = args[hole].value.data;
+    for (int i = hole + 1; i < n; i++)
+        if (args[i].value.kind == V_DATA) {
+            report(c, args[i].pos, "`%s` takes one data source", function_name(f));
+            return v_error();
+        }
+    if (!single(c, pos, of))
+        return v_error();
+    Transform *t = NEW(Transform);
+    *t = (Transform){.function = f, .args = args, .nargs = n, .hole = hole, .pos = pos};
+    Data *tree = copy_tree(of->data);
+    each_file(tree, 0, -1, not_affine, NULL);
+    return transformed(tree, t, of);
+}
+
+static Value apply_call(Check *c, const Transform *t, Value sample)
+{
+    Arg *args = NEW_ARRAY(Arg, t->nargs);
+    memcpy(args, t->args, sizeof *args * (size_t)t->nargs);
+    args[t->hole].value = sample;
+    return call_function(c, t->function, args, t->nargs, NULL, t->pos, NULL);
+}
+
+Value apply_transform(Check *c, const Transform *t, Value sample)
+{
+    if (!t)
+        return sample;
+    Value v = apply_transform(c, t->before, sample);
+    Pos pos = v.pos;
+    if (t->op == 0)
+        v = apply_call(c, t, v);
+    else if (t->unary)
+        v = eval_unary(c, t->pos, t->op, v);
+    else
+        v = eval_binary(c, t->pos, t->op, t->right ? t->other : v, t->right ? v : t->other);
+    v.pos = pos;
+    return v;
+}
+
+/* ---- Shapes ------------------------------------------------------------------------- */
+
+static void set_shape(Data *file, const void *argument)
+{
+    if (file->shaped)
+        return;
+    file->shape = *(const Shape *)argument;
+    file->shaped = true;
+}
+
+static void get_file(Data *file, const void *argument)
+{
+    Data **to = *(Data ***)argument;
+    if (!*to || !(*to)->shaped)
+        *to = file;
+}
+
+const Shape *component_shape(const Data *d, int component)
+{
+    Data *file = NULL, **at = &file;
+    each_file((Data *)d, 0, component, get_file, &at);
+    return file && file->shaped ? &file->shape : NULL;
+}
+
+static bool keeps_shape(const Transform *t)
+{
+    for (; t; t = t->before) {
+        bool number = t->op != 0 && (t->unary || t->other.kind == V_NUMBER);
+        bool map = t->op == 0 && t->function->builtin &&
+                   (t->function->builtin->call == map_one || t->function->builtin->call == clip);
+        if (!number && !map)
+            return false;
+    }
+    return true;
+}
+
+/* Looks for a network call that takes `name`, also by way of functions. */
+static bool find_use(Check *c, const Ast *e, const char *name, int depth, Shape *shape);
+
+static bool use_of_call(Check *c, const Ast *call, const char *name, int depth, Shape *shape)
+{
+    Binding *b = env_find(c->file, call->name);
+    const Ast *decl = b && b->value.kind == V_FUNCTION ? b->value.function->decl : NULL;
+    for (int i = 0; decl && i < call->kids.n; i++) {
+        const Ast *arg = call->kids.at[i], *p = NULL;
+        if (arg->a->kind != AST_NAME || arg->a->name != name)
+            continue;
+        for (int k = 0; k < decl->params.n; k++)
+            if (arg->name ? decl->params.at[k]->name == arg->name : k == i)
+                p = decl->params.at[k];
+        if (p && p->a && decl->kind == AST_NETWORK &&
+            constant_shape(c, p->a, b->value.function->env, shape))
+            return true;
+        if (p && depth < 8 && decl->kind != AST_NETWORK) {
+            bool found = decl->a && find_use(c, decl->a, p->name, depth + 1, shape);
+            for (int k = 0; k < decl->kids.n && !found; k++)
+                found = find_use(c, decl->kids.at[k], p->name, depth + 1, shape);
+            if (found)
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool find_use(Check *c, const Ast *e, const char *name, int depth, Shape *shape)
+{
+    if (!e)
+        return false;
+    if (e->kind == AST_CALL && use_of_call(c, e, name, depth, shape))
+        return true;
+    for (int i = 0; i < e->kids.n; i++)
+        if (find_use(c, e->kids.at[i], name, depth, shape))
+            return true;
+    return find_use(c, e->a, name, depth, shape) || find_use(c, e->b, name, depth, shape) ||
+           find_use(c, e->c, name, depth, shape);
+}
+
+void infer_shapes(Check *c, const DataValue *v, const Ast *block)
+{
+    for (int i = 0; i < v->nparts && i < block->params.n; i++) {
+        Shape shape;
+        bool known = component_shape(v->data, i) != NULL || !keeps_shape(v->parts[i]);
+        for (int k = 0; k < block->kids.n && !known; k++)
+            if (find_use(c, block->kids.at[k], block->params.at[i]->name, 0, &shape)) {
+                each_file(v->data, 0, i, set_shape, &shape);
+                known = true;
+            }
+    }
+}
+
+/* ---- Declarations and uses --------------------------------------------------------------- */
+
+static void name_file(Data *file, const void *argument)
+{
+    if (!file->name)
+        file->name = argument;
+}
+
+static void declare_shape(Check *c, const Ast *decl, const Value *v, Env *env)
+{
+    Shape shape;
+    if (!to_shape(c, eval(c, decl->b, env), &shape))
+        return;
+    if (v->kind == V_DATA && single(c, decl->b->pos, v->data))
+        each_file(v->data->data, 0, -1, set_shape, &shape);
+    else if (v->kind != V_DATA)
+        report(c, decl->b->pos, "a shape is declared for one source at a time");
+}
+
+static void bind_source(Env *env, const Ast *name, Value v)
+{
+    Binding *b = env_own(env, name->name);
+    if (!b)
+        b = env_bind(env, name->name, v, name->pos, B_VALUE);
+    b->value = v;
+    b->lazy = NULL;
+    if (v.kind != V_DATA)
+        return;
+    if (!v.data->data->name)
+        v.data->data->name = name->name;
+    each_file(v.data->data, 0, -1, name_file, name->name);
+}
+
+void declare_data(Check *c, const Ast *decl, Env *env)
+{
+    Value v = eval(c, decl->a, env);
+    int n = decl->kids.n;
+    bool tuple = v.kind == V_TUPLE && v.list.n == n;
+    bool data = n == 1 ? v.kind == V_DATA : tuple;
+    for (int i = 0; tuple && i < n; i++)
+        data &= v.list.at[i].kind == V_DATA;
+    if (!data && v.kind != V_ERROR) {
+        report(c, decl->a->pos, n == 1 ? "%s, expected a data source"
+                                       : "%s, expected a data source for each name",
+               v.kind == V_TUPLE ? format("this is %s", describe_value(v)) : introduce(v));
+        if (v.kind == V_TUPLE || n > 1)
+            hint("`data training, validation = split(…, last: 5000)` gives two sources");
+        v = v_error();
+    }
+    if (v.kind != V_ERROR && decl->b)
+        declare_shape(c, decl, &v, env);
+    for (int i = 0; i < n; i++)
+        bind_source(env, decl->kids.at[i], v.kind == V_ERROR ? v : n == 1 ? v : v.list.at[i]);
+}
+
+DataValue *find_data(Check *c, const char *name, Pos pos)
+{
+    Ast e = {.kind = AST_NAME, .name = name, .pos = pos};
+    Value v = eval(c, &e, c->file);
+    if (v.kind == V_DATA)
+        return v.data;
+    if (v.kind != V_ERROR) {
+        report(c, pos, "%s, expected a data source", introduce(v));
+        hint("declare it: `data %s = idx(\"…\")`", name);
+    }
+    return NULL;
+}
+
+static bool bind_component(Check *c, Fn *fn, const DataValue *v, int i, const Ast *name,
+                           Env *env)
+{
+    const Shape *shape = component_shape(v->data, i);
+    if (!shape) {
+        report(c, name->pos, "the shape of `%s` is not known: no network with a fixed shape "
+               "takes it", name->name);
+        hint("declare it: `data %s: [28, 28] = …`", v->data->name ? v->data->name : "x");
+        env_bind(env, name->name, v_error(), name->pos, B_VALUE);
+        return false;
+    }
+    Value sample = v_tensor(fn_input(fn, name->name, *shape, name->pos));
+    sample.pos = name->pos;
+    graph_at(name->pos, NULL);
+    env_bind(env, name->name, apply_transform(c, v->parts[i], sample), name->pos, B_VALUE);
+    return true;
+}
+
+bool bind_data(Check *c, Fn *fn, const DataValue *v, AstList names, Env *env)
+{
+    bool ok = names.n == v->nparts;
+    if (!ok && names.n > 0)
+        report(c, names.at[0]->pos, "%d name%s for a source of %d component%s", names.n,
+               names.n == 1 ? "" : "s", v->nparts, v->nparts == 1 ? "" : "s");
+    for (int i = 0; i < names.n; i++) {
+        const Ast *name = names.at[i];
+        if (env_own(env, name->name)) {
+            report(c, name->pos, "`%s` is bound twice", name->name);
+            ok = false;
+        } else if (i < v->nparts) {
+            ok &= bind_component(c, fn, v, i, name, env);
+        } else {
+            env_bind(env, name->name, v_error(), name->pos, B_VALUE);
+        }
+    }
+    return ok;
+}
+
+static void list_file(Data *file, const void *argument)
+{
+    Check *c = *(Check *const *)argument;
+    for (int i = 0; i < c->model->ndata; i++)
+        if (c->model->data[i] == file)
+            return;
+    PUSH(c->model->data, c->model->ndata, c->data_cap, file);
+}
+
+void use_data(Check *c, Data *d)
+{
+    each_file(d, 0, -1, list_file, &c);
+}

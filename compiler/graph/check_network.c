@@ -1,0 +1,393 @@
+/* Functions of the model that do not train: each network for inference, the
+ * lines of report blocks, originals beside reconstructions. Also the layers
+ * of each network as a summary lists them. */
+#include "graph/check.h"
+
+#include <string.h>
+
+/* ---- Building functions ------------------------------------------------------------ */
+
+Fn *new_fn(Check *c, FnKind kind, const char *name, Pos pos)
+{
+    Fn *fn = NEW(Fn);
+    fn->kind = kind;
+    fn->name = intern(name);
+    fn->pos = pos;
+    PUSH(c->model->fns, c->model->nfns, c->fns_cap, fn);
+    return fn;
+}
+
+/* Room for element n of an array that doubles at powers of two. */
+static void *room(void *array, size_t size, int n)
+{
+    if (n & (n - 1))
+        return array;
+    void *wider = arena_alloc(size * (size_t)(n ? 2 * n : 1));
+    if (n)
+        memcpy(wider, array, size * (size_t)n);
+    return wider;
+}
+
+Node *fn_input(Fn *fn, const char *name, Shape shape, Pos pos)
+{
+    int n = fn->ninputs++;
+    shape.batch = true;
+    fn->inputs = room(fn->inputs, sizeof *fn->inputs, n);
+    fn->input_names = room(fn->input_names, sizeof *fn->input_names, n);
+    fn->input_names[n] = name;
+    return fn->inputs[n] = graph_input(T_F32, shape, n, pos);
+}
+
+void fn_output(Fn *fn, const char *name, Node *node)
+{
+    int n = fn->noutputs++;
+    fn->outputs = room(fn->outputs, sizeof *fn->outputs, n);
+    fn->output_names = room(fn->output_names, sizeof *fn->output_names, n);
+    fn->output_names[n] = intern(name);
+    fn->outputs[n] = node;
+}
+
+void fn_update(Fn *fn, Var *target, Node *value)
+{
+    int n = fn->nupdates++;
+    fn->targets = room(fn->targets, sizeof *fn->targets, n);
+    fn->values = room(fn->values, sizeof *fn->values, n);
+    fn->targets[n] = target;
+    fn->values[n] = value;
+}
+
+/* ---- Layers for the summary ----------------------------------------------------------- */
+
+static int64_t count_elements(const Instance *at, VarKind kind)
+{
+    int64_t n = 0;
+    for (int i = 0; i < at->nvars; i++)
+        if (at->vars[i]->kind == kind)
+            n += shape_size(at->vars[i]->shape);
+    for (int i = 0; i < at->nsites; i++)
+        n += count_elements(at->sites[i].child, kind);
+    return n;
+}
+
+static Shape result_shape(Value v)
+{
+    if (v.kind == V_TUPLE && v.list.n > 0)
+        v = v.list.at[0];
+    return v.kind == V_TENSOR ? v.node->shape : (Shape){0};
+}
+
+void record_layer(Check *c, const char *name, const char *type, Value result,
+                  const Instance *of, Pos pos)
+{
+    NetworkInfo *info = c->at.record;
+    if (!info)
+        return;
+    LayerInfo layer = {.name = intern(name), .type = type, .output = result_shape(result),
+                       .params = count_elements(of, VAR_PARAM),
+                       .untrained = count_elements(of, VAR_STATE), .pos = pos};
+    PUSH(info->layers, info->nlayers, info->layers_cap, layer);
+}
+
+/* Parameters that stand in the network itself. */
+static void record_own(NetworkInfo *info)
+{
+    for (int i = 0; i < info->instance.nvars; i++) {
+        const Var *var = info->instance.vars[i];
+        int64_t n = shape_size(var->shape);
+        bool param = var->kind == VAR_PARAM;
+        LayerInfo layer = {.name = var->name, .type = param ? "param" : "state",
+                           .output = var->shape, .params = param ? n : 0,
+                           .untrained = param ? 0 : n, .pos = var->pos};
+        PUSH(info->layers, info->nlayers, info->layers_cap, layer);
+    }
+}
+
+/* ---- Networks as functions --------------------------------------------------------------- */
+
+/* The argument that the first call gave for a parameter. */
+static const Value *example_of(const NetworkInfo *info, int parameter)
+{
+    const char *name = info->decl->params.at[parameter]->name;
+    int next = 0;
+    for (int i = 0; i < info->nexample; i++) {
+        const Arg *a = &info->example[i];
+        if (a->name ? a->name == name : next++ == parameter)
+            return &a->value;
+    }
+    return NULL;
+}
+
+/* A parameter as an input of the function, or the constant it was called
+ * with; false: nothing says its shape. */
+static bool network_argument(Check *c, Fn *fn, const NetworkInfo *info, int i, Arg *arg)
+{
+    const Ast *p = info->decl->params.at[i];
+    const Value *example = example_of(info, i);
+    Shape shape;
+    arg->name = p->name;
+    arg->pos = p->pos;
+    if (!p->a && !example && p->b) {
+        arg->value = eval(c, p->b, info->function->env);
+    } else if (example && example->kind != V_TENSOR) {
+        arg->value = *example;
+    } else {
+        if (!constant_shape(c, p->a, info->function->env, &shape)) {
+            if (!example)
+                return false;
+            shape = example->node->shape;
+        }
+        arg->value = v_tensor(fn_input(fn, p->name, shape, p->pos));
+    }
+    arg->value.pos = p->pos;
+    return true;
+}
+
+static const Ast *find_return(const Ast *decl)
+{
+    for (int i = 0; i < decl->kids.n; i++)
+        if (decl->kids.at[i]->kind == AST_RETURN)
+            return decl->kids.at[i];
+    return NULL;
+}
+
+static void network_output(Check *c, Fn *fn, const char *name, Value v, Pos pos)
+{
+    if (v.kind != V_TENSOR || v.node->type != T_F32) {
+        if (v.kind != V_ERROR)
+            report(c, v.pos.line ? v.pos : pos, "a network gives tensors, this is %s",
+                   describe_value(v));
+        return;
+    }
+    Shape each = v.node->shape;
+    each.batch = true;
+    fn_output(fn, name, graph_expand(v.node, each));
+}
+
+/* Results are called as `return` names them, `out` otherwise. */
+static void network_outputs(Check *c, Fn *fn, const Ast *decl, Value v)
+{
+    const Ast *ret = find_return(decl);
+    int n = v.kind == V_TUPLE ? v.list.n : 1;
+    for (int i = 0; i < n; i++) {
+        bool named = ret && i < ret->kids.n && ret->kids.at[i]->kind == AST_NAME;
+        const char *name = named ? ret->kids.at[i]->name : n == 1 ? "out"
+                                                         : format("out_%d", i + 1);
+        network_output(c, fn, name, v.kind == V_TUPLE ? v.list.at[i] : v, decl->pos);
+    }
+}
+
+/* Gives the arguments their names; false if a shape is unknown. */
+static bool bind_network(Check *c, Fn *fn, NetworkInfo *info, Env *env, Value *first)
+{
+    int n = info->decl->params.n;
+    Arg *args = NEW_ARRAY(Arg, n + 1);
+    for (int i = 0; i < n; i++)
+        if (!network_argument(c, fn, info, i, &args[i]))
+            return false;
+    *first = n > 0 ? args[0].value : v_error();
+    return bind_arguments(c, info->function, args, n, info->decl->pos, env);
+}
+
+static void unknown_shape(const NetworkInfo *info)
+{
+    warning_at(info->decl->pos2.line ? info->decl->pos2 : info->decl->pos,
+               "network `%s` is never called and its input has no fixed shape: it is left out",
+               info->decl->name);
+}
+
+static void build_network(Check *c, NetworkInfo *info)
+{
+    const Ast *decl = info->decl;
+    Fn *fn = NEW(Fn);
+    *fn = (Fn){.kind = FN_NETWORK, .name = decl->name, .pos = decl->pos};
+    Env *env = env_new(info->function->env);
+    Value first;
+    int before = error_count();
+    if (!bind_network(c, fn, info, env, &first)) {
+        if (error_count() == before)
+            unknown_shape(info);
+        return;
+    }
+    graph_at(decl->pos, decl->name);
+    network_outputs(c, fn, decl, network_body(c, info, env, first, false, true));
+    record_own(info);
+    PUSH(c->model->fns, c->model->nfns, c->fns_cap, fn);
+    Network network = {decl->name, fn, info->nlayers, info->layers, decl->pos};
+    PUSH(c->model->networks, c->model->nnetworks, c->networks_cap, network);
+}
+
+void build_networks(Check *c)
+{
+    for (NetworkInfo *info = c->networks; info; info = info->next) {
+        bool called = info->called;
+        c->at = (Context){0};
+        build_network(c, info);
+        const char *why = !called ? "network `%s` is never used"
+                                  : "no step updates network `%s`: it keeps its initial values";
+        bool learns = count_elements(&info->instance, VAR_PARAM) > 0;
+        if (c->model->ntrains > 0 && error_count() == 0 && !info->updated &&
+            (!called || learns))
+            warning_at(info->decl->pos2.line ? info->decl->pos2 : info->decl->pos, why,
+                       info->decl->name);
+    }
+}
+
+/* ---- Reports ---------------------------------------------------------------------------------- */
+
+static const char *const report_kinds[] = {"reconstructions", "map", "samples", "interpolate"};
+enum { NREPORT_KINDS = sizeof report_kinds / sizeof *report_kinds };
+
+static bool known_kind(Check *c, const Ast *call)
+{
+    for (int i = 0; i < NREPORT_KINDS; i++)
+        if (strcmp(report_kinds[i], call->name) == 0)
+            return true;
+    report(c, call->pos, "unknown report `%s`", call->name);
+    const char *meant = suggest(call->name, report_kinds, NREPORT_KINDS);
+    if (meant)
+        hint("did you mean `%s`?", meant);
+    else
+        hint("reports are reconstructions, map, samples, interpolate");
+    return false;
+}
+
+static const char *option_text(Check *c, const Ast *arg, Env *env)
+{
+    if (arg->a->kind == AST_NAME && !env_find(env, arg->a->name))
+        return arg->a->name;
+    Value v = eval(c, arg->a, env);
+    if (v.kind == V_STRING)
+        return v.text;
+    if (v.kind == V_NUMBER || v.kind == V_BOOL)
+        return describe_value(v);
+    if (v.kind != V_ERROR)
+        report(c, arg->pos, "an option is a number, a string or a word; %s", introduce(v));
+    return NULL;
+}
+
+static void add_option(Report *r, const char *name, const char *value)
+{
+    r->option_names = room(r->option_names, sizeof *r->option_names, r->noptions);
+    r->option_values = room(r->option_values, sizeof *r->option_values, r->noptions);
+    r->option_names[r->noptions] = name;
+    r->option_values[r->noptions++] = value;
+}
+
+static void read_report(Check *c, Report *r, const Ast *call, Env *env)
+{
+    static const char *const names[] = {"prediction", "target"};
+    for (int i = 0; i < call->kids.n; i++) {
+        const Ast *arg = call->kids.at[i];
+        if (arg->name) {
+            const char *value = option_text(c, arg, env);
+            if (value)
+                add_option(r, arg->name, value);
+            continue;
+        }
+        const char *name = r->fn->noutputs < 2 ? names[r->fn->noutputs] : "value";
+        Value v = eval(c, arg->a, env);
+        Node *node = v.kind == V_ERROR ? NULL : to_number_node(c, v);
+        if (node)
+            fn_output(r->fn, name, node);
+    }
+}
+
+/* reconstructions(prediction, target): two values of a sample, of one shape. */
+static void check_reconstructions(Check *c, const Report *r, const Ast *call, int before)
+{
+    if (error_count() != before)
+        return;
+    if (r->fn->noutputs != 2) {
+        report(c, call->pos, "`reconstructions` takes a prediction and a target");
+        return;
+    }
+    Shape a = r->fn->outputs[0]->shape, b = r->fn->outputs[1]->shape;
+    if (!a.batch || !shape_equal(a, b))
+        report(c, call->pos, "the prediction is %s, the target %s", sample_text(a),
+               sample_text(b));
+    else if (!c->model->reconstruct) {
+        c->model->reconstruct = r->fn;
+        c->model->reconstruct_data = r->data;
+    }
+}
+
+static void add_report(Check *c, const Ast *block, const DataValue *data, const Ast *call)
+{
+    int before = error_count();
+    Report r = {.kind = call->name, .data = data->data, .pos = call->pos};
+    Env *env = env_new(c->file);
+    r.fn = new_fn(c, FN_REPORT, format("report_%d.%s", c->model->nreports + 1, call->name),
+                  call->pos);
+    if (!known_kind(c, call) || !bind_data(c, r.fn, data, block->params, env))
+        return;
+    for (int i = 0; i < block->kids.n; i++)
+        if (block->kids.at[i]->kind == AST_BIND)
+            bind_names(c, block->kids.at[i], eval(c, block->kids.at[i]->a, env), env);
+    read_report(c, &r, call, env);
+    if (strcmp(r.kind, "reconstructions") == 0)
+        check_reconstructions(c, &r, call, before);
+    else if (error_count() == before && r.fn->noutputs == 0)
+        report(c, call->pos, "`%s` needs a value to show", call->name);
+    PUSH(c->model->reports, c->model->nreports, c->reports_cap, r);
+}
+
+void check_report(Check *c, const Ast *ast)
+{
+    c->at = (Context){0};
+    DataValue *data = open_block(c, ast);
+    if (!data)
+        return;
+    use_data(c, data->data);
+    for (int i = 0; i < ast->kids.n; i++) {
+        const Ast *s = ast->kids.at[i];
+        const Ast *call = s->kind == AST_LINE && !s->name ? s->a : s;
+        if (call->kind == AST_CALL)
+            add_report(c, ast, data, call);
+        else if (s->kind != AST_BIND)
+            report(c, s->pos, "a report has lines such as `reconstructions(decoder(encoder(x)), "
+                   "x, count: 5)`");
+    }
+}
+
+/* ---- Reconstruction by name ---------------------------------------------------------------------- */
+
+static const Network *network_named(const Model *m, const char *name)
+{
+    for (int i = 0; i < m->nnetworks; i++)
+        if (strcmp(m->networks[i].name, name) == 0)
+            return &m->networks[i];
+    return NULL;
+}
+
+static Function *function_named(Check *c, const char *name)
+{
+    Binding *b = env_find(c->file, intern(name));
+    return b->value.function;
+}
+
+/* Where nothing reports reconstructions: decoder(encoder(x)) beside x. */
+void build_reconstruct(Check *c)
+{
+    Model *m = c->model;
+    const Network *encoder = network_named(m, "encoder"), *decoder = network_named(m, "decoder");
+    if (m->reconstruct || m->ntrains == 0 || !encoder || !decoder)
+        return;
+    const Fn *e = encoder->fn, *d = decoder->fn;
+    Train *t = &m->trains[m->ntrains - 1];
+    Data *data = t->validation ? t->validation : t->data;
+    const Shape *sample = data ? component_shape(data, 0) : NULL;
+    if (e->ninputs != 1 || e->noutputs != 1 || d->ninputs != 1 || d->noutputs != 1 || !sample ||
+        !shape_equal(e->outputs[0]->shape, d->inputs[0]->shape) ||
+        !shape_equal(d->outputs[0]->shape, e->inputs[0]->shape))
+        return;
+    Fn *fn = new_fn(c, FN_REPORT, "reconstruct", encoder->pos);
+    Value x = v_tensor(fn_input(fn, e->input_names[0], e->inputs[0]->shape, encoder->pos));
+    Value code = call_values(c, function_named(c, "encoder"), 1, &x, encoder->pos);
+    Value back = call_values(c, function_named(c, "decoder"), 1, &code, decoder->pos);
+    if (back.kind != V_TENSOR)
+        return;
+    fn_output(fn, "prediction", back.node);
+    fn_output(fn, "target", x.node);
+    m->reconstruct = fn;
+    m->reconstruct_data = data;
+}

@@ -1,0 +1,378 @@
+/* Train blocks: each step becomes a function of the bound data that gives
+ * the objective and the updates of exactly what the step names; `validate`
+ * gives one more function with the objectives in inference mode. */
+#include "graph/check.h"
+
+#include <string.h>
+
+/* ---- What a block says -------------------------------------------------------------- */
+
+typedef struct Block {
+    const Ast *ast;
+    int index;                    /* from 1                                  */
+    const Ast *validate, *epochs, *batch;
+    const Ast **steps; int nsteps, steps_cap;  /* the block itself if none   */
+    bool loose;                   /* it minimizes outside of a step          */
+} Block;
+
+static void once(Check *c, const Ast **slot, const Ast *s, const char *what)
+{
+    if (*slot) {
+        report(c, s->pos, "a second `%s` in this block", what);
+        note_at((*slot)->pos, "the first is here");
+    } else {
+        *slot = s;
+    }
+}
+
+static void report_misplaced(Check *c, const Ast *s)
+{
+    report(c, s->pos, "this statement does not belong in a train block");
+    hint("a train block has `minimize`, `update … using …`, `step`, `validate on`, `epochs`, "
+         "`batch` and `name = …`");
+}
+
+static void read_block(Check *c, Block *b)
+{
+    const Ast *loose = NULL;
+    for (int i = 0; i < b->ast->kids.n; i++) {
+        const Ast *s = b->ast->kids.at[i];
+        switch (s->kind) {
+        case AST_VALIDATE: once(c, &b->validate, s, "validate"); break;
+        case AST_EPOCHS: once(c, &b->epochs, s, "epochs"); break;
+        case AST_BATCH: once(c, &b->batch, s, "batch"); break;
+        case AST_STEP: PUSH(b->steps, b->nsteps, b->steps_cap, s); break;
+        case AST_MINIMIZE: case AST_USING: loose = loose ? loose : s; break;
+        case AST_BIND: break;
+        default: report_misplaced(c, s);
+        }
+    }
+    if (loose && b->nsteps > 0) {
+        report(c, loose->pos, "this block has steps: it belongs into one of them");
+        note_at(b->steps[0]->pos, "a step");
+    }
+    if (b->nsteps == 0)
+        PUSH(b->steps, b->nsteps, b->steps_cap, b->ast);
+    for (int i = 0; i < b->nsteps; i++)
+        for (int k = 0; k < i; k++)
+            if (b->nsteps > 1 && b->steps[i]->name == b->steps[k]->name) {
+                report(c, b->steps[i]->pos, "two steps are called `%s`", b->steps[i]->name);
+                note_at(b->steps[k]->pos, "the first is here");
+            }
+}
+
+static int64_t block_number(Check *c, const Ast *s, const char *what, int64_t otherwise,
+                            int64_t high)
+{
+    int64_t n = otherwise;
+    if (s)
+        to_whole(c, eval(c, s->a, c->file), what, 1, high, &n);
+    return n;
+}
+
+DataValue *open_block(Check *c, const Ast *block)
+{
+    Pos pos = block->pos2.line ? block->pos2 : block->pos;
+    DataValue *v = find_data(c, block->name, pos);
+    if (v && block->params.n == 0) {
+        report(c, pos, "nothing names the samples of `%s`", block->name);
+        hint("write `on %s(x)`", block->name);
+        return NULL;
+    }
+    if (v)
+        infer_shapes(c, v, block);
+    return v;
+}
+
+/* ---- Objectives ------------------------------------------------------------------------ */
+
+static bool is_step(const Block *b, const Ast *step)
+{
+    return step != b->ast;
+}
+
+static void bind_lines(Check *c, const Ast *body, Env *env)
+{
+    for (int i = 0; i < body->kids.n; i++)
+        if (body->kids.at[i]->kind == AST_BIND)
+            bind_names(c, body->kids.at[i], eval(c, body->kids.at[i]->a, env), env);
+}
+
+static const Ast *find_minimize(Check *c, const Ast *step)
+{
+    const Ast *found = NULL;
+    for (int i = 0; i < step->kids.n; i++)
+        if (step->kids.at[i]->kind == AST_MINIMIZE)
+            once(c, &found, step->kids.at[i], "minimize");
+    if (!found) {
+        report(c, step->pos, "nothing to minimize");
+        hint("write `minimize mse(decoder(encoder(x)), x) using nadam()`");
+    }
+    return found;
+}
+
+static Node *scalar_objective(Check *c, const Ast *minimize, Env *env)
+{
+    Value v = eval(c, minimize->a, env);
+    Node *node = v.kind == V_ERROR ? NULL : to_number_node(c, v);
+    if (!node)
+        return NULL;
+    if (node->shape.rank == 0 && !node->shape.batch)
+        return node;
+    report(c, minimize->a->pos, "an objective is one number, this is %s%s",
+           sample_text(node->shape), node->shape.batch ? " for each sample" : "");
+    hint("did you mean `mean(…)`?");
+    return NULL;
+}
+
+/* The objective of a step with its bindings in env; NULL after a message. */
+static Node *objective_of(Check *c, const Block *b, const Ast *step, bool training, Env *env)
+{
+    Context saved = c->at;
+    c->at = (Context){.training = training};
+    if (is_step(b, step))
+        bind_lines(c, b->ast, env);
+    bind_lines(c, step, env);
+    const Ast *minimize = find_minimize(c, step);
+    Node *objective = minimize ? scalar_objective(c, minimize, env) : NULL;
+    c->at = saved;
+    return objective;
+}
+
+/* ---- What an objective updates ------------------------------------------------------------ */
+
+static bool passes_gradient(const Node *n)
+{
+    switch (n->op) {
+    case OP_stop_gradient: case OP_lt: case OP_le: case OP_eq: case OP_and: case OP_or:
+    case OP_not: case OP_floor: case OP_window_argmax:
+        return false;
+    default:
+        return n->type == T_F32;
+    }
+}
+
+/* Marks, by place in model->vars, what the objective depends on smoothly. */
+static bool *reached_vars(Check *c, Node *objective)
+{
+    Model *m = c->model;
+    bool *reached = NEW_ARRAY(bool, m->nvars + 1);
+    NodeList all = graph_reach(1, &objective);
+    bool *alive = NEW_ARRAY(bool, objective->id + 1);
+    alive[objective->id] = true;
+    for (int i = all.n - 1; i >= 0; i--) {
+        Node *n = all.at[i];
+        for (int k = 0; alive[n->id] && passes_gradient(n) && k < n->nin; k++)
+            alive[n->in[k]->id] = true;
+    }
+    for (int v = 0; v < m->nvars; v++) {
+        int id = m->vars[v]->node->id;
+        reached[v] = m->vars[v]->kind == VAR_PARAM && id <= objective->id && alive[id];
+    }
+    return reached;
+}
+
+static NetworkInfo *find_network(Check *c, const Ast *name)
+{
+    Binding *b = env_find(c->file, name->name);
+    if (b && b->value.kind == V_FUNCTION && b->value.function->network)
+        return b->value.function->network;
+    const char **names = NULL;
+    int n = 0, cap = 0;
+    for (NetworkInfo *i = c->networks; i; i = i->next)
+        PUSH(names, n, cap, i->decl->name);
+    report(c, name->pos, b ? "`%s` is not a network" : "unknown network `%s`", name->name);
+    const char *meant = suggest(name->name, names, n);
+    if (meant)
+        hint("did you mean `%s`?", meant);
+    else
+        hint("`update` names networks");
+    return NULL;
+}
+
+static bool take_params(Check *c, const bool *reached, const NetworkInfo *network, Using *u,
+                        int *cap)
+{
+    bool any = false;
+    for (int v = 0; v < c->model->nvars; v++)
+        if (reached[v] && (!network || c->owners[v] == network)) {
+            PUSH(u->params, u->nparams, *cap, c->model->vars[v]);
+            c->owners[v]->updated = true;
+            any = true;
+        }
+    return any;
+}
+
+/* Networks that this step updates, so that their states change too. */
+typedef struct Updated { NetworkInfo **at; int n, cap; } Updated;
+
+static bool is_updated(const Updated *u, const NetworkInfo *info)
+{
+    for (int i = 0; i < u->n; i++)
+        if (u->at[i] == info)
+            return true;
+    return false;
+}
+
+static void add_using(Check *c, Fn *fn, Node *objective, const Ast *s, const bool *reached,
+                      Updated *updated, Env *env)
+{
+    Using u = {.call = s->a};
+    int cap = 0;
+    bool ok = true;
+    for (int i = 0; i < s->kids.n; i++) {
+        const Ast *name = s->kids.at[i];
+        NetworkInfo *info = find_network(c, name);
+        ok &= info != NULL;
+        if (info && is_updated(updated, info)) {
+            report(c, name->pos, "`%s` is updated twice in this step", name->name);
+            ok = false;
+        } else if (info && !take_params(c, reached, info, &u, &cap)) {
+            report(c, name->pos, "the objective does not depend on any parameter of `%s`",
+                   name->name);
+            ok = false;
+        }
+        if (info)
+            PUSH(updated->at, updated->n, updated->cap, info);
+    }
+    if (ok)
+        add_updates(c, fn, objective, &u, env);
+}
+
+/* `minimize E using O`: all that E depends on. */
+static void add_all(Check *c, Fn *fn, Node *objective, const Ast *minimize,
+                    const bool *reached, Updated *updated, Env *env)
+{
+    Using u = {.call = minimize->b};
+    int cap = 0;
+    if (!take_params(c, reached, NULL, &u, &cap)) {
+        report(c, minimize->a->pos, "the objective does not depend on any parameter");
+        return;
+    }
+    for (int v = 0; v < c->model->nvars; v++)
+        if (reached[v] && !is_updated(updated, c->owners[v]))
+            PUSH(updated->at, updated->n, updated->cap, c->owners[v]);
+    add_updates(c, fn, objective, &u, env);
+}
+
+/* The last new value of each state of an updated network. */
+static void add_states(Check *c, Fn *fn, const Updated *updated)
+{
+    for (int i = 0; i < c->nupdates; i++) {
+        bool last = true;
+        for (int k = i + 1; k < c->nupdates; k++)
+            last &= c->updates[k].var != c->updates[i].var;
+        if (last && is_updated(updated, c->updates[i].owner->network))
+            fn_update(fn, c->updates[i].var, c->updates[i].value);
+    }
+}
+
+static void step_updates(Check *c, Fn *fn, Node *objective, const Ast *step, Env *env)
+{
+    Updated updated = {0};
+    const bool *reached = reached_vars(c, objective);
+    const Ast *minimize = find_minimize(c, step);
+    int usings = 0;
+    for (int i = 0; i < step->kids.n; i++)
+        if (step->kids.at[i]->kind == AST_USING) {
+            usings++;
+            if (!minimize->b)
+                add_using(c, fn, objective, step->kids.at[i], reached, &updated, env);
+        }
+    if (minimize->b && usings > 0) {
+        report(c, minimize->b->pos, "either `minimize … using …`, which updates all, or "
+               "`update … using …`");
+    } else if (minimize->b) {
+        add_all(c, fn, objective, minimize, reached, &updated, env);
+    } else if (usings == 0) {
+        report(c, minimize->pos, "nothing is updated");
+        hint("write `minimize … using nadam()` or a line `update network using nadam()`");
+    }
+    add_states(c, fn, &updated);
+}
+
+/* ---- Functions --------------------------------------------------------------------------------- */
+
+static Fn *build_step(Check *c, const Block *b, const Ast *step, const DataValue *data)
+{
+    const char *name = is_step(b, step) && step->name ? step->name : "step";
+    Fn *fn = new_fn(c, FN_STEP, format("train_%d.%s", b->index, name), step->pos);
+    Env *env = env_new(c->file);
+    bool bound = bind_data(c, fn, data, b->ast->params, env);
+    c->collect = true;
+    c->nupdates = 0;
+    Node *objective = objective_of(c, b, step, true, env);
+    c->collect = false;
+    if (objective && bound) {
+        fn_output(fn, "objective", objective);
+        step_updates(c, fn, objective, step, env);
+    }
+    return fn;
+}
+
+static Fn *build_objective(Check *c, const Block *b, const DataValue *data)
+{
+    Fn *fn = new_fn(c, FN_OBJECTIVE, format("train_%d.objective", b->index), b->validate->pos);
+    Env *bound = env_new(c->file);
+    if (!bind_data(c, fn, data, b->ast->params, bound))
+        return fn;
+    for (int i = 0; i < b->nsteps; i++) {
+        Node *objective = objective_of(c, b, b->steps[i], false, env_new(bound));
+        bool named = is_step(b, b->steps[i]) && b->steps[i]->name;
+        if (objective)
+            fn_output(fn, named ? b->steps[i]->name : "objective", objective);
+    }
+    return fn;
+}
+
+static void add_validation(Check *c, const Block *b, Train *t, const DataValue *training)
+{
+    const Ast *s = b->validate;
+    Pos pos = s->pos2.line ? s->pos2 : s->pos;
+    DataValue *data = find_data(c, s->name, pos);
+    if (!data)
+        return;
+    infer_shapes(c, data, b->ast);
+    if (data->data == training->data) {
+        warning_at(pos, "validation on the training data");
+        hint("`data training, validation = split(%s, last: 0.1)` keeps some aside", s->name);
+    }
+    if (data->nparts != training->nparts) {
+        report(c, pos, "`%s` has %d components, the training data has %d", s->name,
+               data->nparts, training->nparts);
+        return;
+    }
+    t->validation = data->data;
+    t->objective = build_objective(c, b, data);
+    use_data(c, data->data);
+}
+
+static TrainStep train_step(Check *c, const Block *b, const Ast *step, const DataValue *data)
+{
+    int64_t repeat = 1;
+    if (is_step(b, step) && step->a)
+        to_whole(c, eval(c, step->a, c->file), "a number of repeats", 1, 1 << 20, &repeat);
+    return (TrainStep){.name = is_step(b, step) ? step->name : NULL,
+                       .fn = build_step(c, b, step, data), .repeat = (int)repeat,
+                       .pos = step->pos};
+}
+
+void check_train(Check *c, const Ast *ast)
+{
+    Block b = {.ast = ast, .index = c->model->ntrains + 1};
+    read_block(c, &b);
+    Train t = {.pos = ast->pos, .nsteps = b.nsteps, .steps = NEW_ARRAY(TrainStep, b.nsteps)};
+    t.epochs = block_number(c, b.epochs, "a number of epochs", 1, 1 << 30);
+    t.batch = block_number(c, b.batch, "a batch size", 32, 65536);
+    t.drop_last = b.batch && b.batch->flag;
+    DataValue *data = open_block(c, ast);
+    if (data) {
+        t.data = data->data;
+        use_data(c, data->data);
+        for (int i = 0; i < b.nsteps; i++)
+            t.steps[i] = train_step(c, &b, b.steps[i], data);
+        if (b.validate)
+            add_validation(c, &b, &t, data);
+    }
+    PUSH(c->model->trains, c->model->ntrains, c->trains_cap, t);
+}

@@ -1,0 +1,340 @@
+/* Values and scopes of check(), what messages call them, and conversions.
+ * A conversion that fails reports why at the value's place; of V_ERROR it
+ * fails silently, since there was a message already. */
+#include "graph/check.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* ---- Making values --------------------------------------------------------- */
+
+Value v_error(void)
+{
+    return (Value){.kind = V_ERROR};
+}
+
+Value v_none(void)
+{
+    return (Value){.kind = V_NONE};
+}
+
+Value v_number(double number)
+{
+    return (Value){.kind = V_NUMBER, .number = number};
+}
+
+Value v_bool(bool truth)
+{
+    return (Value){.kind = V_BOOL, .number = truth};
+}
+
+Value v_string(const char *text)
+{
+    return (Value){.kind = V_STRING, .text = text};
+}
+
+Value v_list(int n, const Value *at)
+{
+    Value v = {.kind = V_LIST, .list = {NEW_ARRAY(Value, n + 1), n}};
+    if (n > 0)
+        memcpy(v.list.at, at, sizeof *at * (size_t)n);
+    return v;
+}
+
+Value v_sizes(int n, const int64_t *sizes)
+{
+    Value parts[MAX_RANK];
+    for (int i = 0; i < n; i++)
+        parts[i] = v_number((double)sizes[i]);
+    return v_list(n, parts);
+}
+
+Value v_tensor(Node *node)
+{
+    return node ? (Value){.kind = V_TENSOR, .node = node} : v_error();
+}
+
+bool values_equal(Value a, Value b)
+{
+    if (a.kind != b.kind)
+        return false;
+    switch (a.kind) {
+    case V_NONE: return true;
+    case V_NUMBER: case V_BOOL: return a.number == b.number;
+    case V_STRING: return strcmp(a.text, b.text) == 0;
+    case V_TENSOR: return a.node == b.node;
+    case V_DATA: return a.data == b.data;
+    case V_FUNCTION:
+        return a.function->decl == b.function->decl &&
+               a.function->builtin == b.function->builtin;
+    case V_LIST: case V_TUPLE:
+        if (a.list.n != b.list.n)
+            return false;
+        for (int i = 0; i < a.list.n; i++)
+            if (!values_equal(a.list.at[i], b.list.at[i]))
+                return false;
+        return true;
+    default: return false;
+    }
+}
+
+/* ---- What messages call a value ------------------------------------------- */
+
+const char *sample_text(Shape shape)
+{
+    shape.batch = false;
+    return shape_text(shape);
+}
+
+static const char *list_text(Value v)
+{
+    Text t = {0};
+    text_printf(&t, "[");
+    for (int i = 0; i < v.list.n && i < 8; i++) {
+        text_printf(&t, "%s", i ? ", " : "");
+        if (v.list.at[i].kind == V_NUMBER)
+            text_double(&t, v.list.at[i].number);
+        else
+            text_printf(&t, "%s", describe_value(v.list.at[i]));
+    }
+    text_printf(&t, v.list.n > 8 ? ", …]" : "]");
+    return t.at;
+}
+
+const char *describe_value(Value v)
+{
+    Text t = {0};
+    switch (v.kind) {
+    case V_ERROR: return "an error";
+    case V_NONE: return "none";
+    case V_NUMBER: text_double(&t, v.number); return t.at;
+    case V_BOOL: return v.number != 0 ? "true" : "false";
+    case V_STRING: return format("\"%s\"", v.text);
+    case V_LIST: return format("the list %s", list_text(v));
+    case V_TUPLE: return format("%d values", v.list.n);
+    case V_FUNCTION: return format("the function `%s`", function_name(v.function));
+    case V_DATA: return "a data source";
+    case V_TENSOR:
+        return format("%s%s", sample_text(v.node->shape),
+                      v.node->type == T_BOOL ? " of truth values" : "");
+    }
+    return "nothing";
+}
+
+const char *introduce(Value v)
+{
+    if (v.name && v.made)
+        return format("`%s` gives %s", v.name, describe_value(v));
+    if (v.name)
+        return format("`%s` is %s", v.name, describe_value(v));
+    return format("this is %s", describe_value(v));
+}
+
+/* ---- Scopes ---------------------------------------------------------------- */
+
+Env *env_new(Env *outer)
+{
+    Env *env = NEW(Env);
+    env->outer = outer;
+    return env;
+}
+
+Binding *env_own(const Env *env, const char *name)
+{
+    for (Binding *b = env->first; b; b = b->next)
+        if (b->name == name)
+            return b;
+    return NULL;
+}
+
+Binding *env_find(const Env *env, const char *name)
+{
+    for (; env; env = env->outer) {
+        Binding *b = env_own(env, name);
+        if (b)
+            return b;
+    }
+    return NULL;
+}
+
+Binding *env_bind(Env *env, const char *name, Value value, Pos pos, BindingKind kind)
+{
+    Binding *b = NEW(Binding);
+    *b = (Binding){.name = name, .kind = kind, .value = value, .pos = pos,
+                   .next = env->first};
+    env->first = b;
+    return b;
+}
+
+/* ---- Places ---------------------------------------------------------------- */
+
+bool in_library(const Check *c, Pos pos)
+{
+    return pos.file >= c->std_first && pos.file <= c->std_last;
+}
+
+Pos user_place(const Check *c, Pos pos)
+{
+    for (const Frame *f = c->at.frame; f && in_library(c, pos); f = f->outer)
+        pos = f->call;
+    return pos;
+}
+
+/* The outermost function of the library on the way to a message. */
+static const char *library_function(const Check *c)
+{
+    const char *name = NULL;
+    for (const Frame *f = c->at.frame; f; f = f->outer) {
+        name = f->name;
+        if (!in_library(c, f->call))
+            break;
+    }
+    return name ? name : "this";
+}
+
+void report(Check *c, Pos pos, const char *form, ...)
+{
+    va_list args, again;
+    va_start(args, form);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, form, args);
+    char *text = arena_alloc((size_t)(n < 0 ? 0 : n) + 1);
+    vsnprintf(text, (size_t)n + 1, form, again);
+    va_end(again);
+    va_end(args);
+    Pos place = user_place(c, pos);
+    error_at(place, "%s", text);
+    if (in_library(c, pos) && !in_library(c, place))
+        note_at(pos, "found here, in `%s` of the standard library", library_function(c));
+}
+
+void place_nodes(Check *c, Pos pos)
+{
+    graph_at(user_place(c, pos), c->at.layer);
+}
+
+/* ---- Conversions ----------------------------------------------------------- */
+
+/* The place to blame for a value: where it was written. */
+static bool mismatch(Check *c, Value v, const char *wanted)
+{
+    if (v.kind == V_ERROR)
+        return false;
+    report(c, v.pos, "%s, expected %s", introduce(v), wanted);
+    if (v.kind == V_FUNCTION)
+        hint("call it: `%s(…)`; on a line of a network write `activation(%s)`",
+             function_name(v.function), function_name(v.function));
+    return false;
+}
+
+Node *to_node(Check *c, Value v)
+{
+    if (v.kind == V_TENSOR)
+        return v.node;
+    if (v.kind == V_NUMBER)
+        return scalar(v.number);
+    if (v.kind == V_BOOL)
+        return graph_op2(OP_le, scalar(1), scalar(v.number));
+    mismatch(c, v, "a tensor or a number");
+    return NULL;
+}
+
+Node *to_number_node(Check *c, Value v)
+{
+    bool truth = v.kind == V_BOOL || (v.kind == V_TENSOR && v.node->type == T_BOOL);
+    if (truth) {
+        report(c, v.pos, "%s, expected numbers", introduce(v));
+        hint("write `if … then 1 else 0` to count truth values");
+        return NULL;
+    }
+    return to_node(c, v);
+}
+
+bool to_number(Check *c, Value v, const char *what, double *number)
+{
+    *number = v.kind == V_NUMBER ? v.number : 0;
+    return v.kind == V_NUMBER || mismatch(c, v, format("%s: a number", what));
+}
+
+bool to_whole(Check *c, Value v, const char *what, int64_t low, int64_t high, int64_t *n)
+{
+    double number;
+    *n = low;
+    if (!to_number(c, v, what, &number))
+        return false;
+    if (number != floor(number) || number < (double)low || number > (double)high) {
+        const char *range = high >= MAX_ELEMENTS
+                                ? format("from %lld", (long long)low)
+                                : format("from %lld to %lld", (long long)low, (long long)high);
+        report(c, v.pos, "%s, expected %s: a whole number %s", introduce(v), what, range);
+        return false;
+    }
+    *n = (int64_t)number;
+    return true;
+}
+
+bool to_bool(Check *c, Value v, const char *what, bool *truth)
+{
+    *truth = v.kind == V_BOOL && v.number != 0;
+    return v.kind == V_BOOL || mismatch(c, v, format("%s: true or false", what));
+}
+
+bool to_text(Check *c, Value v, const char *what, const char **text)
+{
+    *text = v.kind == V_STRING ? v.text : "";
+    return v.kind == V_STRING || mismatch(c, v, format("%s: a string", what));
+}
+
+bool to_shape(Check *c, Value v, Shape *shape)
+{
+    *shape = (Shape){0};
+    Value one[1] = {v};
+    Value list = v.kind == V_NUMBER ? v_list(1, one) : v;
+    if (list.kind != V_LIST)
+        return mismatch(c, v, "a shape such as [28, 28]");
+    if (list.list.n > MAX_RANK) {
+        report(c, v.pos, "a shape of %d axes; there are at most %d", list.list.n, MAX_RANK);
+        return false;
+    }
+    shape->rank = list.list.n;
+    for (int i = 0; i < list.list.n; i++) {
+        Value size = list.list.at[i];
+        if (size.pos.line == 0)
+            size.pos = v.pos;
+        if (!to_whole(c, size, "a size", 1, MAX_ELEMENTS, &shape->dim[i]))
+            return false;
+    }
+    return shape_fits(c, v.pos, *shape);
+}
+
+bool to_axis(Check *c, Value v, Shape shape, int *axis)
+{
+    int64_t n;
+    *axis = 0;
+    if (!to_number(c, v, "an axis", &(double){0}))
+        return false;
+    if (shape.rank == 0) {
+        report(c, v.pos, "there is no axis in the shape []");
+        return false;
+    }
+    if (!to_whole(c, v, format("an axis of %s", sample_text(shape)), -shape.rank,
+                  shape.rank - 1, &n))
+        return false;
+    *axis = (int)(n < 0 ? n + shape.rank : n);
+    return true;
+}
+
+bool shape_fits(Check *c, Pos pos, Shape shape)
+{
+    int64_t size = 1;
+    for (int i = 0; i < shape.rank; i++) {
+        if (shape.dim[i] > MAX_ELEMENTS / size) {
+            report(c, pos, "%s has more than %lld elements", sample_text(shape),
+                   (long long)MAX_ELEMENTS);
+            return false;
+        }
+        size *= shape.dim[i];
+    }
+    return true;
+}
