@@ -85,7 +85,8 @@ static const data_array *open_file(rt_sources *s, const rt_tree *t)
 
 static data_view view_file(rt_sources *s, const rt_tree *t)
 {
-    data_view view = data_view_of(open_file(s, t), t->scaled ? &t->affine : NULL);
+    /* Values as the file has them: functions apply the expression themselves. */
+    data_view view = data_view_of(open_file(s, t), NULL);
     rt_error error;
     if (t->rank >= 0 && !data_check(&view.components[0], t->name ? t->name : t->path, t->rank,
                                     t->shape, false, &error))
