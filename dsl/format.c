@@ -2,8 +2,8 @@
  *
  * One statement a line, four spaces a level, single spaces around operators
  * but none around `^`, at most one blank line. What is longer than WIDTH is
- * broken where it is loosest: a sum before its operators, a call after each
- * argument, a condition before `then` and `else`. Parentheses and line breaks
+ * broken where it is loosest: behind `=`, before an operator, between arguments,
+ * before `then` and `else`. Parentheses and line breaks
  * of the source do not matter, so that there is one way to write each tree.
  *
  *     minimize   mse( a,b )+1e-4*penalty(c)      # both
@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { WIDTH = 90, INDENT = 4 };
+enum { WIDTH = 100, INDENT = 4 };
 
 /* ---- Expressions on one line -------------------------------------------- */
 
@@ -174,16 +174,37 @@ static void new_line(Text *out, int indent)
 
 static void wrapped(Text *out, const Ast *e, int indent);
 
-static void wrapped_list(Text *out, const char *open, AstList list, const char *close,
-                         int indent)
+static bool fits(const Text *out, size_t more)
+{
+    return (size_t)column_of(out) + more <= WIDTH;
+}
+
+static size_t flat_length(const Ast *e)
+{
+    Text line = {0};
+    flat(&line, e);
+    return line.n;
+}
+
+/* As many on a line as fit, the lines aligned behind the bracket. */
+static void filled_list(Text *out, const char *open, AstList list, const char *close, int indent)
 {
     put(out, open);
+    int align = column_of(out);
+    if (align > WIDTH / 2) {
+        align = indent + INDENT;
+        new_line(out, align);
+    }
     for (int i = 0; i < list.n; i++) {
-        new_line(out, indent + INDENT);
-        wrapped(out, list.at[i], indent + INDENT);
+        const char *after = i < list.n - 1 ? " ," : " ) {";
+        bool same_line = fits(out, flat_length(list.at[i]) + strlen(after));
+        if (i > 0 && same_line)
+            put(out, " ");
+        else if (i > 0)
+            new_line(out, align);
+        wrapped(out, list.at[i], align);
         put(out, i < list.n - 1 ? "," : "");
     }
-    new_line(out, indent);
     put(out, close);
 }
 
@@ -195,42 +216,81 @@ static void wrapped_operand(Text *out, const Ast *e, Level least, int indent)
     put(out, inside ? ")" : "");
 }
 
-/* a + b - c: each term on its line, behind its operator. */
-static void wrapped_chain(Text *out, const Ast *e, Level level, int indent)
+/* Whether the right operand begins a line: it does where that makes it fit,
+ * and where it is a call. Sums in parentheses are broken inside. */
+static bool begins_line(const Text *out, const Ast *operand, Level least, int indent)
 {
-    if (e->a->kind == AST_BINARY && level_of(e->a) == level && level != LEVEL_COMPARE)
-        wrapped_chain(out, e->a, level, indent);
-    else
-        wrapped_operand(out, e->a, left_level(e->op), indent);
-    new_line(out, indent + INDENT);
-    text_printf(out, "%s ", ast_op_name(e->op));
-    wrapped_operand(out, e->b, right_level(e->op), indent + INDENT);
+    size_t n = flat_length(operand) + strlen(" * ()");
+    if (fits(out, n))
+        return false;
+    bool inside = level_of(operand) < least || operand->kind == AST_BINARY;
+    return !inside || (size_t)indent + INDENT + n <= WIDTH;
 }
 
+/* a + b - c: lines begin with an operator. */
+static void filled_chain(Text *out, const Ast *e, Level level, int indent)
+{
+    if (e->a->kind == AST_BINARY && level_of(e->a) == level && level != LEVEL_COMPARE)
+        filled_chain(out, e->a, level, indent);
+    else
+        wrapped_operand(out, e->a, left_level(e->op), indent);
+    if (begins_line(out, e->b, right_level(e->op), indent))
+        new_line(out, indent + INDENT);
+    else
+        put(out, " ");
+    text_printf(out, "%s ", ast_op_name(e->op));
+    wrapped_operand(out, e->b, right_level(e->op), indent);
+}
+
+static void wrapped_power(Text *out, const Ast *e, int indent)
+{
+    wrapped_operand(out, e->a, left_level(e->op), indent);
+    put(out, "^");
+    wrapped_operand(out, e->b, right_level(e->op), indent);
+}
+
+static void wrapped_unary(Text *out, const Ast *e, int indent)
+{
+    put(out, e->op == AST_OP_NOT ? "not " : "-");
+    wrapped_operand(out, e->a, level_of(e), indent);
+}
+
+/* One line for each case; `else if` goes on with the list of cases. */
 static void wrapped_if(Text *out, const Ast *e, int indent)
 {
     put(out, "if ");
     wrapped(out, e->a, indent);
-    new_line(out, indent + INDENT);
+    if (fits(out, flat_length(e->b) + strlen(" then ")))
+        put(out, " ");
+    else
+        new_line(out, indent + 2 * INDENT);
     put(out, "then ");
     wrapped(out, e->b, indent + INDENT);
     new_line(out, indent + INDENT);
     put(out, "else ");
-    wrapped(out, e->c, indent + INDENT);
+    if (e->c->kind == AST_IF)
+        wrapped_if(out, e->c, indent);
+    else
+        wrapped(out, e->c, indent + INDENT);
 }
 
 static void broken(Text *out, const Ast *e, int indent)
 {
-    if (e->kind == AST_CALL && e->kids.n > 0) {
+    if (e->kind == AST_CALL) {
         put(out, e->name);
-        wrapped_list(out, "(", e->kids, ")", indent);
-    } else if (e->kind == AST_LIST && e->kids.n > 0) {
-        wrapped_list(out, "[", e->kids, "]", indent);
+        filled_list(out, "(", e->kids, ")", indent);
+    } else if (e->kind == AST_LIST) {
+        filled_list(out, "[", e->kids, "]", indent);
     } else if (e->kind == AST_ARG) {
-        text_printf(out, e->name ? "%s: " : "", e->name);
+        if (e->name)
+            text_printf(out, "%s: ", e->name);
         wrapped(out, e->a, indent);
-    } else if (e->kind == AST_BINARY && e->op != '^') {
-        wrapped_chain(out, e, level_of(e), indent);
+    } else if (e->kind == AST_BINARY && e->op == '^') {
+        wrapped_power(out, e, indent);
+    } else if (e->kind == AST_BINARY) {
+        filled_chain(out, e, level_of(e), indent);
+    } else if (e->kind == AST_UNARY) {
+        wrapped_unary(out, e, indent);
     } else if (e->kind == AST_IF) {
         wrapped_if(out, e, indent);
     } else {
@@ -241,10 +301,8 @@ static void broken(Text *out, const Ast *e, int indent)
 /* On one line where it fits, with the character that may follow. */
 static void wrapped(Text *out, const Ast *e, int indent)
 {
-    Text line = {0};
-    flat(&line, e);
-    if (column_of(out) + (int)line.n + 1 <= WIDTH)
-        text_put(out, line.at, line.n);
+    if (fits(out, flat_length(e) + 1))
+        flat(out, e);
     else
         broken(out, e, indent);
 }
@@ -270,6 +328,21 @@ static void value(Text *out, const char *before, const Ast *e, int indent)
     if (!e)
         return;
     put(out, before);
+    wrapped(out, e, indent);
+}
+
+/* What does not fit behind the `=` begins on the next line, unless it is a
+ * list or a call that would not fit there either. */
+static void assigned(Text *out, const Ast *e, int indent)
+{
+    size_t n = flat_length(e);
+    bool bracketed = e->kind == AST_CALL || e->kind == AST_LIST;
+    put(out, " =");
+    if (fits(out, n + 2) || (bracketed && (size_t)indent + INDENT + n + 1 > WIDTH)) {
+        value(out, " ", e, indent);
+        return;
+    }
+    new_line(out, indent + INDENT);
     wrapped(out, e, indent);
 }
 
@@ -301,14 +374,14 @@ static void line(Text *out, const Ast *s, int indent)
 static void bind(Text *out, const Ast *s, int indent)
 {
     names(out, s->kids);
-    value(out, " = ", s->a, indent);
+    assigned(out, s->a, indent);
 }
 
 static void stored(Text *out, const char *word, const Ast *s, int indent)
 {
     text_printf(out, "%s %s", word, s->name);
     shape(out, s->a);
-    value(out, " = ", s->b, indent);
+    assigned(out, s->b, indent);
 }
 
 static void returned(Text *out, const Ast *s, int indent)
@@ -323,17 +396,12 @@ static void data(Text *out, const Ast *s, int indent)
     put(out, "data ");
     names(out, s->kids);
     shape(out, s->b);
-    value(out, " = ", s->a, indent);
+    assigned(out, s->a, indent);
 }
 
 static void parameters(Text *out, const Ast *s, int indent)
 {
-    Text flat_form = {0};
-    flat_list(&flat_form, "(", s->params, ")");
-    if (column_of(out) + (int)flat_form.n + 2 <= WIDTH)
-        put(out, flat_form.at);
-    else
-        wrapped_list(out, "(", s->params, ")", indent);
+    filled_list(out, "(", s->params, ")", indent);
 }
 
 static void bound_names(Text *out, const Ast *s)
@@ -368,7 +436,7 @@ static void let(Text *out, const Ast *s, int indent)
     text_printf(out, "let %s", s->name);
     if (s->params.n >= 0)
         parameters(out, s, indent);
-    value(out, " = ", s->a, indent);
+    assigned(out, s->a, indent);
 }
 
 static void declared(Text *out, const char *word, const Ast *s, int indent)
@@ -382,12 +450,10 @@ static void using(Text *out, const Ast *optimizer, int indent)
 {
     if (!optimizer)
         return;
-    Text call = {0};
-    flat(&call, optimizer);
-    bool fits = column_of(out) + (int)call.n + (int)strlen(" using ") <= WIDTH;
-    if (!fits)
+    bool here = fits(out, flat_length(optimizer) + strlen(" using "));
+    if (!here)
         new_line(out, indent + INDENT);
-    value(out, fits ? " using " : "using ", optimizer, fits ? indent : indent + INDENT);
+    value(out, here ? " using " : "using ", optimizer, indent + INDENT);
 }
 
 /* The statement without its block. */
@@ -400,7 +466,7 @@ static void head(Text *out, const Ast *s, int indent)
     case AST_STATE: stored(out, "state", s, indent); break;
     case AST_UPDATE:
         text_printf(out, "update %s", s->name);
-        value(out, " = ", s->a, indent);
+        assigned(out, s->a, indent);
         break;
     case AST_USING:
         put(out, "update ");
