@@ -19,11 +19,14 @@
  *  "functions": [{"name": "train_1.step", "kind": "init|step|objective|network|report",
  *                 "inputs":  [{"name", "type", "shape": [28,28], "offset"}],   // in a block
  *                 "outputs": [{"name", "type", "shape", "batch": bool, "offset",
- *                              "strides"}],       // batch: in a block, else fixed
+ *                              "strides", "row"}],   // batch: in a block, else fixed
  *                 "updates": ["var", …],          // names of the vars it writes
  *                 "kernels": [{"name", "kind": "block|unit", "layer", "line",
- *                              "flops", "bytes", "units"}]}],
+ *                              "flops", "bytes", "units", "each_sample": bool}]}],
+ *      // row: 0, or floats from lane to lane of a tensor stored [lane][element]
  *  "data": [tree, …],                             // every file, in order
+ *      // functions of train and report blocks take samples as the files hold
+ *      // them, those of networks take them after "affine"
  *      // tree: {"kind": "file", "index": i, "name", "reader": "idx|npy|csv|png",
  *      //        "path", "shape" or null, "type", "affine": [divide, multiply, add] or null}
  *      //     | {"kind": "split", "of": tree, "last": bool, "rest": bool,
@@ -35,7 +38,8 @@
  *             "steps": [{"name": string or null, "function": i, "repeat": n}],
  *             "epochs": n, "batch": n, "drop_last": bool, "line": n}],
  *  "reports": [{"kind": "reconstructions", "data": tree, "function": i, "options": {}}],
- *  "reconstruct": {"function": i, "data": tree} or null
+ *  "reconstruct": {"function": i, "data": tree,
+ *                  "scaled": bool} or null      // it takes what networks take
  * }
  */
 #ifndef AECC_RT_H

@@ -151,9 +151,9 @@ int command_detect(rt_trainer *t)
         rt_fail(RT_USAGE, "%s reconstructs nothing, so there are no errors to rank by\n"
                 "write networks `encoder` and `decoder`, and a train block", m->source);
     const rt_function *f = &m->functions[m->reconstruct];
-    data_view view = t->options->in.n ? sources_in(&t->sources, f, m->reconstruct_data)
-                                      : sources_view(&t->sources, m->reconstruct_data);
-    data_view normal = sources_view(&t->sources, m->trains[0].data);
+    bool scaled = m->reconstruct_scaled;
+    data_view view = sources_given(&t->sources, f, m->reconstruct_data, scaled);
+    data_view normal = sources_view(&t->sources, m->trains[0].data, scaled);
     trainer_machine(t, inference_batch(t));
     weights_need(&t->machine, t->options);
     signals_catch();

@@ -146,8 +146,8 @@ static void read_file(rt_tree *t, const json_t *object)
     if (!json_is_null(field(object, "shape")))
         t->rank = list(object, "shape", t->shape);
     const json_t *affine = field(object, "affine");
-    t->scaled = json_is_array(affine);
-    if (t->scaled)
+    t->opaque = !json_is_array(affine);
+    if (!t->opaque)
         t->affine = (data_affine){
             .divide = (float)json_number_value(json_array_get(affine, 0)),
             .multiply = (float)json_number_value(json_array_get(affine, 1)),
@@ -244,6 +244,7 @@ static void read_reconstruct(rt_model *m, const json_t *root)
     if (json_is_null(object))
         return;
     m->reconstruct = function_index(object, "function");
+    m->reconstruct_scaled = flag(object, "scaled");
     m->reconstruct_data = tree(object, "data");
 }
 

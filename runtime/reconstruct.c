@@ -82,7 +82,7 @@ bool report_pictures(rt_trainer *t, const rt_report *report, const char *path)
 {
     if (!is_picture(&t->model->functions[report->function].outputs[0]))
         return false;
-    data_view view = sources_view(&t->sources, report->data);
+    data_view view = sources_view(&t->sources, report->data, false);
     draw(t, report->function, &view, report->count > 0 ? report->count : DEFAULT_COUNT, path);
     data_view_free(&view);
     return true;
@@ -119,8 +119,7 @@ int command_reconstruct(rt_trainer *t)
     if (!is_picture(&f->outputs[0]))
         no_picture(&f->outputs[0]);
     char *path = out_path(t, "reconstructions");
-    data_view view = t->options->in.n ? sources_in(&t->sources, f, m->reconstruct_data)
-                                      : sources_view(&t->sources, m->reconstruct_data);
+    data_view view = sources_given(&t->sources, f, m->reconstruct_data, m->reconstruct_scaled);
     trainer_machine(t, inference_batch(t));
     weights_need(&t->machine, t->options);
     draw(t, m->reconstruct, &view, t->options->count ? t->options->count : DEFAULT_COUNT, path);

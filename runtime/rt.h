@@ -78,8 +78,8 @@ typedef struct rt_tree {
     const char *reader, *path;
     int rank;                     /* of a declared shape; -1: not declared    */
     int64_t shape[RT_MAX_RANK];
-    bool scaled;
-    data_affine affine;
+    bool opaque;                  /* FILE: its expression is not affine       */
+    data_affine affine;           /* else what it does                        */
     bool last, rest;              /* SPLIT                                    */
     int64_t count;
     double fraction;
@@ -131,6 +131,7 @@ typedef struct rt_model {
     rt_train *trains;
     rt_report *reports;
     int reconstruct;              /* function, or -1                          */
+    bool reconstruct_scaled;      /* it takes what networks take              */
     rt_tree *reconstruct_data;
 } rt_model;
 
@@ -221,11 +222,15 @@ typedef struct rt_sources {
 
 void sources_open(rt_sources *, const rt_model *, const rt_options *);
 void sources_close(rt_sources *);
-/* Opens what the tree needs. Ends the process when that fails. */
-data_view sources_view(rt_sources *, const rt_tree *);
-/* The files of `--in [INPUT=]FILE` as inputs of a function; a file that does
- * not hold floats in .npy is scaled as `like` (may be NULL) scales its own. */
-data_view sources_in(rt_sources *, const rt_function *, const rt_tree *like);
+/* Opens what the tree needs. `scaled`: as networks see the data; else as the
+ * files hold it (functions of train and report blocks scale it themselves).
+ * Ends the process when that fails. */
+data_view sources_view(rt_sources *, const rt_tree *, bool scaled);
+/* The files of `--in [INPUT=]FILE` as inputs of a function. `scaled`: .npy of
+ * floats is what networks see, other files are scaled as `like` scales its own. */
+data_view sources_in(rt_sources *, const rt_function *, const rt_tree *like, bool scaled);
+/* --in where it is given, else the tree. */
+data_view sources_given(rt_sources *, const rt_function *, const rt_tree *, bool scaled);
 /* Checks that the view fills the function's inputs. */
 void view_check(const data_view *, const rt_function *);
 

@@ -83,10 +83,12 @@ static const data_array *open_file(rt_sources *s, const rt_tree *t)
     return array;
 }
 
-static data_view view_file(rt_sources *s, const rt_tree *t)
+static data_view view_file(rt_sources *s, const rt_tree *t, bool scaled)
 {
-    /* Values as the file has them: functions apply the expression themselves. */
-    data_view view = data_view_of(open_file(s, t), NULL);
+    if (scaled && t->opaque)
+        rt_fail(RT_USAGE, "%s goes through an expression that only training applies\n"
+                "give --in FILE.npy with what the network sees", t->name ? t->name : t->path);
+    data_view view = data_view_of(open_file(s, t), scaled ? &t->affine : NULL);
     rt_error error;
     if (t->rank >= 0 && !data_check(&view.components[0], t->name ? t->name : t->path, t->rank,
                                     t->shape, false, &error))
@@ -94,12 +96,12 @@ static data_view view_file(rt_sources *s, const rt_tree *t)
     return view;
 }
 
-static data_view view_parts(rt_sources *s, const rt_tree *t)
+static data_view view_parts(rt_sources *s, const rt_tree *t, bool scaled)
 {
     data_view *parts = rt_alloc((size_t)t->nparts, sizeof *parts), view;
     rt_error error;
     for (int i = 0; i < t->nparts; i++)
-        parts[i] = sources_view(s, &t->parts[i]);
+        parts[i] = sources_view(s, &t->parts[i], scaled);
     bool ok = t->kind == RT_ZIP      ? data_zip(&view, parts, t->nparts, &error)
               : t->kind == RT_CONCAT ? data_concat(&view, parts, t->nparts, &error)
                                      : data_split(&view, parts, t->name, t->last, t->rest,
@@ -112,9 +114,9 @@ static data_view view_parts(rt_sources *s, const rt_tree *t)
     return view;
 }
 
-data_view sources_view(rt_sources *s, const rt_tree *t)
+data_view sources_view(rt_sources *s, const rt_tree *t, bool scaled)
 {
-    return t->kind == RT_FILE ? view_file(s, t) : view_parts(s, t);
+    return t->kind == RT_FILE ? view_file(s, t, scaled) : view_parts(s, t, scaled);
 }
 
 /* ---- Files of the command line -------------------------------------------- */
@@ -142,7 +144,10 @@ static const data_affine *scaling(const data_array *array, const rt_tree *like, 
     if (!like || (npy && floats))
         return NULL;
     const rt_tree *file = component(like, &i);
-    return file && file->scaled ? &file->affine : NULL;
+    if (file && file->opaque)
+        rt_fail(RT_USAGE, "%s: the program's expression of its data is only applied in training\n"
+                "give a .npy of floats with what the network sees", array->path);
+    return file ? &file->affine : NULL;
 }
 
 /* Which input an argument of --in names: by "NAME=", else by its place. */
@@ -169,7 +174,7 @@ static data_view read_input(const char *path, const rt_tree *like, int i)
     return data_view_of(array, scaling(array, like, i));
 }
 
-data_view sources_in(rt_sources *s, const rt_function *f, const rt_tree *like)
+data_view sources_in(rt_sources *s, const rt_function *f, const rt_tree *like, bool scaled)
 {
     const rt_list *in = &s->options->in;
     const char **paths = rt_alloc((size_t)f->ninputs + 1, sizeof *paths);
@@ -186,7 +191,7 @@ data_view sources_in(rt_sources *s, const rt_function *f, const rt_tree *like)
         if (paths[input])
             rt_fail(RT_USAGE, "--in gives input %s twice", f->inputs[input].name);
         paths[input] = path;
-        parts[input] = read_input(path, like, input);
+        parts[input] = read_input(path, scaled ? like : NULL, input);
     }
     if (!data_zip(&view, parts, f->ninputs, &error))
         rt_raise(&error);
@@ -196,6 +201,11 @@ data_view sources_in(rt_sources *s, const rt_function *f, const rt_tree *like)
     free(parts);
     free(paths);
     return view;
+}
+
+data_view sources_given(rt_sources *s, const rt_function *f, const rt_tree *t, bool scaled)
+{
+    return s->options->in.n ? sources_in(s, f, t, scaled) : sources_view(s, t, scaled);
 }
 
 void view_check(const data_view *view, const rt_function *f)

@@ -105,11 +105,11 @@ static void open_block(training *t)
 {
     rt_sources *sources = &t->trainer->sources;
     t->block = &t->model->trains[t->state.block];
-    t->view = sources_view(sources, t->block->data);
+    t->view = sources_view(sources, t->block->data, false);
     for (int i = 0; i < t->block->nsteps; i++)
         view_check(&t->view, &t->model->functions[t->block->steps[i].function]);
     if (t->block->validation && t->block->objective >= 0) {
-        t->validation = sources_view(sources, t->block->validation);
+        t->validation = sources_view(sources, t->block->validation, false);
         view_check(&t->validation, &t->model->functions[t->block->objective]);
     }
     t->batch = batch_of(t, t->block);

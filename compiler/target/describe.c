@@ -394,6 +394,16 @@ static void put_sizes(Text *t, const Model *m)
         put(t, "]");                                                         \
     } while (0)
 
+/* A report's function holds the expression of its data, as those of train
+ * blocks do; the one made of encoder and decoder takes what networks take. */
+static bool takes_files(const Model *m, const Fn *fn)
+{
+    for (int i = 0; i < m->nreports; i++)
+        if (m->reports[i].fn == fn)
+            return true;
+    return false;
+}
+
 static void put_reconstruct(Text *t, const Model *m)
 {
     put(t, ",\n\"reconstruct\":");
@@ -403,6 +413,8 @@ static void put_reconstruct(Text *t, const Model *m)
     }
     put(t, "{");
     put_int(t, "function", fn_index(m, m->reconstruct));
+    put(t, ",");
+    put_bool(t, "scaled", !takes_files(m, m->reconstruct));
     put(t, ",\"data\":");
     put_data(t, m, m->reconstruct_data);
     put(t, "}");

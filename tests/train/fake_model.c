@@ -1,7 +1,8 @@
 /* A small model written by hand against aecc_rt.h, so that the trainer can be
  * tested without the compiler: r = x @ kernel + bias + noise / 100 over images
  * [2, 2], mse, SGD with momentum, a moving mean of the inputs, two train
- * blocks; the second has two named steps, one of them repeated.
+ * blocks; the second has two named steps, one of them repeated. The data are
+ * points / 10: all functions but the network's divide.
  *
  *   fixed part   0 kernel [4, 4], row stride 16     256 bias [4]
  *              320 velocity, as kernel              576 count
@@ -43,10 +44,12 @@ static void init(aecc_call *c, int64_t thread)
 }
 
 /* r and r - x of one block; noise in training only. */
-static void forward(aecc_call *c, int64_t b, float noise)
+static void forward(aecc_call *c, int64_t b, float noise, float divide)
 {
     float *x = block(c, b, X), *r = block(c, b, R), *d = block(c, b, D);
     aecc_load(c, b);
+    for (int i = 0; i < N * LANES; i++)
+        x[i] /= divide;
     for (int j = 0; j < N; j++)
         for (int lane = 0; lane < LANES; lane++) {
             float sum = fixed(c, BIAS)[j];
@@ -60,11 +63,11 @@ static void forward(aecc_call *c, int64_t b, float noise)
         }
 }
 
-static void all_blocks(aecc_call *c, int64_t thread, float noise)
+static void all_blocks(aecc_call *c, int64_t thread, float noise, float divide)
 {
     int64_t end = (thread + 1) * c->nblocks / c->threads;
     for (int64_t b = thread * c->nblocks / c->threads; b < end; b++)
-        forward(c, b, noise);
+        forward(c, b, noise, divide);
     aecc_barrier(c, thread);
 }
 
@@ -118,7 +121,7 @@ static void update(aecc_call *c, int j)
 static void step(aecc_call *c, int64_t thread)
 {
     uint64_t begin = c->profile ? aecc_ticks() : 0;
-    all_blocks(c, thread, 0.01f);
+    all_blocks(c, thread, 0.01f, 10);
     for (int j = 0; j < N; j++)
         if (j % c->threads == thread)
             gradient(c, j);
@@ -136,17 +139,23 @@ static void step(aecc_call *c, int64_t thread)
 
 static void objective(aecc_call *c, int64_t thread)
 {
-    all_blocks(c, thread, 0);
+    all_blocks(c, thread, 0, 10);
     if (thread == 0)
         loss(c);
 }
 
 static void network(aecc_call *c, int64_t thread)
 {
-    all_blocks(c, thread, 0);
+    all_blocks(c, thread, 0, 1);
 }
 
-aecc_function *const aecc_functions[] = { init, step, objective, network, network };
+static void reconstruct(aecc_call *c, int64_t thread)
+{
+    all_blocks(c, thread, 0, 10);
+}
+
+aecc_function *const aecc_functions[] = { init, step, objective, network,
+                                           reconstruct };
 
 #ifndef FAKE_CPU
 #define FAKE_CPU ""
@@ -199,4 +208,4 @@ const char aecc_descriptor[] =
              "{\"name\":\"second\",\"function\":1,\"repeat\":2}", "2") "],"
     "\"reports\":[{\"kind\":\"reconstructions\",\"data\":" SPLIT("false") ",\"function\":4,"
     "\"options\":{\"count\":\"3\"}}],"
-    "\"reconstruct\":{\"function\":4,\"data\":" SPLIT("false") "}}";
+    "\"reconstruct\":{\"function\":4,\"scaled\":false,\"data\":" SPLIT("false") "}}";
