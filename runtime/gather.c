@@ -278,8 +278,12 @@ INLINE void gather_tile(const block_rows *r, int64_t e, int n, float *out)
         rows[lane] = direct ? (const float *)(const void *)r->row[lane] + e : tile[lane];
         if (direct)
             continue;
-        memset(tile[lane], 0, sizeof tile[lane]);
-        widen(run, r->row[lane], e, n, tile[lane]);
+        if (n == TILE) {
+            widen(run, r->row[lane], e, TILE, tile[lane]);
+        } else {
+            memset(tile[lane], 0, sizeof tile[lane]);
+            widen(run, r->row[lane], e, n, tile[lane]);
+        }
         scale_row(tile[lane], run);
     }
     transpose_tile(rows, out);
