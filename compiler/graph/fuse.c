@@ -51,15 +51,34 @@ static bool reduces_batch(const Node *n)
     return is_reduction(n->op) && n->attr.axes[MAX_RANK];
 }
 
+/* Cheap enough to be done again wherever it is read: a change of sign or
+ * type, and a little arithmetic on what is in memory anyway. */
+static bool is_cheap(const Fusion *f, const Node *n)
+{
+    if (n->op == OP_neg || n->op == OP_not || n->op == OP_convert)
+        return true;
+    if (n->op != OP_add && n->op != OP_mul && n->op != OP_lt && n->op != OP_le)
+        return false;
+    for (int i = 0; i < n->nin; i++) {
+        const Node *in = view_base(n->in[i]);
+        if (!is_leaf(in) && !(f->inlined[in->id] && in->nin == 1))
+            return false;
+        if (in->op == OP_random)
+            return false;
+    }
+    return true;
+}
+
 /* What only reductions over features read is worked out inside them. */
 static void find_inlined(Fusion *f)
 {
     bool *other = NEW_ARRAY(bool, f->program->nnodes);
     bool *read = NEW_ARRAY(bool, f->program->nnodes);
+    bool *kept = NEW_ARRAY(bool, f->program->nnodes);
     for (int i = 0; i < f->fn->noutputs; i++)
-        other[f->fn->outputs[i]->id] = true;
+        kept[f->fn->outputs[i]->id] = other[f->fn->outputs[i]->id] = true;
     for (int i = 0; i < f->fn->nupdates; i++)
-        other[f->fn->values[i]->id] = true;
+        kept[f->fn->values[i]->id] = other[f->fn->values[i]->id] = true;
     for (int i = f->nodes.n; i-- > 0;) {
         Node *n = f->nodes.at[i];
         bool passes = op_is_map(n->op) || op_is_view(n->op);
@@ -72,7 +91,8 @@ static void find_inlined(Fusion *f)
         Node *n = f->nodes.at[i];
         if (op_is_view(n->op))
             f->inlined[n->id] = false;
-        if (is_uniform(f, n))
+        if (is_uniform(f, n) || (op_is_map(n->op) && !op_is_view(n->op) && !kept[n->id] &&
+                                 is_cheap(f, n)))
             f->inlined[n->id] = true;
     }
 }
@@ -503,33 +523,43 @@ static Buffer *output_buffer(Fusion *f, Node *n)
     return p->by_node[n->id];
 }
 
+static bool reads_through(const Fusion *f, const Node *n, const Var *var)
+{
+    NodeList sources = sources_of(f, n);
+    for (int i = 0; i < sources.n; i++)
+        if (sources.at[i] == var->node)
+            return true;
+    return false;
+}
+
 static bool reads_var(const Fusion *f, const Kernel *k, const Var *var)
 {
-    for (int i = 0; i < k->nnodes; i++) {
-        NodeList sources = sources_of(f, k->nodes[i]);
-        for (int j = 0; j < sources.n; j++)
-            if (sources.at[j] == var->node)
-                return true;
-    }
+    for (int i = 0; i < k->nnodes; i++)
+        if (reads_through(f, k->nodes[i], var))
+            return true;
     return k->form == FORM_ROWS && k->root == var->node;
+}
+
+/* Does n read the var other than element by element? */
+static bool reads_elsewhere(const Fusion *f, const Node *n, const Var *var)
+{
+    for (int i = 0; i < n->nin; i++) {
+        Node *in = n->in[i];
+        bool inlined = f->inlined[in->id] && f->program->kernel_of[in->id] < 0;
+        if (in == var->node ? !op_is_map(n->op)
+            : op_is_view(in->op) ? reads_through(f, in, var)
+                                 : inlined && reads_elsewhere(f, in, var))
+            return true;
+    }
+    return false;
 }
 
 /* Does k read the var only at the element that it is about to write? */
 static bool reads_in_place(const Fusion *f, const Kernel *k, const Var *var)
 {
     for (int i = 0; i < k->nnodes; i++)
-        for (int j = 0; j < k->nodes[i]->nin; j++) {
-            Node *in = k->nodes[i]->in[j];
-            bool elementwise = op_is_map(k->nodes[i]->op) && in == var->node;
-            if (view_base(in) == var->node && !elementwise)
-                return false;
-            if (f->inlined[in->id] && view_base(in) != var->node) {
-                NodeList s = sources_of(f, in);
-                for (int m = 0; m < s.n; m++)
-                    if (s.at[m] == var->node)
-                        return false;
-            }
-        }
+        if (reads_elsewhere(f, k->nodes[i], var))
+            return false;
     return k->form == FORM_MAP || k->form == FORM_CONTRACT || k->form == FORM_REDUCE;
 }
 

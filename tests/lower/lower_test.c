@@ -98,10 +98,10 @@ static void verify(Build *b)
     lower(&b->model);
     for (int f = 0; f < 2; f++)
         for (int k = 0; k < b->fns[f]->program->nkernels; k++)
-//            verify_kernel(b->fns[f]->program->kernels[k]);
+            verify_kernel(b->fns[f]->program->kernels[k]);
     if (getenv("AECC_PRINT")) {
         Text t = {0};
-//        print_program(&t, b->step.program, true);
+        print_program(&t, b->step.program, true);
         fwrite(t.at, 1, t.n, stdout);
     }
     assert_int_equal(check_interpreter(&b->model), 0);
