@@ -19,19 +19,17 @@
  * library is read the same way before the user's file. */
 #include "graph/check.h"
 
-#include <errno.h>
 #include <string.h>
 
 /* ---- Declarations ---------------------------------------------------------------------- */
 
-static bool declared_twice(Check *c, const Ast *d, const char *name, Pos pos, const Env *env)
+static bool declared_twice(Check *c, const char *name, Pos pos, const Env *env)
 {
     Binding *b = env_own(env, name);
     if (!b)
         return false;
     report(c, pos, "`%s` is declared twice", name);
     note_at(b->pos, "first here");
-    (void)d;
     return true;
 }
 
@@ -49,7 +47,7 @@ static void add_network(Check *c, const Ast *d, Function *f)
 static void declare_function(Check *c, const Ast *d, Env *env)
 {
     Pos pos = d->pos2.line ? d->pos2 : d->pos;
-    if (declared_twice(c, d, d->name, pos, env))
+    if (declared_twice(c, d->name, pos, env))
         return;
     if (d->kind == AST_LET && d->params.n < 0) {
         env_bind(env, d->name, v_error(), pos, B_VALUE)->lazy = d;
@@ -73,54 +71,20 @@ static void declare_sources(Check *c, const Ast *d, Env *env)
 {
     for (int i = 0; i < d->kids.n; i++) {
         const Ast *name = d->kids.at[i];
-        if (!declared_twice(c, d, name->name, name->pos, env))
+        if (!declared_twice(c, name->name, name->pos, env))
             env_bind(env, name->name, v_error(), name->pos, B_VALUE)->lazy = d;
     }
 }
 
-static void declare_file(Check *c, const Ast *file, const char *path, Env *env, bool main);
-
-/* ---- Imports --------------------------------------------------------------------------- */
-
-static char *beside(const char *path, const char *name)
-{
-    const char *slash = strrchr(path, '/');
-    if (name[0] == '/' || !slash)
-        return format("%s", name);
-    return format("%.*s/%s", (int)(slash - path), path, name);
-}
-
-static void import(Check *c, const Ast *d, const char *from, Env *env)
-{
-    const char *path = intern(beside(from, d->text));
-    for (int i = 0; i < c->nimported; i++)
-        if (c->imported[i] == path)
-            return;
-    PUSH(c->imported, c->nimported, c->imported_cap, path);
-    size_t n;
-    char *text = read_file(path, &n);
-    if (!text) {
-        report(c, d->pos2.line ? d->pos2 : d->pos, "cannot read \"%s\": %s", path,
-               strerror(errno));
-        return;
-    }
-    Ast *file = parse(diag_source(path, text, n));
-    if (file)
-        declare_file(c, file, path, env, false);
-}
-
-static void declare_file(Check *c, const Ast *file, const char *path, Env *env, bool main)
+/* Names are known in the whole file, so that order does not matter. */
+static void declare_file(Check *c, const Ast *file, Env *env)
 {
     for (int i = 0; i < file->kids.n; i++) {
         const Ast *d = file->kids.at[i];
-        if (d->kind == AST_IMPORT)
-            import(c, d, path, env);
-        else if (d->kind == AST_DATA)
+        if (d->kind == AST_DATA)
             declare_sources(c, d, env);
         else if (d->kind != AST_TRAIN && d->kind != AST_REPORT)
             declare_function(c, d, env);
-        else if (!main)
-            report(c, d->pos, "an imported file declares; it does not train or report");
     }
 }
 
@@ -139,7 +103,7 @@ static void load_library(Check *c)
             diag_flush();
             die("the standard library does not parse: %s", path);
         }
-        declare_file(c, ast, path, c->std, false);
+        declare_file(c, ast, c->std);
     }
 }
 
@@ -180,13 +144,11 @@ Model *check(Ast *file, const char *source)
     c->model = NEW(Model);
     c->model->name = model_name(source);
     c->model->source = source;
-    c->source = source;
     c->networks_end = &c->networks;
     c->std = env_new(NULL);
     c->file = env_new(c->std);
     load_library(c);
-    PUSH(c->imported, c->nimported, c->imported_cap, intern(source));
-    declare_file(c, file, source, c->file, true);
+    declare_file(c, file, c->file);
     new_fn(c, FN_INIT, "init", file->pos);
     for (int i = 0; i < file->kids.n; i++)
         evaluate(c, file->kids.at[i]);
@@ -196,7 +158,7 @@ Model *check(Ast *file, const char *source)
         return NULL;
     build_reconstruct(c);
     build_init(c->model);
-    check_unused(c, file);
+    check_unused(file, source);
     graph_at((Pos){0}, NULL);
     return error_count() > 0 ? NULL : c->model;
 }

@@ -1,7 +1,7 @@
 /* Private to check*.c: values, scopes and the context of the abstract
  * interpreter that turns an Ast into a Model.
  *
- *   check.c           declarations, imports, the order of work
+ *   check.c           declarations, the order of work
  *   check_value.c     values and scopes; what messages call them
  *   check_eval.c      expressions, operators, statements of bodies
  *   check_call.c      arguments, signatures, let, layer and network
@@ -165,7 +165,6 @@ typedef struct Check {
     Model *model;
     int vars_cap, fns_cap, networks_cap, data_cap, trains_cap, reports_cap;
     Env *std, *file;
-    const char *source;
     int std_first, std_last;      /* source numbers of the standard library  */
     NetworkInfo *networks, **networks_end;
     Context at;
@@ -176,7 +175,6 @@ typedef struct Check {
     StateUpdate *updates; int nupdates, updates_cap; bool collect;
     Marked *marked; int nmarked, marked_cap;
     NetworkInfo **owners; int nowners, owners_cap;   /* of each var          */
-    const char **imported; int nimported, imported_cap;
 } Check;
 
 bool in_library(const Check *, Pos);
@@ -332,7 +330,7 @@ void record_layer(Check *, const char *name, const char *type, Value result,
 /* The name that was probably meant among those in scope, or NULL. */
 const char *suggest_name(const Check *, const char *word, const Env *);
 const char *suggest(const char *word, const char *const *candidates, int n);
-/* Warns of names that nothing reads. */
-void check_unused(Check *, const Ast *file);
+/* Warns of names of the file itself, not of imported ones, that nothing reads. */
+void check_unused(const Ast *file, const char *source);
 
 #endif

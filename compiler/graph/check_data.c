@@ -316,6 +316,13 @@ const Shape *component_shape(const Data *d, int component)
     return file && file->shaped ? &file->shape : NULL;
 }
 
+static const char *component_name(const Data *d, int component)
+{
+    Data *file = NULL, **at = &file;
+    each_file((Data *)d, 0, component, get_file, &at);
+    return file && file->name ? file->name : "x";
+}
+
 static bool keeps_shape(const Transform *t)
 {
     for (; t; t = t->before) {
@@ -457,7 +464,8 @@ static bool bind_component(Check *c, Fn *fn, const DataValue *v, int i, const As
     if (!shape) {
         report(c, name->pos, "the shape of `%s` is not known: no network with a fixed shape "
                "takes it", name->name);
-        hint("declare it: `data %s: [28, 28] = …`", v->data->name ? v->data->name : "x");
+        hint("declare it where the file is named: `data %s: [28, 28] = …`, one number: `[]`",
+             component_name(v->data, i));
         env_bind(env, name->name, v_error(), name->pos, B_VALUE);
         return false;
     }

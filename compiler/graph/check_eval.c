@@ -4,6 +4,7 @@
 #include "graph/check.h"
 
 #include <math.h>
+#include <string.h>
 
 /* ---- Operators on tensors -------------------------------------------------- */
 
@@ -78,9 +79,8 @@ static Node *remainder_node(Node *a, Node *b)
     return binary_node(OP_add, a, graph_op1(OP_neg, binary_node(OP_mul, b, whole)));
 }
 
-static Node *difference(Value a, Value b, Node *x, Node *y)
+static Node *difference(Value b, Node *x, Node *y)
 {
-    (void)a;
     Node *minus = b.kind == V_NUMBER ? scalar(-b.number) : graph_op1(OP_neg, y);
     return binary_node(OP_add, x, minus);
 }
@@ -89,7 +89,7 @@ static Node *arithmetic_node(int op, Value a, Value b, Node *x, Node *y)
 {
     switch (op) {
     case '+': return binary_node(OP_add, x, y);
-    case '-': return difference(a, b, x, y);
+    case '-': return difference(b, x, y);
     case '*': return binary_node(OP_mul, x, y);
     case '/': return binary_node(OP_div, x, y);
     case '%': return remainder_node(x, y);
@@ -284,8 +284,37 @@ static Value named_value(Check *c, const Binding *b, const Ast *e)
     return v;
 }
 
+/* `encoder.dense_1.kernel`: a parameter by its name, as the network made it. */
+static Value eval_dotted(Check *c, const Ast *e)
+{
+    const char **names = NULL;
+    int n = 0, cap = 0;
+    for (int i = 0; i < c->model->nvars; i++) {
+        Var *var = c->model->vars[i];
+        if (var->kind != VAR_PARAM && var->kind != VAR_STATE)
+            continue;
+        if (var->name == e->name) {
+            Value v = v_tensor(state_value(c, var));
+            v.pos = e->pos;
+            v.name = e->name;
+            v.declared = var->pos;
+            return v;
+        }
+        PUSH(names, n, cap, var->name);
+    }
+    report(c, e->pos, "no parameter `%s` was made before this", e->name);
+    const char *meant = suggest(e->name, names, n);
+    if (meant)
+        hint("did you mean `%s`?", meant);
+    else
+        hint("a parameter is made where its network is first called");
+    return v_error();
+}
+
 static Value eval_name(Check *c, const Ast *e, Env *env)
 {
+    if (strchr(e->name, '.'))
+        return eval_dotted(c, e);
     Binding *b = env_find(env, e->name);
     if (b) {
         b->used = true;
@@ -512,16 +541,6 @@ static Value eval_return(Check *c, const Ast *ret, Env *env)
     return v;
 }
 
-static void report_statement(Check *c, const Ast *s)
-{
-    if (s->kind == AST_SCAN || s->kind == AST_EMIT) {
-        report(c, s->pos, "recurrence (`scan`) is not part of this version");
-        return;
-    }
-    report(c, s->pos, "this statement does not belong in a network or layer");
-    hint("a body has layers, `name = …`, `param`, `state`, `update name = …`, `return`");
-}
-
 Value eval_body(Check *c, const Ast *decl, Env *env, Value running)
 {
     bool returned = false;
@@ -542,7 +561,8 @@ Value eval_body(Check *c, const Ast *decl, Env *env, Value running)
             result = eval_return(c, s, env);
             returned = true;
             break;
-        default: report_statement(c, s);
+        default:        /* the parser lets only `scan` through */
+            report(c, s->pos, "recurrence (`scan`) is not part of this version");
         }
     }
     return result;

@@ -21,7 +21,6 @@ typedef struct Optimizer {
     Value count, global_norm;
     Shared *shared; int nshared, shared_cap;
     Var *param; Node *gradient;   /* of the parameter at hand                */
-    bool first;
 } Optimizer;
 
 static const char *const own_names[] = {"parameter", "gradient", "count", "global_norm"};
@@ -122,16 +121,13 @@ static void optimizer_statement(Check *c, Optimizer *o, const Ast *s, Env *env)
 {
     if (s->kind == AST_STATE) {
         declare_slot(c, o, s, env);
-    } else if (s->kind == AST_BIND) {
-        Binding *b = s->kids.n == 1 ? env_own(env, s->kids.at[0]->name) : NULL;
-        if (b && b->kind == B_STATE)
-            assign(c, b, s, env);
-        else
-            bind_names(c, s, eval(c, s->a, env), env);
-    } else {
-        report(c, s->pos, "this statement does not belong in an optimizer");
-        hint("a body has `state name = …` and `name = …`, and sets `parameter`");
+        return;
     }
+    Binding *b = s->kids.n == 1 ? env_own(env, s->kids.at[0]->name) : NULL;
+    if (b && b->kind == B_STATE)
+        assign(c, b, s, env);
+    else
+        bind_names(c, s, eval(c, s->a, env), env);
 }
 
 /* ---- One parameter, all parameters --------------------------------------------------- */
@@ -146,16 +142,18 @@ static void shared_update(Check *c, Optimizer *o, const Binding *b)
                "depend on `parameter` or `gradient`", b->name);
 }
 
-static void collect_updates(Check *c, Optimizer *o, const Env *env)
+/* A scope lists its latest binding first; updates are in program order. */
+static void collect_updates(Check *c, Optimizer *o, const Binding *b)
 {
-    for (Binding *b = env->first; b; b = b->next) {
-        if (b->kind != B_STATE || !b->next_state)
-            continue;
-        if (b->state->kind == VAR_SLOT && !b->state->owner)
-            shared_update(c, o, b);
-        else
-            fn_update(o->fn, b->state, b->next_state);
-    }
+    if (!b)
+        return;
+    collect_updates(c, o, b->next);
+    if (b->kind != B_STATE || !b->next_state)
+        return;
+    if (b->state->kind == VAR_SLOT && !b->state->owner)
+        shared_update(c, o, b);
+    else
+        fn_update(o->fn, b->state, b->next_state);
 }
 
 static bool update_parameter(Check *c, Optimizer *o, Arg *args, int n, Pos pos)
@@ -183,7 +181,7 @@ static bool update_parameter(Check *c, Optimizer *o, Arg *args, int n, Pos pos)
     if (!parameter->next_state && error_count() == before)
         report(c, decl->pos2.line ? decl->pos2 : decl->pos,
                "optimizer `%s` never sets `parameter`", decl->name);
-    collect_updates(c, o, env);
+    collect_updates(c, o, env->first);
     return error_count() == before;
 }
 

@@ -25,13 +25,6 @@ static void once(Check *c, const Ast **slot, const Ast *s, const char *what)
     }
 }
 
-static void report_misplaced(Check *c, const Ast *s)
-{
-    report(c, s->pos, "this statement does not belong in a train block");
-    hint("a train block has `minimize`, `update … using …`, `step`, `validate on`, `epochs`, "
-         "`batch` and `name = …`");
-}
-
 static void read_block(Check *c, Block *b)
 {
     const Ast *loose = NULL;
@@ -43,8 +36,7 @@ static void read_block(Check *c, Block *b)
         case AST_BATCH: once(c, &b->batch, s, "batch"); break;
         case AST_STEP: PUSH(b->steps, b->nsteps, b->steps_cap, s); break;
         case AST_MINIMIZE: case AST_USING: loose = loose ? loose : s; break;
-        case AST_BIND: break;
-        default: report_misplaced(c, s);
+        default: break;           /* bindings                               */
         }
     }
     if (loose && b->nsteps > 0) {
@@ -172,31 +164,56 @@ static bool *reached_vars(Check *c, Node *objective)
     return reached;
 }
 
-static NetworkInfo *find_network(Check *c, const Ast *name)
+static void report_target(Check *c, const Ast *name, bool known)
 {
-    Binding *b = env_find(c->file, name->name);
-    if (b && b->value.kind == V_FUNCTION && b->value.function->network)
-        return b->value.function->network;
     const char **names = NULL;
     int n = 0, cap = 0;
     for (NetworkInfo *i = c->networks; i; i = i->next)
         PUSH(names, n, cap, i->decl->name);
-    report(c, name->pos, b ? "`%s` is not a network" : "unknown network `%s`", name->name);
+    report(c, name->pos, known ? "`%s` is not a network" : "unknown network `%s`", name->name);
     const char *meant = suggest(name->name, names, n);
     if (meant)
         hint("did you mean `%s`?", meant);
     else
-        hint("`update` names networks");
+        hint("`update` names networks or parts of one, such as `encoder.dense_1`");
+}
+
+/* The network of a target, `decoder` or `decoder.dense_2`. */
+static NetworkInfo *find_network(Check *c, const Ast *name)
+{
+    const char *first = intern_n(name->name, strcspn(name->name, "."));
+    Binding *b = env_find(c->file, first);
+    if (b && b->value.kind == V_FUNCTION && b->value.function->network) {
+        b->used = true;
+        return b->value.function->network;
+    }
+    report_target(c, name, b != NULL);
     return NULL;
 }
 
-static bool take_params(Check *c, const bool *reached, const NetworkInfo *network, Using *u,
-                        int *cap)
+/* Is the variable the target or a part of it? NULL: everything is. */
+static bool is_part(const Var *var, const char *target)
+{
+    size_t n = target ? strlen(target) : 0;
+    return !target || (strncmp(var->name, target, n) == 0 &&
+                       (var->name[n] == '.' || var->name[n] == 0));
+}
+
+static bool takes(const Using *u, const Var *var)
+{
+    for (int i = 0; i < u->nparams; i++)
+        if (u->params[i] == var)
+            return true;
+    return false;
+}
+
+static bool take_params(Check *c, const bool *reached, const char *target, Using *u, int *cap)
 {
     bool any = false;
     for (int v = 0; v < c->model->nvars; v++)
-        if (reached[v] && (!network || c->owners[v] == network)) {
-            PUSH(u->params, u->nparams, *cap, c->model->vars[v]);
+        if (reached[v] && is_part(c->model->vars[v], target)) {
+            if (!takes(u, c->model->vars[v]))
+                PUSH(u->params, u->nparams, *cap, c->model->vars[v]);
             c->owners[v]->updated = true;
             any = true;
         }
@@ -206,11 +223,30 @@ static bool take_params(Check *c, const bool *reached, const NetworkInfo *networ
 /* Networks that this step updates, so that their states change too. */
 typedef struct Updated { NetworkInfo **at; int n, cap; } Updated;
 
+static void add_network(Updated *u, NetworkInfo *info)
+{
+    for (int i = 0; i < u->n; i++)
+        if (u->at[i] == info)
+            return;
+    PUSH(u->at, u->n, u->cap, info);
+}
+
 static bool is_updated(const Updated *u, const NetworkInfo *info)
 {
     for (int i = 0; i < u->n; i++)
         if (u->at[i] == info)
             return true;
+    return false;
+}
+
+/* A parameter has one new value in a step. */
+static bool updated_before(Check *c, const Fn *fn, const Using *u, Pos pos)
+{
+    for (int i = 0; i < fn->nupdates; i++)
+        if (takes(u, fn->targets[i])) {
+            report(c, pos, "`%s` is updated twice in this step", fn->targets[i]->name);
+            return true;
+        }
     return false;
 }
 
@@ -223,19 +259,15 @@ static void add_using(Check *c, Fn *fn, Node *objective, const Ast *s, const boo
     for (int i = 0; i < s->kids.n; i++) {
         const Ast *name = s->kids.at[i];
         NetworkInfo *info = find_network(c, name);
-        ok &= info != NULL;
-        if (info && is_updated(updated, info)) {
-            report(c, name->pos, "`%s` is updated twice in this step", name->name);
-            ok = false;
-        } else if (info && !take_params(c, reached, info, &u, &cap)) {
+        bool any = info && take_params(c, reached, name->name, &u, &cap);
+        if (info && !any)
             report(c, name->pos, "the objective does not depend on any parameter of `%s`",
                    name->name);
-            ok = false;
-        }
-        if (info)
-            PUSH(updated->at, updated->n, updated->cap, info);
+        if (any)
+            add_network(updated, info);
+        ok &= any;
     }
-    if (ok)
+    if (ok && !updated_before(c, fn, &u, s->kids.at[0]->pos))
         add_updates(c, fn, objective, &u, env);
 }
 
@@ -250,8 +282,8 @@ static void add_all(Check *c, Fn *fn, Node *objective, const Ast *minimize,
         return;
     }
     for (int v = 0; v < c->model->nvars; v++)
-        if (reached[v] && !is_updated(updated, c->owners[v]))
-            PUSH(updated->at, updated->n, updated->cap, c->owners[v]);
+        if (reached[v])
+            add_network(updated, c->owners[v]);
     add_updates(c, fn, objective, &u, env);
 }
 
