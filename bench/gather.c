@@ -81,8 +81,8 @@ int main(int argc, char **argv)
     for (int64_t i = 0; i < dims[0]; i++)
         order[i] = shuffled[i] = i;
     shuffle(shuffled, dims[0]);
-    printf("microseconds for 16 samples of %lld elements\n%-21s %8s %8s %8s\n",
-           (long long)dims[1], "", "in order", "random", "prefetch");
+    printf("microseconds for 16 samples of %lld elements\n%-21s %8s %8s %8s\n", (long long)dims[1],
+           "", "in order", "random", "prefetch");
     report(DATA_U8, NULL, "", dims, order, shuffled);
     report(DATA_U8, &(data_affine){255, 1, 0}, "/ 255", dims, order, shuffled);
     report(DATA_U8, &(data_affine){127.5f, 1, -1}, "/ 127.5 - 1", dims, order, shuffled);

@@ -37,8 +37,10 @@ bool atomic_open(atomic_file *file, const char *path, rt_error *error)
     if (file->path == NULL)
         return rt_set(error, RT_IO, "%s: out of memory", path);
     if (!replaceable(path)) {
-        rt_set(error, RT_IO, "%s: not a regular file, so it cannot be replaced\n"
-               "name a file", path);
+        rt_set(error, RT_IO,
+               "%s: not a regular file, so it cannot be replaced\n"
+               "name a file",
+               path);
         forget(file);
         return false;
     }

@@ -9,7 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const struct { const char *name; size_t size; } types[] = {
+static const struct {
+    const char *name;
+    size_t size;
+} types[] = {
     [DATA_U8] = {"u8", 1},   [DATA_I8] = {"i8", 1},   [DATA_U16] = {"u16", 2},
     [DATA_I16] = {"i16", 2}, [DATA_I32] = {"i32", 4}, [DATA_I64] = {"i64", 8},
     [DATA_F32] = {"f32", 4}, [DATA_F64] = {"f64", 8},
@@ -29,8 +32,8 @@ const char *data_shape_text(char *text, size_t size, int rank, const int64_t *di
 {
     size_t at = (size_t)snprintf(text, size, "[");
     for (int i = 0; i < rank && at < size; i++)
-        at += (size_t)snprintf(text + at, size - at, "%s%lld", i > 0 ? ", " : "",
-                               (long long)dims[i]);
+        at +=
+            (size_t)snprintf(text + at, size - at, "%s%lld", i > 0 ? ", " : "", (long long)dims[i]);
     if (at < size)
         snprintf(text + at, size - at, "]");
     return text;
@@ -42,7 +45,10 @@ static const struct format {
     const char *name;
     data_reader *read;
 } formats[] = {
-    {"idx", data_read_idx}, {"npy", data_read_npy}, {"csv", data_read_csv}, {"png", data_read_png},
+    {"idx", data_read_idx},
+    {"npy", data_read_npy},
+    {"csv", data_read_csv},
+    {"png", data_read_png},
 };
 
 enum { FORMATS = sizeof formats / sizeof formats[0] };
@@ -89,22 +95,24 @@ const char *data_kind_hint(const unsigned char *bytes, size_t size)
     switch (kind[0]) {
     case 'n': return "\nit is a NumPy file: read it with npy(…)";
     case 'p': return "\nit is a PNG: read it with png(…)";
-    case 'i': return bytes[0] == 0 ? "\nit looks like an IDX file: read it with idx(…)"
-                                   : "\nit is gzipped: idx(…) reads an IDX file in it, others "
-                                     "need gunzip";
-    default:  return "\nit is text: read it with csv(…) if it is a table of numbers";
+    case 'i':
+        return bytes[0] == 0 ? "\nit looks like an IDX file: read it with idx(…)"
+                             : "\nit is gzipped: idx(…) reads an IDX file in it, others "
+                               "need gunzip";
+    default: return "\nit is text: read it with csv(…) if it is a table of numbers";
     }
 }
 
 static const struct format *choose_format(const data_source *source, const char *path,
-                                          const unsigned char *bytes, size_t size,
-                                          rt_error *error)
+                                          const unsigned char *bytes, size_t size, rt_error *error)
 {
     const char *kind = source->reader != NULL ? source->reader : kind_of(bytes, size);
     const struct format *format = kind != NULL ? find_format(kind) : NULL;
     if (format == NULL)
-        rt_set(error, RT_BAD_INPUT, "%s: the format of this file is unknown\n"
-               "data is read from IDX (also .gz), NumPy .npy, CSV and PNG", path);
+        rt_set(error, RT_BAD_INPUT,
+               "%s: the format of this file is unknown\n"
+               "data is read from IDX (also .gz), NumPy .npy, CSV and PNG",
+               path);
     return format;
 }
 
@@ -201,8 +209,8 @@ bool data_open(data_array *array, const data_source *source, rt_error *error)
     if (path == NULL)
         return false;
     bool folder = is_folder(path) && (source->reader == NULL || source->reader[0] == 'p');
-    bool good = folder ? data_read_png_folder(array, path, error)
-                       : open_file(array, source, path, error);
+    bool good =
+        folder ? data_read_png_folder(array, path, error) : open_file(array, source, path, error);
     array->path = path;
     good = good && data_check_finite(array, error);
     if (!good)
@@ -240,11 +248,15 @@ bool data_measure(data_array *array, uint64_t *bytes, rt_error *error)
     array->elements = 1;
     for (int i = 0; i < array->rank; i++) {
         if (array->dims[i] <= 0)
-            return rt_set(error, RT_BAD_INPUT, "%s: the data set is empty: its shape is %s\n"
-                          "at least one sample with one element is needed", array->path, shape);
+            return rt_set(error, RT_BAD_INPUT,
+                          "%s: the data set is empty: its shape is %s\n"
+                          "at least one sample with one element is needed",
+                          array->path, shape);
         if (__builtin_mul_overflow(total, array->dims[i], &total))
-            return rt_set(error, RT_BAD_INPUT, "%s: the header promises an impossible shape, %s\n"
-                          "the file is damaged", array->path, shape);
+            return rt_set(error, RT_BAD_INPUT,
+                          "%s: the header promises an impossible shape, %s\n"
+                          "the file is damaged",
+                          array->path, shape);
         if (i > 0)
             array->elements *= array->dims[i];
     }
@@ -261,11 +273,13 @@ bool data_check_length(const data_array *array, uint64_t bytes, uint64_t present
     data_shape_text(shape, sizeof shape, array->rank, array->dims);
     unsigned long long have = present, want = bytes, end = start + bytes;
     if (present < bytes)
-        return rt_set(error, RT_BAD_INPUT, "%s: truncated at byte %llu: %s of %s needs %llu bytes "
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: truncated at byte %llu: %s of %s needs %llu bytes "
                       "after the header, %llu are there\ncopy or download the file again",
                       array->path, (unsigned long long)start + have, shape,
                       data_type_name(array->type), want, have);
-    return rt_set(error, RT_BAD_INPUT, "%s: bytes follow the last value at byte %llu: %s of %s "
+    return rt_set(error, RT_BAD_INPUT,
+                  "%s: bytes follow the last value at byte %llu: %s of %s "
                   "needs only %llu bytes after the header\nthe header does not fit the contents",
                   array->path, end, shape, data_type_name(array->type), want);
 }
@@ -321,7 +335,9 @@ bool data_check_finite(const data_array *array, rt_error *error)
     const char *what = isnan(value)   ? "is NaN"
                        : isinf(value) ? "is infinite"
                                       : "is too large for float32";
-    return rt_set(error, RT_BAD_INPUT, "%s: sample %lld, element %lld %s (both counted from 0)\n"
-                  "training needs finite numbers: repair or drop that sample", array->path,
-                  (long long)(bad / array->elements), (long long)(bad % array->elements), what);
+    return rt_set(error, RT_BAD_INPUT,
+                  "%s: sample %lld, element %lld %s (both counted from 0)\n"
+                  "training needs finite numbers: repair or drop that sample",
+                  array->path, (long long)(bad / array->elements),
+                  (long long)(bad % array->elements), what);
 }

@@ -19,16 +19,18 @@ typedef struct csv {
     const char *path;
     const char *at, *end;
     const char *line_start;
-    long long line;             /* from 1 */
+    long long line; /* from 1 */
     char separator;
-    int64_t columns;            /* 0 until the first line is read */
+    int64_t columns; /* 0 until the first line is read */
     float *values;
     size_t count, room;
     rt_error *error;
 } csv;
 
 /* A field without its quotes and the spaces around. */
-typedef struct field { const char *at, *end; } field;
+typedef struct field {
+    const char *at, *end;
+} field;
 
 static bool fail_at(csv *c, const char *place, const char *what, const char *hint)
 {
@@ -202,9 +204,10 @@ static bool check_columns(csv *c, int64_t columns)
         c->columns = columns;
     if (columns == c->columns)
         return true;
-    return rt_set(c->error, RT_BAD_INPUT, "%s:%lld: %lld fields, but the lines before have %lld\n"
-                  "every line needs the same number of fields", c->path, c->line,
-                  (long long)columns, (long long)c->columns);
+    return rt_set(c->error, RT_BAD_INPUT,
+                  "%s:%lld: %lld fields, but the lines before have %lld\n"
+                  "every line needs the same number of fields",
+                  c->path, c->line, (long long)columns, (long long)c->columns);
 }
 
 static bool read_line(csv *c)
@@ -250,8 +253,8 @@ static bool like_number(field f)
     float value;
     if (is_number(f, &value) || is_word(f, "nan") || is_word(f, "inf"))
         return true;
-    return f.at < f.end && strchr("+-.0123456789", *f.at) != NULL
-           && strspn(f.at, "+-.,0123456789eE") >= (size_t)(f.end - f.at);
+    return f.at < f.end && strchr("+-.0123456789", *f.at) != NULL &&
+           strspn(f.at, "+-.,0123456789eE") >= (size_t)(f.end - f.at);
 }
 
 /* Skips the line if it holds names: fields, and not one number among them. */
@@ -303,12 +306,13 @@ static bool read_table(csv *c)
             c->at++;
         skip_line_end(c);
     }
-    return c->count > 0 || rt_set(c->error, RT_BAD_INPUT, "%s: the data set is empty: there is no "
-                                  "line of numbers\ngive a line for each sample", c->path);
+    return c->count > 0 || rt_set(c->error, RT_BAD_INPUT,
+                                  "%s: the data set is empty: there is no "
+                                  "line of numbers\ngive a line for each sample",
+                                  c->path);
 }
 
-static bool check_text(const char *path, const unsigned char *bytes, size_t size,
-                       rt_error *error)
+static bool check_text(const char *path, const unsigned char *bytes, size_t size, rt_error *error)
 {
     const unsigned char *zero = memchr(bytes, 0, size);
     if (zero == NULL)
@@ -321,7 +325,11 @@ bool data_read_csv(data_array *array, const char *path, unsigned char *bytes, si
                    rt_error *error)
 {
     const char *text = (const char *)bytes;
-    csv c = {.path = path, .at = text, .end = text + size, .line_start = text, .line = 1,
+    csv c = {.path = path,
+             .at = text,
+             .end = text + size,
+             .line_start = text,
+             .line = 1,
              .error = error};
     *array = (data_array){0};
     bool good = check_text(path, bytes, size, error) && read_table(&c);

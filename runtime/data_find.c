@@ -79,9 +79,10 @@ static char *in_packages(search *s, const glob_t *folders, rt_error *error)
         if (here == NULL)
             continue;
         if (found != NULL) {
-            rt_set(error, RT_BAD_INPUT, "%s is in two data sets: %s and %s\n"
-                   "write the folder too, as in \"%s\"", s->path, found, here,
-                   here + sizeof packaged);
+            rt_set(error, RT_BAD_INPUT,
+                   "%s is in two data sets: %s and %s\n"
+                   "write the folder too, as in \"%s\"",
+                   s->path, found, here, here + sizeof packaged);
             free(here);
             free(found);
             return NULL;

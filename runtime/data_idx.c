@@ -21,7 +21,10 @@ enum { DEFLATE_MAX_RATIO = 1032 };
 
 static bool idx_type(unsigned char code, data_type *type)
 {
-    static const struct { unsigned char code; data_type type; } codes[] = {
+    static const struct {
+        unsigned char code;
+        data_type type;
+    } codes[] = {
         {0x08, DATA_U8},  {0x09, DATA_I8},  {0x0b, DATA_I16},
         {0x0c, DATA_I32}, {0x0d, DATA_F32}, {0x0e, DATA_F64},
     };
@@ -39,24 +42,30 @@ static uint32_t big_endian_32(const unsigned char *b)
 }
 
 /* The first four bytes. */
-static bool read_magic(data_array *array, const unsigned char *bytes, size_t size,
-                       rt_error *error)
+static bool read_magic(data_array *array, const unsigned char *bytes, size_t size, rt_error *error)
 {
     if (size == 0)
-        return rt_set(error, RT_BAD_INPUT, "%s: the file is empty\n"
-                      "copy or download the file again", array->path);
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: the file is empty\n"
+                      "copy or download the file again",
+                      array->path);
     if (size < IDX_HEAD)
-        return rt_set(error, RT_BAD_INPUT, "%s: truncated at byte %zu, in the header of an IDX file"
-                      "\ncopy or download the file again", array->path, size);
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: truncated at byte %zu, in the header of an IDX file"
+                      "\ncopy or download the file again",
+                      array->path, size);
     if (bytes[0] != 0 || bytes[1] != 0 || !idx_type(bytes[2], &array->type))
-        return rt_set(error, RT_BAD_INPUT, "%s: not an IDX file: byte 0 begins %02x %02x %02x %02x, "
-                      "expected 00 00, a type (08, 09 or 0b to 0e) and a rank%s", array->path,
-                      bytes[0], bytes[1], bytes[2], bytes[3], data_kind_hint(bytes, size));
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: not an IDX file: byte 0 begins %02x %02x %02x %02x, "
+                      "expected 00 00, a type (08, 09 or 0b to 0e) and a rank%s",
+                      array->path, bytes[0], bytes[1], bytes[2], bytes[3],
+                      data_kind_hint(bytes, size));
     array->rank = bytes[3];
     if (array->rank < 1 || array->rank > DATA_MAX_RANK)
-        return rt_set(error, RT_BAD_INPUT, "%s: byte 3: rank %d, expected 1 to %d\n"
-                      "the file is damaged, or not an IDX file", array->path, array->rank,
-                      DATA_MAX_RANK);
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: byte 3: rank %d, expected 1 to %d\n"
+                      "the file is damaged, or not an IDX file",
+                      array->path, array->rank, DATA_MAX_RANK);
     return true;
 }
 
@@ -72,9 +81,10 @@ static bool read_header(data_array *array, const unsigned char *bytes, size_t si
     if (!read_magic(array, bytes, size, error))
         return false;
     if (size < header_size(array))
-        return rt_set(error, RT_BAD_INPUT, "%s: truncated at byte %zu, in the header: its %d sizes "
-                      "end at byte %zu\ncopy or download the file again", array->path, size,
-                      array->rank, header_size(array));
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: truncated at byte %zu, in the header: its %d sizes "
+                      "end at byte %zu\ncopy or download the file again",
+                      array->path, size, array->rank, header_size(array));
     for (int i = 0; i < array->rank; i++)
         array->dims[i] = big_endian_32(bytes + IDX_HEAD + 4 * i);
     return data_measure(array, needed, error);
@@ -85,9 +95,9 @@ static bool read_header(data_array *array, const unsigned char *bytes, size_t si
 /* zlib counts in 32 bits, so long files are fed in pieces. */
 typedef struct inflater {
     z_stream z;
-    const unsigned char *end;   /* of the compressed bytes */
-    bool ended;                 /* the last member of the file is complete */
-    const char *problem;        /* NULL, or what zlib says */
+    const unsigned char *end; /* of the compressed bytes */
+    bool ended;               /* the last member of the file is complete */
+    const char *problem;      /* NULL, or what zlib says */
 } inflater;
 
 static void refill(inflater *in)
@@ -128,13 +138,15 @@ static size_t inflate_some(inflater *in, unsigned char *out, size_t size)
 static bool inflate_error(const inflater *in, const char *path, size_t size, rt_error *error)
 {
     unsigned long long at = size - (size_t)(in->end - in->z.next_in);
-    return rt_set(error, RT_BAD_INPUT, "%s: compressed byte %llu: %s\n"
-                  "copy or download the file again", path, at, in->problem);
+    return rt_set(error, RT_BAD_INPUT,
+                  "%s: compressed byte %llu: %s\n"
+                  "copy or download the file again",
+                  path, at, in->problem);
 }
 
 /* The header, all values, and one byte more if there is one. */
-static unsigned char *inflate_all(inflater *in, data_array *array, size_t compressed,
-                                  size_t *size, rt_error *error)
+static unsigned char *inflate_all(inflater *in, data_array *array, size_t compressed, size_t *size,
+                                  rt_error *error)
 {
     unsigned char header[IDX_MAX_HEADER];
     uint64_t needed;
@@ -148,9 +160,10 @@ static unsigned char *inflate_all(inflater *in, data_array *array, size_t compre
     if (!read_header(array, header, got, &needed, error))
         return NULL;
     if (needed / DEFLATE_MAX_RATIO > compressed) {
-        rt_set(error, RT_BAD_INPUT, "%s: truncated: the header promises %llu bytes, more than %zu "
-               "compressed bytes can hold\ncopy or download the file again", array->path,
-               (unsigned long long)needed, compressed);
+        rt_set(error, RT_BAD_INPUT,
+               "%s: truncated: the header promises %llu bytes, more than %zu "
+               "compressed bytes can hold\ncopy or download the file again",
+               array->path, (unsigned long long)needed, compressed);
         return NULL;
     }
     unsigned char *bytes = data_alloc(array->path, got + needed + 1, error);

@@ -19,18 +19,20 @@ enum { NPY_FIXED = 10, NPY_MAX_HEADER = 10000 };
 typedef struct npy_header {
     const char *path;
     const unsigned char *bytes;
-    size_t at, end;             /* of the literal, in bytes of the file */
+    size_t at, end; /* of the literal, in bytes of the file */
     data_array *array;
     bool big, fortran;
-    unsigned seen;              /* a bit for each key */
+    unsigned seen; /* a bit for each key */
 } npy_header;
 
 enum { KEY_DESCR = 1, KEY_FORTRAN = 2, KEY_SHAPE = 4, KEY_ALL = 7 };
 
 static bool expected(const npy_header *h, const char *what, rt_error *error)
 {
-    return rt_set(error, RT_BAD_INPUT, "%s: byte %zu, in the header: expected %s\n"
-                  "the file is damaged; save it again with numpy.save", h->path, h->at, what);
+    return rt_set(error, RT_BAD_INPUT,
+                  "%s: byte %zu, in the header: expected %s\n"
+                  "the file is damaged; save it again with numpy.save",
+                  h->path, h->at, what);
 }
 
 static void skip_space(npy_header *h)
@@ -78,7 +80,10 @@ static bool read_string(npy_header *h, char *text, size_t size)
 
 static bool type_of(const char *code, data_type *type)
 {
-    static const struct { const char *code; data_type type; } codes[] = {
+    static const struct {
+        const char *code;
+        data_type type;
+    } codes[] = {
         {"b1", DATA_U8},  {"u1", DATA_U8},  {"i1", DATA_I8},  {"u2", DATA_U16}, {"i2", DATA_I16},
         {"i4", DATA_I32}, {"i8", DATA_I64}, {"f4", DATA_F32}, {"f8", DATA_F64},
     };
@@ -99,8 +104,10 @@ static bool read_descr(npy_header *h, rt_error *error)
         return expected(h, "a simple type, like '<f4'", error);
     }
     if (text[0] == '\0' || strchr("<>|=", text[0]) == NULL || !type_of(text + 1, &h->array->type))
-        return rt_set(error, RT_BAD_INPUT, "%s: byte %zu, in the header: values of type '%s' are "
-                      "not read\nsave array.astype(\"float32\")", h->path, start, text);
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: byte %zu, in the header: values of type '%s' are "
+                      "not read\nsave array.astype(\"float32\")",
+                      h->path, start, text);
     h->big = text[0] == '>' || (text[0] == '=' && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
     return true;
 }
@@ -117,8 +124,8 @@ static bool read_size(npy_header *h, int64_t *size)
     skip_space(h);
     size_t start = h->at;
     for (; h->at < h->end && isdigit(h->bytes[h->at]); h->at++)
-        if (__builtin_mul_overflow(*size, 10, size)
-            || __builtin_add_overflow(*size, h->bytes[h->at] - '0', size))
+        if (__builtin_mul_overflow(*size, 10, size) ||
+            __builtin_add_overflow(*size, h->bytes[h->at] - '0', size))
             return false;
     return h->at > start;
 }
@@ -131,15 +138,18 @@ static bool read_shape(npy_header *h, rt_error *error)
         return expected(h, "a shape, like (60000, 28, 28)", error);
     while (!accept(h, ')')) {
         if (array->rank == DATA_MAX_RANK)
-            return rt_set(error, RT_BAD_INPUT, "%s: the array has more than %d axes\n"
-                          "reshape it before numpy.save", h->path, DATA_MAX_RANK);
+            return rt_set(error, RT_BAD_INPUT,
+                          "%s: the array has more than %d axes\n"
+                          "reshape it before numpy.save",
+                          h->path, DATA_MAX_RANK);
         if (!read_size(h, &array->dims[array->rank++]))
             return expected(h, "the size of an axis", error);
         if (!accept(h, ',') && !(h->at < h->end && h->bytes[h->at] == ')'))
             return expected(h, "',' or ')'", error);
     }
     if (array->rank == 0)
-        return rt_set(error, RT_BAD_INPUT, "%s: a single value, shape ()\n"
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: a single value, shape ()\n"
                       "the first axis counts samples: save an array with at least one axis",
                       h->path);
     return true;
@@ -188,8 +198,10 @@ static bool read_dictionary(npy_header *h, rt_error *error)
 
 static bool truncated(const char *path, size_t size, rt_error *error)
 {
-    return rt_set(error, RT_BAD_INPUT, "%s: truncated at byte %zu, in the header of a .npy file\n"
-                  "copy or save the file again", path, size);
+    return rt_set(error, RT_BAD_INPUT,
+                  "%s: truncated at byte %zu, in the header of a .npy file\n"
+                  "copy or save the file again",
+                  path, size);
 }
 
 /* Sets where the literal begins and ends. */
@@ -203,8 +215,10 @@ static bool find_literal(npy_header *h, size_t size, rt_error *error)
     if (size < NPY_FIXED)
         return truncated(h->path, size, error);
     if (bytes[6] < 1 || bytes[6] > 3)
-        return rt_set(error, RT_BAD_INPUT, "%s: byte 6: version %d of the .npy format, expected "
-                      "1 to 3\nsave it again with numpy.save", h->path, bytes[6]);
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: byte 6: version %d of the .npy format, expected "
+                      "1 to 3\nsave it again with numpy.save",
+                      h->path, bytes[6]);
     bool wide = bytes[6] > 1;
     if (wide && size < NPY_FIXED + 2)
         return truncated(h->path, size, error);
@@ -213,9 +227,10 @@ static bool find_literal(npy_header *h, size_t size, rt_error *error)
         length |= (size_t)bytes[10] << 16 | (size_t)bytes[11] << 24;
     h->at = NPY_FIXED + (wide ? 2 : 0);
     if (length > NPY_MAX_HEADER)
-        return rt_set(error, RT_BAD_INPUT, "%s: byte 8: a header of %zu bytes, expected at most %d"
-                      "\nthe file is damaged; save it again with numpy.save", h->path, length,
-                      NPY_MAX_HEADER);
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: byte 8: a header of %zu bytes, expected at most %d"
+                      "\nthe file is damaged; save it again with numpy.save",
+                      h->path, length, NPY_MAX_HEADER);
     h->end = h->at + length;
     return h->end <= size || truncated(h->path, size, error);
 }
@@ -252,9 +267,9 @@ static bool read_array(npy_header *h, size_t size, rt_error *error)
 {
     uint64_t needed;
     data_array *array = h->array;
-    if (!find_literal(h, size, error) || !read_dictionary(h, error)
-        || !data_measure(array, &needed, error)
-        || !data_check_length(array, needed, size - h->end, h->end, error))
+    if (!find_literal(h, size, error) || !read_dictionary(h, error) ||
+        !data_measure(array, &needed, error) ||
+        !data_check_length(array, needed, size - h->end, h->end, error))
         return false;
     data_take_values(array, h->end, needed, h->big);
     return !h->fortran || array->rank == 1 || to_c_order(array, needed, h->path, error);

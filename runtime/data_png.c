@@ -130,10 +130,10 @@ static bool check_signature(const decoder *d)
 
 typedef struct picture_set {
     data_array *array;
-    int64_t expected;           /* pictures in all */
-    uint64_t size;              /* bytes of one    */
-    int64_t room;               /* pictures that fit array->memory */
-    char *first;                /* name of the first, for messages */
+    int64_t expected; /* pictures in all */
+    uint64_t size;    /* bytes of one    */
+    int64_t room;     /* pictures that fit array->memory */
+    char *first;      /* name of the first, for messages */
 } picture_set;
 
 static void shape_of(const decoder *d, data_array *array)
@@ -154,10 +154,11 @@ static bool check_shape(const picture_set *set, const decoder *d)
     shape_of(d, &other);
     if (other.rank == array->rank && memcmp(other.dims, array->dims, sizeof other.dims) == 0)
         return true;
-    return rt_set(d->error, RT_BAD_INPUT, "%s: a picture of %s, but the first one, %s, is %s\n"
-                  "the pictures of a data set need one size and one kind", d->path,
-                  data_shape_text(have, sizeof have, other.rank - 1, other.dims + 1), set->first,
-                  data_shape_text(want, sizeof want, array->rank - 1, array->dims + 1));
+    return rt_set(d->error, RT_BAD_INPUT,
+                  "%s: a picture of %s, but the first one, %s, is %s\n"
+                  "the pictures of a data set need one size and one kind",
+                  d->path, data_shape_text(have, sizeof have, other.rank - 1, other.dims + 1),
+                  set->first, data_shape_text(want, sizeof want, array->rank - 1, array->dims + 1));
 }
 
 /* Room grows with the pictures that are really there. */
@@ -198,8 +199,8 @@ static bool decode(decoder *d, picture_set *set)
     return true;
 }
 
-static bool add_picture(picture_set *set, const char *path, const unsigned char *bytes,
-                        size_t size, rt_error *error)
+static bool add_picture(picture_set *set, const char *path, const unsigned char *bytes, size_t size,
+                        rt_error *error)
 {
     decoder d = {.path = path, .bytes = bytes, .size = size, .error = error};
     bool good = decode(&d, set);
@@ -236,8 +237,8 @@ bool data_read_png(data_array *array, const char *path, unsigned char *bytes, si
 static int is_png_name(const struct dirent *entry)
 {
     size_t length = strlen(entry->d_name);
-    return entry->d_name[0] != '.' && length > 4
-           && strcasecmp(entry->d_name + length - 4, ".png") == 0;
+    return entry->d_name[0] != '.' && length > 4 &&
+           strcasecmp(entry->d_name + length - 4, ".png") == 0;
 }
 
 static int by_bytes(const struct dirent **a, const struct dirent **b)
@@ -265,9 +266,10 @@ bool data_read_png_folder(data_array *array, const char *folder, rt_error *error
     if (count < 0)
         return rt_set_errno(error, folder, "read");
     picture_set set = {.array = array, .expected = count};
-    bool good = count > 0
-                || rt_set(error, RT_BAD_INPUT, "%s: the data set is empty: no .png in this folder\n"
-                          "name the folder that holds the pictures", folder);
+    bool good = count > 0 || rt_set(error, RT_BAD_INPUT,
+                                    "%s: the data set is empty: no .png in this folder\n"
+                                    "name the folder that holds the pictures",
+                                    folder);
     for (int i = 0; i < count; i++) {
         good = good && add_file(&set, folder, names[i]->d_name, error);
         free(names[i]);

@@ -81,9 +81,10 @@ bool data_split(data_view *out, const data_view *view, const char *name, bool la
     int64_t all = view->samples;
     int64_t part = count > 0 ? count : llround(fraction * (double)all);
     if (part < 1 || part >= all)
-        return rt_set(error, RT_BAD_INPUT, "%s: a split of %lld of its %lld samples leaves "
-                      "%s part empty\nchange the split, or give more data", name, (long long)part,
-                      (long long)all, part < 1 ? "that" : "the other");
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: a split of %lld of its %lld samples leaves "
+                      "%s part empty\nchange the split, or give more data",
+                      name, (long long)part, (long long)all, part < 1 ? "that" : "the other");
     int64_t kept = rest ? all - part : part;
     bool at_end = last != rest;
     *out = data_slice(view, at_end ? all - kept : 0, kept);
@@ -95,11 +96,11 @@ bool data_zip(data_view *out, const data_view *parts, int nparts, rt_error *erro
     int total = 0;
     for (int i = 0; i < nparts; i++) {
         if (parts[i].samples != parts[0].samples)
-            return rt_set(error, RT_BAD_INPUT, "zip: part 1 (%s) has %lld samples, part %d (%s) "
+            return rt_set(error, RT_BAD_INPUT,
+                          "zip: part 1 (%s) has %lld samples, part %d (%s) "
                           "has %lld\neach sample of a zip needs all its parts",
-                          parts[0].components[0].runs[0].array->path,
-                          (long long)parts[0].samples, i + 1,
-                          parts[i].components[0].runs[0].array->path,
+                          parts[0].components[0].runs[0].array->path, (long long)parts[0].samples,
+                          i + 1, parts[i].components[0].runs[0].array->path,
                           (long long)parts[i].samples);
         total += parts[i].ncomponents;
     }
@@ -117,12 +118,10 @@ bool data_zip(data_view *out, const data_view *parts, int nparts, rt_error *erro
 
 static bool same_shape(const data_component *a, const data_component *b)
 {
-    return a->rank == b->rank
-           && memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) == 0;
+    return a->rank == b->rank && memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) == 0;
 }
 
-static bool check_concat(const data_view *first, const data_view *other, int place,
-                         rt_error *error)
+static bool check_concat(const data_view *first, const data_view *other, int place, rt_error *error)
 {
     if (first->ncomponents != other->ncomponents)
         return rt_set(error, RT_BAD_INPUT, "concat: part 1 has %d components, part %d has %d",
@@ -131,11 +130,12 @@ static bool check_concat(const data_view *first, const data_view *other, int pla
         const data_component *a = &first->components[i], *b = &other->components[i];
         char one[256], two[256];
         if (!same_shape(a, b))
-            return rt_set(error, RT_BAD_INPUT, "concat: samples of %s have the shape %s, those of "
-                          "%s %s\nall parts need samples of one shape", a->runs[0].array->path,
-                          data_shape_text(one, sizeof one, a->rank, a->dims),
-                          b->runs[0].array->path,
-                          data_shape_text(two, sizeof two, b->rank, b->dims));
+            return rt_set(
+                error, RT_BAD_INPUT,
+                "concat: samples of %s have the shape %s, those of "
+                "%s %s\nall parts need samples of one shape",
+                a->runs[0].array->path, data_shape_text(one, sizeof one, a->rank, a->dims),
+                b->runs[0].array->path, data_shape_text(two, sizeof two, b->rank, b->dims));
     }
     return true;
 }
@@ -191,27 +191,32 @@ static bool check_integers(const data_run *run, const char *name, rt_error *erro
 {
     const data_array *array = run->array;
     if (run->affine.divide != 1 || run->affine.multiply != 1 || run->affine.add != 0)
-        return rt_set(error, RT_BAD_INPUT, "%s: the input %s takes integers, but its data is "
-                      "scaled\ntake the scaling away from the data", array->path, name);
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: the input %s takes integers, but its data is "
+                      "scaled\ntake the scaling away from the data",
+                      array->path, name);
     int64_t first = run->first * array->elements, end = first + run->count * array->elements;
     for (int64_t i = first; i < end; i++)
         if (!is_int32(array, i))
-            return rt_set(error, RT_BAD_INPUT, "%s: sample %lld, element %lld is not an integer of "
-                          "32 bits, which the input %s takes", array->path,
-                          (long long)(i / array->elements), (long long)(i % array->elements),
-                          name);
+            return rt_set(error, RT_BAD_INPUT,
+                          "%s: sample %lld, element %lld is not an integer of "
+                          "32 bits, which the input %s takes\n"
+                          "give class numbers or indices, not scaled values",
+                          array->path, (long long)(i / array->elements),
+                          (long long)(i % array->elements), name);
     return true;
 }
 
-bool data_check(const data_component *component, const char *name, int rank,
-                const int64_t *dims, bool integer, rt_error *error)
+bool data_check(const data_component *component, const char *name, int rank, const int64_t *dims,
+                bool integer, rt_error *error)
 {
     char have[256], want[256];
     int64_t product = 1;
     for (int i = 0; i < rank; i++)
         product *= dims[i];
     if (product != component->elements)
-        return rt_set(error, RT_BAD_INPUT, "%s: its samples have the shape %s, %lld elements; the "
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: its samples have the shape %s, %lld elements; the "
                       "input %s takes %s, %lld elements\n"
                       "give the data that the model was written for, or change the model's input",
                       component->runs[0].array->path,

@@ -100,7 +100,7 @@ static const char *errno_hint(int number)
     case EROFS:
     case EACCES: return "\ncheck the permissions of the file and its folder";
     case ENOENT: return "\ncheck that the folder exists";
-    default:     return "";
+    default: return "";
     }
 }
 
@@ -151,7 +151,7 @@ unsigned rt_distance(const char *a, const char *b)
 
 const char *rt_closest(const char *name, const char *const *names, size_t count)
 {
-    unsigned best = (unsigned)strlen(name) / 3 + 2;     /* as many slips + 1 */
+    unsigned best = (unsigned)strlen(name) / 3 + 2; /* as many slips + 1 */
     const char *closest = NULL;
     for (size_t i = 0; i < count; i++) {
         unsigned distance = rt_distance(name, names[i]);

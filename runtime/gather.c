@@ -74,10 +74,10 @@ void gather_plan(data_run *run)
         run->low = (float)(1 / (double)f->divide - (double)run->high);
         product = product_is_division(f->divide, run->high, run->low);
     }
-    run->scaling = !product             ? SCALE_DIVIDE_AFFINE
-                   : !plain             ? SCALE_PRODUCT_AFFINE
-                   : f->divide == 1     ? SCALE_COPY
-                                        : SCALE_PRODUCT;
+    run->scaling = !product         ? SCALE_DIVIDE_AFFINE
+                   : !plain         ? SCALE_PRODUCT_AFFINE
+                   : f->divide == 1 ? SCALE_COPY
+                                    : SCALE_PRODUCT;
 }
 
 INLINE float scaled(float x, data_run run, int scaling)
@@ -89,12 +89,12 @@ INLINE float scaled(float x, data_run run, int scaling)
 }
 
 /* CALL(s) with the run's scaling as a constant. */
-#define WITH_SCALING(scaling, CALL)                                                               \
-    switch (scaling) {                                                                            \
-    case SCALE_COPY:           CALL(SCALE_COPY); break;                                           \
-    case SCALE_PRODUCT:        CALL(SCALE_PRODUCT); break;                                        \
-    case SCALE_PRODUCT_AFFINE: CALL(SCALE_PRODUCT_AFFINE); break;                                 \
-    default:                   CALL(SCALE_DIVIDE_AFFINE); break;                                  \
+#define WITH_SCALING(scaling, CALL)                               \
+    switch (scaling) {                                            \
+    case SCALE_COPY: CALL(SCALE_COPY); break;                     \
+    case SCALE_PRODUCT: CALL(SCALE_PRODUCT); break;               \
+    case SCALE_PRODUCT_AFFINE: CALL(SCALE_PRODUCT_AFFINE); break; \
+    default: CALL(SCALE_DIVIDE_AFFINE); break;                    \
     }
 
 /* ---- Where the samples lie --------------------------------------------------- */
@@ -102,7 +102,7 @@ INLINE float scaled(float x, data_run run, int scaling)
 typedef struct block_rows {
     const unsigned char *row[LANES];
     const data_run *run[LANES];
-    bool uniform;               /* all of run[0] */
+    bool uniform; /* all of run[0] */
 } block_rows;
 
 static const data_run *run_of(const data_component *c, int64_t *sample)
@@ -121,8 +121,8 @@ static void locate(block_rows *r, const data_component *c, const int64_t *sample
         const data_run *run = run_of(c, &sample);
         size_t size = data_type_size(run->array->type) * (size_t)c->elements;
         r->run[lane] = run;
-        r->row[lane] = (const unsigned char *)run->array->values
-                       + (size_t)(run->first + sample) * size;
+        r->row[lane] =
+            (const unsigned char *)run->array->values + (size_t)(run->first + sample) * size;
         r->uniform &= run == r->run[0];
     }
 }
@@ -142,8 +142,8 @@ void gather_prefetch(const data_component *c, const int64_t *samples)
 /* ---- Bytes ------------------------------------------------------------------- */
 
 /* a[k] b[k] a[k + 1] b[k + 1] … of 16 bytes */
-#define INTERLEAVE(a, b, k)                                                                       \
-    __builtin_shufflevector(a, b, k, k + 16, k + 1, k + 17, k + 2, k + 18, k + 3, k + 19, k + 4,  \
+#define INTERLEAVE(a, b, k)                                                                      \
+    __builtin_shufflevector(a, b, k, k + 16, k + 1, k + 17, k + 2, k + 18, k + 3, k + 19, k + 4, \
                             k + 20, k + 5, k + 21, k + 6, k + 22, k + 7, k + 23)
 
 /* 16 rows of 16 bytes become 16 columns: four rounds of a perfect shuffle. */
@@ -194,8 +194,7 @@ INLINE void gather_bytes(const block_rows *r, int64_t elements, int scaling, v16
 }
 
 FOR_EACH_CPU
-static void gather_u8(const block_rows *r, int64_t elements, v16f *out)
-{
+static void gather_u8(const block_rows *r, int64_t elements, v16f *out){
 #define GATHER(scaling) gather_bytes(r, elements, scaling, out)
     WITH_SCALING(r->run[0]->scaling, GATHER)
 #undef GATHER
@@ -206,13 +205,13 @@ static void gather_u8(const block_rows *r, int64_t elements, v16f *out)
 /* out[i] = row[start + i] for i < n. Rows are aligned for their type. */
 INLINE void widen(const data_run *run, const unsigned char *row, int64_t start, int n, float *out)
 {
-#define WIDEN(TYPE)                                                                               \
-    for (int i = 0; i < n; i++)                                                                   \
-        out[i] = (float)((const TYPE *)(const void *)row)[start + i];                             \
+#define WIDEN(TYPE)                                                   \
+    for (int i = 0; i < n; i++)                                       \
+        out[i] = (float)((const TYPE *)(const void *)row)[start + i]; \
     break
     switch (run->array->type) {
-    case DATA_U8:  WIDEN(uint8_t);
-    case DATA_I8:  WIDEN(int8_t);
+    case DATA_U8: WIDEN(uint8_t);
+    case DATA_I8: WIDEN(int8_t);
     case DATA_U16: WIDEN(uint16_t);
     case DATA_I16: WIDEN(int16_t);
     case DATA_I32: WIDEN(int32_t);
@@ -260,9 +259,9 @@ INLINE void transpose_tile(const float *const rows[LANES], float *out)
 INLINE void scale_row(float *x, const data_run *run)
 {
     const data_run local = *run;
-#define SCALE(scaling)                                                                            \
-    for (int i = 0; i < TILE; i++)                                                                \
-        x[i] = scaled(x[i], local, scaling)
+#define SCALE(scaling)             \
+    for (int i = 0; i < TILE; i++) \
+    x[i] = scaled(x[i], local, scaling)
     WITH_SCALING(local.scaling, SCALE)
 #undef SCALE
 }
@@ -317,8 +316,8 @@ void gather_block(const data_component *c, const int64_t *samples, float *out)
 static int32_t integer_at(const data_run *run, const unsigned char *row, int64_t e)
 {
     switch (run->array->type) {
-    case DATA_U8:  return row[e];
-    case DATA_I8:  return ((const int8_t *)row)[e];
+    case DATA_U8: return row[e];
+    case DATA_I8: return ((const int8_t *)row)[e];
     case DATA_U16: return ((const uint16_t *)(const void *)row)[e];
     case DATA_I16: return ((const int16_t *)(const void *)row)[e];
     case DATA_I32: return ((const int32_t *)(const void *)row)[e];

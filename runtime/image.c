@@ -46,8 +46,7 @@ static void on_flush(png_structp png)
     (void)png;
 }
 
-static bool encode(encoder *e, int64_t width, int64_t height, int channels,
-                   const uint8_t *pixels)
+static bool encode(encoder *e, int64_t width, int64_t height, int channels, const uint8_t *pixels)
 {
     if (setjmp(png_jmpbuf(e->png)))
         return false;
@@ -98,7 +97,7 @@ typedef struct canvas {
     int64_t width, height;
     int channels;
     uint8_t *pixels;
-    int64_t cell_height, cell_width;    /* of a sample, scaled */
+    int64_t cell_height, cell_width; /* of a sample, scaled */
     int64_t row_gap, column_gap, margin;
     int scale;
 } canvas;
@@ -152,14 +151,16 @@ static void lay_out(canvas *to, const image_grid *grid)
 
 static bool check_grid(const char *path, const image_grid *grid, rt_error *error)
 {
-    bool picture = grid->rank == 2
-                   || (grid->rank == 3 && (grid->dims[2] == 1 || grid->dims[2] == 3));
+    bool picture =
+        grid->rank == 2 || (grid->rank == 3 && (grid->dims[2] == 1 || grid->dims[2] == 3));
     for (int i = 0; picture && i < grid->rank; i++)
         picture = grid->dims[i] >= 1 && grid->dims[i] <= MAX_SIDE;
     if (!picture || grid->rows < 1 || grid->columns < 1)
-        return rt_set(error, RT_BAD_INPUT, "%s: these samples are not pictures: a picture has the "
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: these samples are not pictures: a picture has the "
                       "shape [height, width], [height, width, 1] or [height, width, 3]\n"
-                      "write the values as .npy instead", path);
+                      "write the values as .npy instead",
+                      path);
     return true;
 }
 
@@ -170,8 +171,10 @@ bool image_write_grid(const char *path, const image_grid *grid, rt_error *error)
         return false;
     lay_out(&to, grid);
     if (to.width > MAX_SIDE || to.height > MAX_SIDE)
-        return rt_set(error, RT_BAD_INPUT, "%s: a picture of %lld x %lld pixels is too large\n"
-                      "show fewer samples", path, (long long)to.width, (long long)to.height);
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: a picture of %lld x %lld pixels is too large\n"
+                      "show fewer samples",
+                      path, (long long)to.width, (long long)to.height);
     size_t size = (size_t)(to.width * to.height * to.channels);
     to.pixels = rt_alloc(size, 1);
     memset(to.pixels, 255, size);

@@ -7,7 +7,7 @@
 
 struct npy_writer {
     atomic_file file;
-    uint64_t left;              /* values still to come */
+    uint64_t left; /* values still to come */
 };
 
 /* The header ends in spaces and a newline so that the values start at 64. */
@@ -20,14 +20,22 @@ static bool write_header(FILE *stream, int rank, const int64_t *dims)
         used += (size_t)snprintf(shape + used, sizeof shape - used, "%s%lld", i > 0 ? ", " : "",
                                  (long long)dims[i]);
     const char *order = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? ">" : "<";
-    int length = snprintf(text, sizeof text,
-                          "{'descr': '%sf4', 'fortran_order': False, 'shape': (%s%s), }", order,
-                          shape, rank == 1 ? "," : "");
+    int length =
+        snprintf(text, sizeof text, "{'descr': '%sf4', 'fortran_order': False, 'shape': (%s%s), }",
+                 order, shape, rank == 1 ? "," : "");
     int padded = (START + length + 1 + ALIGN - 1) / ALIGN * ALIGN - START;
-    unsigned char magic[START] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0,
-                                  (unsigned char)(padded & 255), (unsigned char)(padded >> 8)};
-    return fwrite(magic, 1, START, stream) == START
-           && fprintf(stream, "%-*s\n", padded - 1, text) == padded;
+    unsigned char magic[START] = {0x93,
+                                  'N',
+                                  'U',
+                                  'M',
+                                  'P',
+                                  'Y',
+                                  1,
+                                  0,
+                                  (unsigned char)(padded & 255),
+                                  (unsigned char)(padded >> 8)};
+    return fwrite(magic, 1, START, stream) == START &&
+           fprintf(stream, "%-*s\n", padded - 1, text) == padded;
 }
 
 npy_writer *npy_create(const char *path, int rank, const int64_t *dims, rt_error *error)

@@ -37,7 +37,9 @@ static void test_headers(void **state)
     expect_table("\"x, in \"\"cm\"\"\",y\n1,2\n", 1, 2, values);
     expect_table("# saved by hand\n#\n\nx,y\n1,2\n", 1, 2, values);
     expect_table("\xef\xbb\xbfx,y\n1,2\n", 1, 2, values);
-    expect_table("\xef\xbb\xbf" "1,2\n", 1, 2, values);
+    expect_table("\xef\xbb\xbf"
+                 "1,2\n",
+                 1, 2, values);
     expect_table(",y\n1,2\n", 1, 2, values);
     expect_table("x\n1\n\n  \n2\n\n", 2, 1, values);
 }
@@ -47,17 +49,31 @@ static void test_rounding(void **state)
 {
     (void)state;
     static const char *const numbers[] = {
-        "0.1", "-0.475629266", "1.18002627", "16777217", "9999999", "0.0000001", "123456.7",
-        "1e38", "3.4028235e38", "1e-45", "1e-60", "-0", "0.00000000000001", "00000012.5",
-        "1.00000005960464477539062", "1.00000005960464477539063", "7.e1", "3e+2",
+        "0.1",
+        "-0.475629266",
+        "1.18002627",
+        "16777217",
+        "9999999",
+        "0.0000001",
+        "123456.7",
+        "1e38",
+        "3.4028235e38",
+        "1e-45",
+        "1e-60",
+        "-0",
+        "0.00000000000001",
+        "00000012.5",
+        "1.00000005960464477539062",
+        "1.00000005960464477539063",
+        "7.e1",
+        "3e+2",
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         expect_table(numbers[i], 1, 1, (float[]){strtof(numbers[i], NULL)});
     for (unsigned i = 0; i < 20000; i++) {
         char text[32];
         unsigned digits = i * 2654435761u;
-        snprintf(text, sizeof text, "%u.%0*u", digits % 100, (int)(i % 6) + 1,
-                 digits / 100 % 10);
+        snprintf(text, sizeof text, "%u.%0*u", digits % 100, (int)(i % 6) + 1, digits / 100 % 10);
         expect_table(text, 1, 1, (float[]){strtof(text, NULL)});
     }
 }

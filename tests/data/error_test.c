@@ -156,7 +156,7 @@ static void test_replace(void **state)
     expect_content("x", "old");
     write_text("x", "new");
     expect_content("x", "new");
-    assert_int_equal(unlink("x"), 0);       /* and nothing else: see tear_down */
+    assert_int_equal(unlink("x"), 0); /* and nothing else: see tear_down */
 }
 
 static void test_refuse(void **state)

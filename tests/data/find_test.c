@@ -12,8 +12,8 @@ static char folder[] = "/tmp/find_test.XXXXXX";
 static int set_up(void **state)
 {
     (void)state;
-    bool good = mkdtemp(folder) != NULL && chdir(folder) == 0 && mkdir("model", 0777) == 0
-                && mkdir("one", 0777) == 0 && mkdir("two", 0777) == 0;
+    bool good = mkdtemp(folder) != NULL && chdir(folder) == 0 && mkdir("model", 0777) == 0 &&
+                mkdir("one", 0777) == 0 && mkdir("two", 0777) == 0;
     unsetenv("AECC_DATA");
     return good ? 0 : -1;
 }
@@ -21,8 +21,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    bool good = rmdir("model") == 0 && rmdir("one") == 0 && rmdir("two") == 0
-                && chdir("/") == 0 && rmdir(folder) == 0;
+    bool good = rmdir("model") == 0 && rmdir("one") == 0 && rmdir("two") == 0 && chdir("/") == 0 &&
+                rmdir(folder) == 0;
     return good ? 0 : -1;
 }
 
@@ -151,8 +151,8 @@ static void test_unreadable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order), cmocka_unit_test(test_missing),
-        cmocka_unit_test(test_formats), cmocka_unit_test(test_pipe),
+        cmocka_unit_test(test_order),      cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_formats),    cmocka_unit_test(test_pipe),
         cmocka_unit_test(test_unreadable),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

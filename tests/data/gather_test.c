@@ -18,8 +18,8 @@ static void fill(data_type type, void *values, int64_t count)
         state = state * 1664525u + 1013904223u;
         int32_t v = (int32_t)(state >> 8) - (1 << 23);
         switch (type) {
-        case DATA_U8:  ((uint8_t *)values)[i] = (uint8_t)v; break;
-        case DATA_I8:  ((int8_t *)values)[i] = (int8_t)v; break;
+        case DATA_U8: ((uint8_t *)values)[i] = (uint8_t)v; break;
+        case DATA_I8: ((int8_t *)values)[i] = (int8_t)v; break;
         case DATA_U16: ((uint16_t *)values)[i] = (uint16_t)v; break;
         case DATA_I16: ((int16_t *)values)[i] = (int16_t)v; break;
         case DATA_I32: ((int32_t *)values)[i] = v * 200; break;
@@ -33,8 +33,8 @@ static void fill(data_type type, void *values, int64_t count)
 static float value_at(const data_array *a, int64_t i)
 {
     switch (a->type) {
-    case DATA_U8:  return (float)((const uint8_t *)a->values)[i];
-    case DATA_I8:  return (float)((const int8_t *)a->values)[i];
+    case DATA_U8: return (float)((const uint8_t *)a->values)[i];
+    case DATA_I8: return (float)((const int8_t *)a->values)[i];
     case DATA_U16: return (float)((const uint16_t *)a->values)[i];
     case DATA_I16: return (float)((const int16_t *)a->values)[i];
     case DATA_I32: return (float)((const int32_t *)a->values)[i];
@@ -50,8 +50,7 @@ static float expected_at(const data_component *c, int64_t sample, int64_t elemen
     const data_run *run = c->runs;
     while (sample >= run->count)
         sample -= run++->count;
-    return scaled(value_at(run->array, (run->first + sample) * c->elements + element),
-                  run->affine);
+    return scaled(value_at(run->array, (run->first + sample) * c->elements + element), run->affine);
 }
 
 static void expect_block(const data_component *c, const int64_t *samples)
@@ -90,8 +89,8 @@ static void expect_blocks(const data_component *c)
 }
 
 static const data_affine scalings[] = {
-    {1, 1, 0}, {255, 1, 0}, {127.5f, 1, -1}, {2, 3, -1}, {0.3f, 1.7f, 0.1f}, {-8, 1, 0},
-    {16777215, 1, 0}, {1e-30f, 1, 0},
+    {1, 1, 0},          {255, 1, 0}, {127.5f, 1, -1},  {2, 3, -1},
+    {0.3f, 1.7f, 0.1f}, {-8, 1, 0},  {16777215, 1, 0}, {1e-30f, 1, 0},
 };
 
 /* The array is its own allocation, so a read beyond it is seen. */
@@ -180,8 +179,8 @@ static void test_integers(void **state)
         gather_block_i32(&view.components[0], samples, out);
         for (int e = 0; e < 17; e++)
             for (int lane = 0; lane < LANES; lane++)
-                assert_true((float)out[e * LANES + lane]
-                            == value_at(&array, samples[lane] * 17 + e));
+                assert_true((float)out[e * LANES + lane] ==
+                            value_at(&array, samples[lane] * 17 + e));
         data_view_free(&view);
         data_close(&array);
     }
@@ -201,8 +200,8 @@ static void test_back_to_rows(void **state)
             block_to_rows(lanes, elements, live, rows, STRIDE);
             for (int i = 0; i < LANES; i++)
                 for (int e = 0; e < STRIDE; e++)
-                    assert_true(rows[i * STRIDE + e]
-                                == (i < live && e < elements ? lanes[e * LANES + i] : untouched));
+                    assert_true(rows[i * STRIDE + e] ==
+                                (i < live && e < elements ? lanes[e * LANES + i] : untouched));
         }
 }
 

@@ -152,10 +152,10 @@ static void test_gzip_messages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bytes),         cmocka_unit_test(test_wide_types),
-        cmocka_unit_test(test_gzip),          cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_messages),      cmocka_unit_test(test_hostile_sizes),
-        cmocka_unit_test(test_bomb),          cmocka_unit_test(test_gzip_messages),
+        cmocka_unit_test(test_bytes),    cmocka_unit_test(test_wide_types),
+        cmocka_unit_test(test_gzip),     cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_messages), cmocka_unit_test(test_hostile_sizes),
+        cmocka_unit_test(test_bomb),     cmocka_unit_test(test_gzip_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,8 +10,18 @@ static test_file npy_version(int version, const char *header, const void *values
 {
     test_file file = {0};
     size_t length = strlen(header);
-    unsigned char head[12] = {0x93, 'N', 'U', 'M', 'P', 'Y', (unsigned char)version, 0,
-                              (unsigned char)length, (unsigned char)(length >> 8), 0, 0};
+    unsigned char head[12] = {0x93,
+                              'N',
+                              'U',
+                              'M',
+                              'P',
+                              'Y',
+                              (unsigned char)version,
+                              0,
+                              (unsigned char)length,
+                              (unsigned char)(length >> 8),
+                              0,
+                              0};
     put(&file, head, version == 1 ? 10 : 12);
     put(&file, header, length);
     put(&file, values, size);
@@ -23,7 +33,7 @@ static test_file npy(const char *header, const void *values, size_t size)
     return npy_version(1, header, values, size);
 }
 
-#define HEADER(descr, fortran, shape)                                                             \
+#define HEADER(descr, fortran, shape) \
     "{'descr': '" descr "', 'fortran_order': " fortran ", 'shape': " shape ", }    \n"
 
 static test_file floats(void)
@@ -218,16 +228,11 @@ static int name_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_types),
-        cmocka_unit_test(test_big_endian),
-        cmocka_unit_test(test_fortran_order),
-        cmocka_unit_test(test_versions_and_spellings),
-        cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_header_messages),
-        cmocka_unit_test(test_hostile_sizes),
-        cmocka_unit_test(test_not_finite),
-        cmocka_unit_test(test_write),
-        cmocka_unit_test(test_write_whole_or_not),
+        cmocka_unit_test(test_types),         cmocka_unit_test(test_big_endian),
+        cmocka_unit_test(test_fortran_order), cmocka_unit_test(test_versions_and_spellings),
+        cmocka_unit_test(test_damage),        cmocka_unit_test(test_header_messages),
+        cmocka_unit_test(test_hostile_sizes), cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_write),         cmocka_unit_test(test_write_whole_or_not),
     };
     return cmocka_run_group_tests(tests, name_file, NULL);
 }

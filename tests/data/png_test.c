@@ -50,9 +50,11 @@ static void test_grey(void **state)
     expect_good(data_read_png, &f, DATA_U8, 3, dims, six);
     f = make_png(3, 2, 8, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_ADAM7, six, 3);
     expect_good(data_read_png, &f, DATA_U8, 3, dims, six);
-    f = make_png(3, 2, 1, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE, (unsigned char[]){0xa0, 0x40}, 1);
+    f = make_png(3, 2, 1, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE, (unsigned char[]){0xa0, 0x40},
+                 1);
     expect_good(data_read_png, &f, DATA_U8, 3, dims, (unsigned char[]){255, 0, 255, 0, 255, 0});
-    f = make_png(3, 1, 4, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE, (unsigned char[]){0x0f, 0x30}, 2);
+    f = make_png(3, 1, 4, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE, (unsigned char[]){0x0f, 0x30},
+                 2);
     expect_good(data_read_png, &f, DATA_U8, 3, (int64_t[]){1, 1, 3}, (unsigned char[]){0, 255, 51});
     f = make_png(2, 1, 16, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
                  (unsigned char[]){0xff, 0xff, 0x80, 0x80}, 4);
@@ -72,8 +74,7 @@ static void test_color(void **state)
                  (unsigned char[]){0, 51, 102, 9, 153, 204, 255, 0}, 8);
     expect_good(data_read_png, &f, DATA_U8, 4, dims, six);
     f = make_png(2, 1, 1, PNG_COLOR_TYPE_PALETTE, PNG_INTERLACE_NONE, (unsigned char[]){0x40}, 1);
-    expect_good(data_read_png, &f, DATA_U8, 4, dims,
-                (unsigned char[]){10, 20, 30, 200, 210, 220});
+    expect_good(data_read_png, &f, DATA_U8, 4, dims, (unsigned char[]){10, 20, 30, 200, 210, 220});
 }
 
 static void test_damage(void **state)
@@ -212,9 +213,9 @@ static void test_folder_messages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_grey),     cmocka_unit_test(test_color),
-        cmocka_unit_test(test_damage),   cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_folder),   cmocka_unit_test(test_folder_messages),
+        cmocka_unit_test(test_grey),   cmocka_unit_test(test_color),
+        cmocka_unit_test(test_damage), cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_folder), cmocka_unit_test(test_folder_messages),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

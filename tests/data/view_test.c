@@ -2,7 +2,7 @@
 #include "data/data_test.h"
 
 typedef struct fixture {
-    data_array a, b;            /* 10 samples [2] of a, 4 of b */
+    data_array a, b; /* 10 samples [2] of a, 4 of b */
     data_view va, vb;
 } fixture;
 
@@ -72,8 +72,7 @@ static void test_concat(void **state)
     rt_error error;
     assert_true(data_concat(&all, parts, 3, &error));
     assert_int_equal(all.samples, 18);
-    expect_rows(&all.components[0],
-                "b0 b1 b2 b3 a0 a1 a2 a3 a4 a5 a6 a7 a8 a9 b0 b1 b2 b3");
+    expect_rows(&all.components[0], "b0 b1 b2 b3 a0 a1 a2 a3 a4 a5 a6 a7 a8 a9 b0 b1 b2 b3");
     expect_split(&all, true, false, 6, 0, "a8 a9 b0 b1 b2 b3");
     expect_split(&all, true, true, 6, 0, "b0 b1 b2 b3 a0 a1 a2 a3 a4 a5 a6 a7");
     expect_split(&all, false, false, 4, 0, "b0 b1 b2 b3");
@@ -135,7 +134,7 @@ static void test_check(void **state)
     assert_true(data_check(c, "x", 3, (int64_t[]){1, 2, 1}, true, &error));
     assert_false(data_check(c, "x", 2, (int64_t[]){28, 28}, false, &error));
     expect_text(&error, "a: its samples have the shape [2], 2 elements; the input x takes "
-                "[28, 28], 784 elements");
+                        "[28, 28], 784 elements");
 }
 
 static void expect_integers(data_type type, const void *values, bool good)

@@ -26,14 +26,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rt_state state = {0};
     char *vars = NULL;
     bool found;
-    bool good = checkpoint_read(machine->model, memory_file(data, size), &state, &vars, &found,
-                                &error);
+    bool good =
+        checkpoint_read(machine->model, memory_file(data, size), &state, &vars, &found, &error);
     if (good && found)
         checkpoint_restore(machine, vars);
     else if (error.text[0] == '\0')
         abort();
     for (int i = 0; good && i < state.nsums; i++)
-        state.sums[i] += state.counts[i];       /* both are that long */
+        state.sums[i] += state.counts[i]; /* both are that long */
     free(state.sums);
     free(state.counts);
     return 0;

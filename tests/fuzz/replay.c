@@ -139,8 +139,28 @@ static size_t below(size_t n)
 static void put_number(input *in)
 {
     static const uint64_t numbers[] = {
-        0, 1, 2, 3, 8, 9, 16, 127, 128, 255, 256, 0x7fff, 0x8000, 0xffff, 0x10000, 0x7fffffff,
-        0x80000000, 0xffffffff, 0x100000000, 0x7fffffffffffffff, 0x8000000000000000, UINT64_MAX,
+        0,
+        1,
+        2,
+        3,
+        8,
+        9,
+        16,
+        127,
+        128,
+        255,
+        256,
+        0x7fff,
+        0x8000,
+        0xffff,
+        0x10000,
+        0x7fffffff,
+        0x80000000,
+        0xffffffff,
+        0x100000000,
+        0x7fffffffffffffff,
+        0x8000000000000000,
+        UINT64_MAX,
     };
     uint64_t number = numbers[below(sizeof numbers / sizeof numbers[0])];
     size_t width = (size_t)1 << below(4), at = below(in->size);

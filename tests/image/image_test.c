@@ -54,10 +54,17 @@ static void test_grey_grid(void **state)
     rt_error error;
     const float a[4] = {0, 1, 0.5f, 2}, b[4] = {-1, NAN, 0.25f, 0};
     const float *cells[4] = {a, b, NULL, a};
-    const image_grid grid = {.rows = 2, .columns = 2, .rank = 2, .dims = (int64_t[]){2, 2},
-                             .cells = cells, .scale = 1, .row_gap = 1, .column_gap = 2};
+    const image_grid grid = {.rows = 2,
+                             .columns = 2,
+                             .rank = 2,
+                             .dims = (int64_t[]){2, 2},
+                             .cells = cells,
+                             .scale = 1,
+                             .row_gap = 1,
+                             .column_gap = 2};
     assert_true(image_write_grid("x.png", &grid, &error));
     data_array array = read_back();
+    /* clang-format off */
     const unsigned char expected[7 * 8] = {
         255, 255, 255, 255, 255, 255, 255, 255,
         255, 255,   0, 255, 255, 255, 255, 255,
@@ -67,6 +74,7 @@ static void test_grey_grid(void **state)
         255, 255, 255, 255, 255, 127,   0, 255,
         255, 255, 255, 255, 255, 255, 255, 255,
     };
+    /* clang-format on */
     expect_shape(&array, DATA_U8, 3, (int64_t[]){1, 7, 8});
     assert_memory_equal(array.values, expected, sizeof expected);
     data_close(&array);
@@ -78,8 +86,12 @@ static void test_color_grid(void **state)
     rt_error error;
     const float pixel[3] = {1, 0, 0.5f};
     const float *cells[1] = {pixel};
-    const image_grid grid = {.rows = 1, .columns = 1, .rank = 3, .dims = (int64_t[]){1, 1, 3},
-                             .cells = cells, .scale = 2};
+    const image_grid grid = {.rows = 1,
+                             .columns = 1,
+                             .rank = 3,
+                             .dims = (int64_t[]){1, 1, 3},
+                             .cells = cells,
+                             .scale = 2};
     assert_true(image_write_grid("x.png", &grid, &error));
     data_array array = read_back();
     expect_shape(&array, DATA_U8, 4, (int64_t[]){1, 4, 4, 3});
@@ -100,8 +112,8 @@ static void test_default_scale(void **state)
     const float *cells[10];
     for (int i = 0; i < 10; i++)
         cells[i] = sample;
-    const image_grid grid = {.rows = 2, .columns = 5, .rank = 3, .dims = (int64_t[]){28, 28, 1},
-                             .cells = cells};
+    const image_grid grid = {
+        .rows = 2, .columns = 5, .rank = 3, .dims = (int64_t[]){28, 28, 1}, .cells = cells};
     assert_true(image_write_grid("x.png", &grid, &error));
     data_array array = read_back();
     expect_shape(&array, DATA_U8, 3, (int64_t[]){1, 2 * 112 + 3 * 12, 5 * 112 + 6 * 12});
@@ -123,8 +135,8 @@ static void test_messages(void **state)
     (void)state;
     static const float sample[8];
     const float *cells[1] = {sample};
-    image_grid grid = {.rows = 1, .columns = 1, .rank = 1, .dims = (int64_t[]){4, 1, 2},
-                       .cells = cells};
+    image_grid grid = {
+        .rows = 1, .columns = 1, .rank = 1, .dims = (int64_t[]){4, 1, 2}, .cells = cells};
     expect_grid_error(&grid, "x.png", RT_BAD_INPUT, "these samples are not pictures");
     grid.rank = 3;
     expect_grid_error(&grid, "x.png", RT_BAD_INPUT, "these samples are not pictures");
