@@ -17,7 +17,7 @@ END
 cmake -S "$folder/user" -B "$folder/build" -G Ninja -DCMAKE_PREFIX_PATH="$folder/usr" \
     >"$folder/log" || { cat "$folder/log"; fail "find_package(aecc)"; }
 cmake --build "$folder/build" >"$folder/log" || { cat "$folder/log"; fail "aecc_add_trainer"; }
-"$folder/build/model" summary || fail "the trainer does not run"
+"$folder/build/trainers/model" summary || fail "the trainer does not run"
 
 echo '# changed' >>"$folder/user/model.nn"
 cmake --build "$folder/build" | tee "$folder/log"

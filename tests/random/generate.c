@@ -212,7 +212,7 @@ static Value reshape(Value v)
 
 static Value activate(Value v)
 {
-    layer(ONE_OF(activations), "");
+    layer("activation", "%s", ONE_OF(activations));
     return v;
 }
 
