@@ -127,9 +127,11 @@ static const char *default_output(const Options *o, int emit)
 }
 
 /* A slip such as `aecc model` must not cost the model. */
-static void protect_input(const char *input, const char *output)
+static void check_output(const char *input, const char *output, int emit)
 {
     struct stat in, out;
+    if (emit == EMIT_exe && strcmp(output, "-") == 0)
+        fail_usage("a trainer is not written to the standard output; name a file with -o");
     if (strcmp(output, "-") != 0 && stat(input, &in) == 0 && stat(output, &out) == 0 &&
         S_ISREG(in.st_mode) && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
         fail_usage("the output would replace the input, %s; name another with -o", input);
@@ -173,8 +175,6 @@ static const char *write_object(const Text *code)
 
 static void pass_link(Compilation *c)
 {
-    if (strcmp(c->output, "-") == 0)
-        fail_usage("a trainer is not written to the standard output; name a file with -o");
     const char *object = c->options->dry_run ? "MODEL.o" : write_object(&c->code);
     link_trainer(object, c->output, c->options->verbose, c->options->dry_run);
 }
@@ -366,6 +366,6 @@ int compile(const Options *o)
         .output = o->output ? o->output : default_output(o, emit),
     };
     if (check < 0 && stop < 0)
-        protect_input(o->input, c.output);
+        check_output(o->input, c.output, emit);
     return compile_to(&c, emit, check, stop);
 }

@@ -350,7 +350,8 @@ static void assigned(Text *out, const Ast *e, int indent)
  * of its own. */
 static bool needs_parentheses(const Ast *e)
 {
-    static const char *const openers[] = {"minimize", "return", "epochs", "batch", "emit"};
+    static const char *const openers[] = {"minimize", "return", "epochs", "batch", "emit",
+                                          "then", "else", "and", "or"};
     while (e->kind == AST_BINARY)
         e = e->a;
     if (e->kind == AST_UNARY)

@@ -229,7 +229,7 @@ static bool continues(const Token *t)
     if (!k || k->class != AFTER_OPERAND)
         return is_operator(t->code) || t->code == '=' || t->code == '{' || t->code == DOTDOT;
     bool logic = k->code == THEN || k->code == ELSE || k->code == AND || k->code == OR;
-    int follows = t[1].code;
+    int follows = t[1].pos.line == t->pos.line ? t[1].code : END;
     return logic ? begins_operand(follows) : follows == NAME || follows == NUMBER;
 }
 
