@@ -19,7 +19,7 @@ run() {
     model=$1
     shift
     rm -f "$folder/log"
-    "$folder/$model" train --quiet --init "$folder/$model.weights" --no-shuffle "$@" ||
+    (cd "$folder" && "./$model" train --quiet --init "$model.weights" --no-shuffle "$@") ||
         fail "$model $* ends with status $?"
 }
 
@@ -27,7 +27,7 @@ run() {
 follow() {
     model=$1 golden=$here/golden/$1_$2.json
     compile "$1" "$3"
-    run "$model" --log "$folder/log" --log-steps --steps 100
+    run "$model" --log log --log-steps --steps 100
     echo "$1 with $3:"
     shift 3
     "$BUILD/tests/keras.compare" losses "$folder/log" "$golden" "$@" || bad=1
@@ -43,7 +43,7 @@ follow conv nadam 'nadam()' 5 1e-5 40 3e-4 100 1e-2
 # gradient, to the last bits of a float.
 echo "conv, gradients of step 1:"
 compile conv 'sgd(learning_rate: 1048576)'
-run conv --steps 1 --save "$folder/conv.after"
+run conv --steps 1 --save conv.after
 "$BUILD/tests/keras.compare" gradients "$folder/conv.weights" "$folder/conv.after" 1048576 \
     $here/golden/conv_gradients.safetensors 1e-5 || bad=1
 exit $bad
