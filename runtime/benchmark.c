@@ -128,18 +128,20 @@ static double kernel_seconds(const bench *b, int k, double tick)
     return (double)most * tick / (double)b->steps;
 }
 
-/* Fills the ticks; seconds of one of them. */
-static double profile_steps(bench *b, int64_t steps)
+/* Fills the ticks; seconds a step with the profile on, and of one tick. */
+static double profile_steps(bench *b, int64_t steps, double *tick)
 {
     rt_machine *m = &b->trainer->machine;
     double begin = now();
     uint64_t from = aecc_ticks();
     m->profile = b->profile;
-    time_steps(b, steps, 1);
+    double step = time_steps(b, steps, 1);
     m->profile = NULL;
-    return (now() - begin) / (double)(aecc_ticks() - from);
+    *tick = (now() - begin) / (double)(aecc_ticks() - from);
+    return step;
 }
 
+/* `step`: of the profiled run. */
 static void print_table(const bench *b, double step, double tick, double peak)
 {
     double sum = 0;
@@ -150,9 +152,12 @@ static void print_table(const bench *b, double step, double tick, double peak)
             double time = kernel_seconds(b, b->first_kernel[s] + i, tick);
             double rate = time > 0 ? flops_of(k, b->batch) / time : 0;
             sum += time;
-            printf("%-36.36s %5d %10.2f %5.1f%% %9.1f", k->name, k->line, time * 1e6,
-                   100 * time / step, rate / 1e9);
-            printf(peak > 0 ? " %5.1f%%\n" : "\n", 100 * rate / peak);
+            printf("%-36.36s %5d %10.2f %5.1f%%", k->name, k->line, time * 1e6, 100 * time / step);
+            if (rate > 0)
+                printf(" %9.1f", rate / 1e9);
+            if (rate > 0 && peak > 0)
+                printf(" %5.1f%%", 100 * rate / peak);
+            printf("\n");
         }
     printf("%-36s %5s %10.2f %5.1f%%\n", "waiting, barriers", "", (step - sum) * 1e6,
            100 * (step - sum) / step);
@@ -201,14 +206,14 @@ int command_benchmark(rt_trainer *t)
     open_ticks(&b);
     time_steps(&b, WARM_UP, 1);
     double step = time_steps(&b, steps, TRIES);
-    double tick = profile_steps(&b, steps);
+    double tick, profiled = profile_steps(&b, steps, &tick);
     double barrier = barrier_seconds(&t->machine.team);
     double peak = peak_flops(&t->machine.team);
     if (t->options->json) {
         print_json(&b, step, tick, peak, barrier);
     } else {
         print_head(&b, step, peak, barrier);
-        print_table(&b, step, tick, peak);
+        print_table(&b, profiled, tick, peak);
     }
     close_bench(&b);
     return RT_OK;

@@ -71,8 +71,11 @@ int main(int argc, char **argv)
     signal(SIGXFSZ, SIG_IGN);    /* a file that grew too large is an error of write() */
     check_cpu();
     rt_model *model = model_read(aecc_descriptor, aecc_functions);
-    rt_options options = options_read(argc, argv, model);
-    rt_trainer trainer = { .model = model, .options = &options };
+    static rt_options options;    /* these live as long as the process */
+    static rt_trainer trainer;
+    options = options_read(argc, argv, model);
+    trainer.model = model;
+    trainer.options = &options;
     sources_open(&trainer.sources, model, &options);
     int status = dispatch(&trainer);
     if (fflush(stdout) || ferror(stdout))

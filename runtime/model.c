@@ -257,6 +257,7 @@ rt_model *model_read(const char *descriptor, aecc_function *const *functions)
     if (!root)
         rt_defect("the descriptor, line %d: %s", error.line, error.text);
     rt_model *m = rt_alloc(1, sizeof *m);
+    m->document = root;
     m->name = text(root, "name");
     m->source = text(root, "source");
     m->hash = text(root, "hash");

@@ -121,6 +121,7 @@ typedef struct rt_report {
 } rt_report;
 
 typedef struct rt_model {
+    void *document;               /* the JSON: owns every name; never freed   */
     const char *name, *source, *hash;
     int64_t fixed_bytes, block_bytes;
     int nvars, nfunctions, nfiles, nnetworks, ntrains, nreports;
@@ -218,6 +219,7 @@ typedef struct rt_sources {
     char *beside;                  /* folder of the .nn file                  */
     data_array *arrays;            /* [file]; opened when first wanted        */
     bool *opened;
+    struct rt_input *inputs;       /* files of --in, last one first           */
 } rt_sources;
 
 void sources_open(rt_sources *, const rt_model *, const rt_options *);

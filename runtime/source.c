@@ -1,8 +1,15 @@
 /* Data trees of the descriptor, and files of the command line, as views. */
+#define _GNU_SOURCE
 #include "rt.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* A file of --in; views borrow its array. */
+typedef struct rt_input {
+    data_array array;
+    struct rt_input *next;
+} rt_input;
 
 static char *folder_of(const char *path)
 {
@@ -24,27 +31,28 @@ static const char *replacement(const rt_options *o, const char *name)
     return NULL;
 }
 
+/* Ends the process unless the program declares data of this name. */
 static void check_name(const rt_model *m, const char *given)
 {
-    char name[128];
     const char **names = rt_alloc((size_t)m->nfiles + 1, sizeof *names);
-    int n = 0;
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(given, "="), given);
+    size_t n = 0;
     if (!strchr(given, '='))
         rt_fail(RT_USAGE, "--data takes NAME=FILE, not '%s'", given);
+    char *name = strndup(given, strcspn(given, "="));
+    bool known = false;
     for (int i = 0; i < m->nfiles; i++)
-        if (m->files[i].name)
+        if (m->files[i].name) {
             names[n++] = m->files[i].name;
-    for (int i = 0; i < n; i++)
-        if (!strcmp(names[i], name)) {
-            free(names);
-            return;
+            known = known || !strcmp(m->files[i].name, name);
         }
-    const char *near = rt_closest(name, names, (size_t)n);
-    if (near || n)
-        rt_fail(RT_USAGE, "--data %s: %s declares no data of this name\n%s %s?", given, m->source,
-                "did you mean", near ? near : names[0]);
-    rt_fail(RT_USAGE, "--data %s: %s reads no files", given, m->source);
+    if (!known && !n)
+        rt_fail(RT_USAGE, "--data %s: %s reads no files", given, m->source);
+    const char *near = known ? NULL : rt_closest(name, names, n);
+    if (!known)
+        rt_fail(RT_USAGE, "--data %s: %s declares no data of this name\ndid you mean %s?", given,
+                m->source, near ? near : names[0]);
+    free(name);
+    free(names);
 }
 
 void sources_open(rt_sources *s, const rt_model *m, const rt_options *o)
@@ -61,6 +69,11 @@ void sources_close(rt_sources *s)
     for (int i = 0; i < s->model->nfiles; i++)
         if (s->opened[i])
             data_close(&s->arrays[i]);
+    for (rt_input *next; s->inputs; s->inputs = next) {
+        next = s->inputs->next;
+        data_close(&s->inputs->array);
+        free(s->inputs);
+    }
     free(s->arrays);
     free(s->opened);
     free(s->beside);
@@ -164,14 +177,16 @@ static int input_of(const rt_function *f, const char *given, int place, const ch
     return place;
 }
 
-static data_view read_input(const char *path, const rt_tree *like, int i)
+static data_view read_input(rt_sources *s, const char *path, const rt_tree *like, int i)
 {
-    data_array *array = rt_alloc(1, sizeof *array);    /* lives as the process */
+    rt_input *input = rt_alloc(1, sizeof *input);
     data_source source = { NULL, NULL, path, NULL };
     rt_error error;
-    if (!data_open(array, &source, &error))
+    if (!data_open(&input->array, &source, &error))
         rt_raise(&error);
-    return data_view_of(array, scaling(array, like, i));
+    input->next = s->inputs;
+    s->inputs = input;
+    return data_view_of(&input->array, scaling(&input->array, like, i));
 }
 
 data_view sources_in(rt_sources *s, const rt_function *f, const rt_tree *like, bool scaled)
@@ -191,7 +206,7 @@ data_view sources_in(rt_sources *s, const rt_function *f, const rt_tree *like, b
         if (paths[input])
             rt_fail(RT_USAGE, "--in gives input %s twice", f->inputs[input].name);
         paths[input] = path;
-        parts[input] = read_input(path, scaled ? like : NULL, input);
+        parts[input] = read_input(s, path, scaled ? like : NULL, input);
     }
     if (!data_zip(&view, parts, f->ninputs, &error))
         rt_raise(&error);
