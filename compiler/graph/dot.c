@@ -12,11 +12,11 @@ static void print_label(Text *t, const char *s)
 static const char *color(const Node *n)
 {
     switch (op_info[n->op].kind) {
-    case LEAF:     return "lightyellow";
+    case LEAF: return "lightyellow";
     case CONTRACT: return "lightblue";
-    case REDUCE:   return "lightgreen";
-    case LAYOUT:   return "gray90";
-    default:       return "white";
+    case REDUCE: return "lightgreen";
+    case LAYOUT: return "gray90";
+    default: return "white";
     }
 }
 
@@ -71,7 +71,7 @@ static void dot_fn(Text *t, int index, const Fn *fn)
         bool output = i < fn->noutputs;
         int update = i - fn->noutputs;
         roots[i] = output ? fn->outputs[i] : fn->values[update];
-        const char *name = !output             ? fn->targets[update]->name
+        const char *name = !output            ? fn->targets[update]->name
                            : fn->output_names ? fn->output_names[i]
                                               : "out";
         dot_result(t, index, i, name, roots[i]);

@@ -19,8 +19,8 @@
 /* ---- One sweep ------------------------------------------------------------- */
 
 typedef struct Sweep {
-    Node **gradient;        /* by id; NULL: zero so far                      */
-    bool *needed;           /* by id: on a path to one of the x              */
+    Node **gradient; /* by id; NULL: zero so far */
+    bool *needed;    /* by id: on a path to one of the x */
 } Sweep;
 
 static void give(Sweep *s, Node *to, Node *part)
@@ -60,22 +60,22 @@ static Node *expand_reduced(Node *g, const Node *n)
     return graph_broadcast(g, n->in[0]->shape, map);
 }
 
-#define add(a, b) graph_op2(OP_add, a, b)
-#define mul(a, b) graph_op2(OP_mul, a, b)
-#define div(a, b) graph_op2(OP_div, a, b)
-#define neg(a) graph_op1(OP_neg, a)
-#define sub(a, b) add(a, neg(b))
-#define pow(a, k) graph_pow(a, k)
-#define exp(a) graph_op1(OP_exp, a)
-#define sin(a) graph_op1(OP_sin, a)
-#define cos(a) graph_op1(OP_cos, a)
+#define add(a, b)   graph_op2(OP_add, a, b)
+#define mul(a, b)   graph_op2(OP_mul, a, b)
+#define div(a, b)   graph_op2(OP_div, a, b)
+#define neg(a)      graph_op1(OP_neg, a)
+#define sub(a, b)   add(a, neg(b))
+#define pow(a, k)   graph_pow(a, k)
+#define exp(a)      graph_op1(OP_exp, a)
+#define sin(a)      graph_op1(OP_sin, a)
+#define cos(a)      graph_op1(OP_cos, a)
 #define logistic(a) graph_op1(OP_logistic, a)
-#define eq(a, b) graph_op2(OP_eq, a, b)
-#define lt(a, b) graph_op2(OP_lt, a, b)
+#define eq(a, b)    graph_op2(OP_eq, a, b)
+#define lt(a, b)    graph_op2(OP_lt, a, b)
 #define not(a) graph_op1(OP_not, a)
-#define select(p, a, b) graph_select(p, a, b)
+#define select(p, a, b)   graph_select(p, a, b)
 #define reshape(a, shape) graph_reshape(a, shape)
-#define one(like) graph_const((like)->shape, 1)
+#define one(like)         graph_const((like)->shape, 1)
 
 /* ---- Rules of layout ------------------------------------------------------------ */
 
@@ -224,15 +224,17 @@ static void pull(Sweep *s, Node *n, Node *g)
     Node *r = n, *x = n->nin > 0 ? n->in[0] : NULL, *y = n->nin > 1 ? n->in[1] : NULL,
          *z = n->nin > 2 ? n->in[2] : NULL;
     (void)z;
-#define PART(i, part) (s->needed[n->in[i]->id] ? give(s, n->in[i], part) : (void)0)
-#define D1(dx) PART(0, dx)
-#define D2(dx, dy) (PART(0, dx), PART(1, dy))
+#define PART(i, part)  (s->needed[n->in[i]->id] ? give(s, n->in[i], part) : (void)0)
+#define D1(dx)         PART(0, dx)
+#define D2(dx, dy)     (PART(0, dx), PART(1, dy))
 #define D3(dx, dy, dz) (PART(0, dx), PART(1, dy), PART(2, dz))
-#define BY(rule) grad_##rule(s, n, g)
-#define NONE (void)0
+#define BY(rule)       grad_##rule(s, n, g)
+#define NONE           (void)0
     switch (n->op) {
-#define OP(name, arity, kind, attr, type, shape, value, gradient, ...)       \
-    case OP_##name: gradient; break;
+#define OP(name, arity, kind, attr, type, shape, value, gradient, ...) \
+    case OP_##name:                                                    \
+        gradient;                                                      \
+        break;
 #include "ops.def"
     default: die("no gradient rule for operation %d", (int)n->op);
     }
@@ -287,7 +289,7 @@ typedef struct Group {
 static Group ready_gradients(NodeList list)
 {
     Group group = {0};
-    bool *holds = NEW_ARRAY(bool, graph_count());  /* a gradient, by id */
+    bool *holds = NEW_ARRAY(bool, graph_count()); /* a gradient, by id */
     for (int i = 0; i < list.n; i++) {
         Node *n = list.at[i];
         for (int j = 0; j < n->nin; j++)

@@ -14,7 +14,7 @@ static const double step_sizes[STEPS] = {1e-4, 1e-5, 1e-6};
 
 typedef struct Check {
     const Model *model;
-    Fn *fn;                        /* outputs: objective, then gradients     */
+    Fn *fn; /* outputs: objective, then gradients */
     Interp run;
     uint32_t draws;
 } Check;
@@ -54,10 +54,12 @@ static void draw_vars(Check *c, uint32_t seed)
         const Var *var = m->vars[i];
         if (!var->init)
             continue;
-        Fn init = {.kind = FN_INIT, .name = var->name, .noutputs = 1,
-                   .outputs = (Node *[]){var->init}};
-        Interp run = {.random = {{seed, 0}, 1, 0}, .var_list = c->run.var_list,
-                      .nvars = i, .vars = c->run.vars};
+        Fn init = {
+            .kind = FN_INIT, .name = var->name, .noutputs = 1, .outputs = (Node *[]){var->init}};
+        Interp run = {.random = {{seed, 0}, 1, 0},
+                      .var_list = c->run.var_list,
+                      .nvars = i,
+                      .vars = c->run.vars};
         interpret(&init, &run);
         int64_t count = shape_size(var->shape);
         memcpy(c->run.vars[i], run.outputs[0], (size_t)count * sizeof(double));
@@ -102,12 +104,15 @@ static double difference(Check *c, double *at, const double *kept, const double 
 {
     double d[2];
     for (int k = 0; k < 2; k++, h /= 2)
-        d[k] = (objective(c, at, kept, direction, n, h) -
-                objective(c, at, kept, direction, n, -h)) / (2 * h);
+        d[k] =
+            (objective(c, at, kept, direction, n, h) - objective(c, at, kept, direction, n, -h)) /
+            (2 * h);
     return (4 * d[1] - d[0]) / 3;
 }
 
-typedef struct Result { double symbolic, numeric, error; } Result;
+typedef struct Result {
+    double symbolic, numeric, error;
+} Result;
 
 /* The best agreement over the steps: large ones meet kinks, small ones lose
  * digits of the objective. */
@@ -138,8 +143,8 @@ static Result compare(Check *c, int var, const double *g)
 
 static void print_result(const Var *var, Result r)
 {
-    printf("%-40s %-16s %14.7g %14.7g %9.1e  %s\n", var->name, shape_text(var->shape),
-           r.symbolic, r.numeric, r.error, r.error <= tolerance ? "ok" : "WRONG");
+    printf("%-40s %-16s %14.7g %14.7g %9.1e  %s\n", var->name, shape_text(var->shape), r.symbolic,
+           r.numeric, r.error, r.error <= tolerance ? "ok" : "WRONG");
 }
 
 /* ---- All of them ------------------------------------------------------------------- */
@@ -172,8 +177,8 @@ static int *reached_params(const Model *m, const Fn *fn, int *n)
 static Check new_check(const Model *m, Fn *fn)
 {
     Check c = {.model = m, .fn = fn};
-    c.run = (Interp){.samples = SAMPLES, .random = {{42, 0}, 3, 0}, .var_list = m->vars,
-                     .nvars = m->nvars};
+    c.run = (Interp){
+        .samples = SAMPLES, .random = {{42, 0}, 3, 0}, .var_list = m->vars, .nvars = m->nvars};
     c.run.vars = NEW_ARRAY(double *, m->nvars + 1);
     c.run.inputs = NEW_ARRAY(double *, fn->ninputs + 1);
     for (int i = 0; i < m->nvars; i++)

@@ -28,9 +28,8 @@ bool op_is_map(Op op)
 void print_ops(Text *out)
 {
     static const char *const kinds[] = {
-        [LEAF] = "leaf", [MAP] = "map", [LAYOUT] = "layout", [REDUCE] = "reduce",
-        [CONTRACT] = "contract", [WINDOW] = "window", [INDEX] = "index",
-        [GRADIENT] = "gradient",
+        [LEAF] = "leaf",         [MAP] = "map",       [LAYOUT] = "layout", [REDUCE] = "reduce",
+        [CONTRACT] = "contract", [WINDOW] = "window", [INDEX] = "index",   [GRADIENT] = "gradient",
     };
     text_printf(out, "%-17s %-5s %-9s %s\n", "operation", "arity", "kind", "meaning; gradient");
     for (int op = 0; op < N_OPS; op++) {
@@ -45,8 +44,8 @@ void print_ops(Text *out)
 /* ---- The table of nodes ---------------------------------------------------- */
 
 static struct {
-    Node **at;              /* open addressing, at most half full            */
-    size_t mask;            /* size - 1, a power of two                      */
+    Node **at;   /* open addressing, at most half full */
+    size_t mask; /* size - 1, a power of two */
     int n;
     Pos pos;
     const char *layer;
@@ -176,7 +175,7 @@ Node *graph_node(Op op, Type type, Shape shape, int nin, Node **in, const Attr *
 
 /* ---- Builders --------------------------------------------------------------- */
 
-static const Attr no_attr;      /* all bytes zero, as equality needs it       */
+static const Attr no_attr; /* all bytes zero, as equality needs it */
 
 static Node *build(Op op, Type type, Shape shape, int nin, Node **in, const Attr *attr)
 {
@@ -288,8 +287,7 @@ Node *graph_gradient(Node *y, Node *x)
 
 Node *graph_reshape(Node *a, Shape shape)
 {
-    return shape_equal(a->shape, shape) ? a
-                                        : build(OP_reshape, a->type, shape, 1, &a, NULL);
+    return shape_equal(a->shape, shape) ? a : build(OP_reshape, a->type, shape, 1, &a, NULL);
 }
 
 Node *graph_transpose(Node *a, const int *permutation)
@@ -427,8 +425,8 @@ Node *graph_window(Op op, Node *a, Node *index, Shape out, const Window *window)
 Node *graph_gather_rows(Node *rows, Node *index)
 {
     Node *in[] = {rows, index};
-    return build(OP_gather_rows, rows->type, shape_gather_rows(rows->shape, index->shape), 2,
-                 in, NULL);
+    return build(OP_gather_rows, rows->type, shape_gather_rows(rows->shape, index->shape), 2, in,
+                 NULL);
 }
 
 Node *graph_scatter_add_rows(Node *into, Node *index, Node *rows)
@@ -496,7 +494,7 @@ void graph_rewrite(int n, Node **roots, Node *(*replace)(Node *, void *), void *
     Pos pos = table.pos;
     const char *layer = table.layer;
     NodeList list = graph_reach(n, roots);
-    Node **now = NEW_ARRAY(Node *, table.n);   /* by id of the old node */
+    Node **now = NEW_ARRAY(Node *, table.n); /* by id of the old node */
     for (int i = 0; i < list.n; i++) {
         Node *old = list.at[i];
         graph_at(old->pos, old->layer);

@@ -17,8 +17,8 @@ static double converted(double x, Type to)
 {
     switch (to) {
     case T_BOOL: return x != 0;
-    case T_I32:  return x != x ? 0 : trunc(fmin(fmax(x, INT32_MIN), INT32_MAX));
-    default:     return x;
+    case T_I32: return x != x ? 0 : trunc(fmin(fmax(x, INT32_MIN), INT32_MAX));
+    default: return x;
     }
 }
 
@@ -29,19 +29,18 @@ static double wrapped(Op op, double x, double y)
     switch (op) {
     case OP_add: return (int32_t)(a + b);
     case OP_mul: return (int32_t)(a * b);
-    default:     return (int32_t)-a;
+    default: return (int32_t)-a;
     }
 }
 
 static double formula(const Node *n, double x, double y, double z)
 {
     enum { NONE };
-    switch (n->op) {
-#define OP(name, arity, kind, attr, type, shape, value, ...)                 \
-    case OP_##name: return value;
+#define OP(name, arity, kind, attr, type, shape, value, ...) \
+    if (n->op == OP_##name)                                  \
+        return value;
 #include "ops.def"
-    default: die("no operation %d", (int)n->op);
-    }
+    die("no operation %d", (int)n->op);
 }
 
 double map_value(const Node *n, double x, double y, double z)
@@ -103,14 +102,14 @@ static const double *var_value(const Frame *f, const Var *var)
 static void interpret_leaf(Frame *f, const Node *n)
 {
     switch (n->op) {
-    case OP_var:        copy_rounded(f, n, var_value(f, n->attr.var)); break;
-    case OP_input:      copy_rounded(f, n, f->run->inputs[n->attr.input]); break;
-    case OP_const:      interpret_const(f, n); break;
-    case OP_iota:       interpret_iota(f, n); break;
-    case OP_random:     interpret_random(f, n); break;
+    case OP_var: copy_rounded(f, n, var_value(f, n->attr.var)); break;
+    case OP_input: copy_rounded(f, n, f->run->inputs[n->attr.input]); break;
+    case OP_const: interpret_const(f, n); break;
+    case OP_iota: interpret_iota(f, n); break;
+    case OP_random: interpret_random(f, n); break;
     case OP_orthogonal: interpret_orthogonal(f, n); break;
-    case OP_live:       f->value[n->id][0] = (double)f->run->samples; break;
-    default:            die("%s is no leaf", op_name[n->op]);
+    case OP_live: f->value[n->id][0] = (double)f->run->samples; break;
+    default: die("%s is no leaf", op_name[n->op]);
     }
 }
 
@@ -119,13 +118,13 @@ static void interpret_leaf(Frame *f, const Node *n)
 static void interpret_node(Frame *f, const Node *n)
 {
     switch (op_info[n->op].kind) {
-    case LEAF:     interpret_leaf(f, n); break;
-    case MAP:      interpret_map(f, n); break;
-    case LAYOUT:   interpret_layout(f, n); break;
-    case REDUCE:   interpret_reduce(f, n); break;
+    case LEAF: interpret_leaf(f, n); break;
+    case MAP: interpret_map(f, n); break;
+    case LAYOUT: interpret_layout(f, n); break;
+    case REDUCE: interpret_reduce(f, n); break;
     case CONTRACT: interpret_contract(f, n); break;
-    case WINDOW:   interpret_window(f, n); break;
-    case INDEX:    interpret_rows(f, n); break;
+    case WINDOW: interpret_window(f, n); break;
+    case INDEX: interpret_rows(f, n); break;
     case GRADIENT: die("interpret: a gradient is left; grad() comes first");
     }
 }

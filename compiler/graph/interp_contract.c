@@ -9,13 +9,13 @@
 typedef struct Walk {
     const Contraction *c;
     int nroles;
-    Shape shape[3];                        /* out, a, b                      */
-    int64_t step[3][MAX_VARS];             /* elements for each variable     */
+    Shape shape[3];            /* out, a, b */
+    int64_t step[3][MAX_VARS]; /* elements for each variable */
     int64_t point[MAX_VARS];
-    double *base[3];                       /* NULL: only count               */
+    double *base[3]; /* NULL: only count */
     bool float32;
-    bool once[MAX_VARS];                   /* counting: one value for all    */
-    double points;                         /* counted                        */
+    bool once[MAX_VARS]; /* counting: one value for all */
+    double points;       /* counted */
 } Walk;
 
 static int last_var(const Affine *f)

@@ -36,10 +36,8 @@ static int64_t source(const Node *n, const int64_t *at, int *operand)
     for (int i = 0; i < n->shape.rank; i++)
         switch (n->op) {
         case OP_transpose: from[n->attr.permutation[i]] = at[i]; break;
-        case OP_reverse:   from[i] = n->attr.reverse[i] ? a->dim[i] - 1 - at[i] : at[i]; break;
-        case OP_slice:
-            from[i] = n->attr.slice.start[i] + at[i] * n->attr.slice.stride[i];
-            break;
+        case OP_reverse: from[i] = n->attr.reverse[i] ? a->dim[i] - 1 - at[i] : at[i]; break;
+        case OP_slice: from[i] = n->attr.slice.start[i] + at[i] * n->attr.slice.stride[i]; break;
         case OP_broadcast:
             if (n->attr.map[i] >= 0)
                 from[n->attr.map[i]] = a->dim[n->attr.map[i]] == 1 ? 0 : at[i];

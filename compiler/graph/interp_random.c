@@ -44,8 +44,8 @@ static double draw(const Frame *f, RandomKind kind, uint32_t path, int64_t sampl
     philox(counter, key, word);
     switch (kind) {
     case RANDOM_UNIFORM: return uniform(word[e & 3]);
-    case RANDOM_NORMAL:  return rounded(f, normal(word, (int)(e & 3)));
-    case RANDOM_BITS:    return (int32_t)word[e & 3];
+    case RANDOM_NORMAL: return rounded(f, normal(word, (int)(e & 3)));
+    case RANDOM_BITS: return (int32_t)word[e & 3];
     }
     die("no random numbers of kind %d", (int)kind);
 }

@@ -120,11 +120,11 @@ static void print_attr(Text *t, const Node *n)
     const Attr *a = &n->attr;
     int rank = n->nin ? n->in[0]->shape.rank : n->shape.rank;
     switch (op_info[n->op].attr) {
-    case ATTR_none:        break;
-    case ATTR_var:         text_printf(t, " \"%s\"", a->var->name); break;
-    case ATTR_input:       print_ints(t, "index", &a->input, 1); break;
-    case ATTR_constant:    print_constant(t, n); break;
-    case ATTR_axis:        print_ints(t, "axis", &a->axis, 1); break;
+    case ATTR_none: break;
+    case ATTR_var: text_printf(t, " \"%s\"", a->var->name); break;
+    case ATTR_input: print_ints(t, "index", &a->input, 1); break;
+    case ATTR_constant: print_constant(t, n); break;
+    case ATTR_axis: print_ints(t, "axis", &a->axis, 1); break;
     case ATTR_random:
         text_printf(t, " %s(%" PRIu32 ")", random_kinds[a->random.kind], a->random.path);
         break;
@@ -134,7 +134,7 @@ static void print_attr(Text *t, const Node *n)
         text_printf(t, ")");
         break;
     case ATTR_permutation: print_ints(t, "permutation", a->permutation, rank); break;
-    case ATTR_map:         print_ints(t, "map", a->map, n->shape.rank); break;
+    case ATTR_map: print_ints(t, "map", a->map, n->shape.rank); break;
     case ATTR_pad:
         print_list(t, "low", a->pad.low, rank);
         print_list(t, "high", a->pad.high, rank);
@@ -145,10 +145,10 @@ static void print_attr(Text *t, const Node *n)
         print_list(t, "limit", a->slice.limit, rank);
         print_list(t, "stride", a->slice.stride, rank);
         break;
-    case ATTR_reverse:     print_axes(t, "axes", a->reverse, rank); break;
-    case ATTR_axes:        print_axes(t, "axes", a->axes, MAX_RANK + 1); break;
+    case ATTR_reverse: print_axes(t, "axes", a->reverse, rank); break;
+    case ATTR_axes: print_axes(t, "axes", a->axes, MAX_RANK + 1); break;
     case ATTR_contraction: print_contraction(t, n); break;
-    case ATTR_window:      print_window(t, &a->window, rank); break;
+    case ATTR_window: print_window(t, &a->window, rank); break;
     }
 }
 
@@ -158,8 +158,8 @@ typedef struct Listing {
     Text *out;
     const Fn *fn;
     NodeList nodes;
-    int *number;           /* by id                                          */
-    Var **vars;            /* whose nodes are reached, updated, and owners   */
+    int *number; /* by id */
+    Var **vars;  /* whose nodes are reached, updated, and owners */
     int nvars, cap;
 } Listing;
 
@@ -201,8 +201,8 @@ static void list_nodes(Listing *l)
 
 static void print_var(Text *t, const Var *var)
 {
-    text_printf(t, "    var \"%s\" %s %s %s", var->name, var_kinds[var->kind],
-                type_name[var->type], shape_text(var->shape));
+    text_printf(t, "    var \"%s\" %s %s %s", var->name, var_kinds[var->kind], type_name[var->type],
+                shape_text(var->shape));
     if (var->owner)
         text_printf(t, " owner \"%s\"", var->owner->name);
     text_printf(t, "\n");
@@ -240,8 +240,7 @@ void print_fn(Text *out, const Fn *fn)
             text_printf(out, "    init \"%s\" %%%d\n", l.vars[i]->name,
                         l.number[l.vars[i]->init->id]);
     for (int i = 0; i < fn->noutputs; i++)
-        text_printf(out, "    output \"%s\" %%%d\n",
-                    fn->output_names ? fn->output_names[i] : "out",
+        text_printf(out, "    output \"%s\" %%%d\n", fn->output_names ? fn->output_names[i] : "out",
                     l.number[fn->outputs[i]->id]);
     for (int i = 0; i < fn->nupdates; i++)
         text_printf(out, "    update \"%s\" %%%d\n", fn->targets[i]->name,

@@ -32,8 +32,8 @@ bool read_failed(Reader *r, const char *expected)
         while (end < r->end && !isspace((unsigned char)*end))
             end++;
         int length = end > r->at ? (int)(end - r->at) : 1;
-        error_at((Pos){r->file, r->line, (int)(r->at - r->line_start) + 1, length},
-                 "expected %s", expected);
+        error_at((Pos){r->file, r->line, (int)(r->at - r->line_start) + 1, length}, "expected %s",
+                 expected);
     }
     r->failed = true;
     return false;

@@ -114,8 +114,7 @@ static void need_contraction(Reader *r, Node *n)
     if (n->nin > 2)
         read_failed(r, "one or two operands");
     for (int role = 0; role <= n->nin && !r->failed; role++)
-        need_map(r, roles[role], c->map[role],
-                 role ? n->in[role - 1]->shape.rank : n->shape.rank);
+        need_map(r, roles[role], c->map[role], role ? n->in[role - 1]->shape.rank : n->shape.rank);
 }
 
 /* ---- The others ------------------------------------------------------------------ */
@@ -168,14 +167,14 @@ void read_attr(Reader *r, Node *n)
     int rank = n->nin ? n->in[0]->shape.rank : n->shape.rank;
     switch (op_info[n->op].attr) {
     case ATTR_none:
-    case ATTR_var:         break;
-    case ATTR_input:       need_ints(r, "index", &a->input, 1); break;
-    case ATTR_constant:    need_constant(r, n); break;
-    case ATTR_axis:        need_ints(r, "axis", &a->axis, 1); break;
-    case ATTR_random:      need_random(r, n); break;
-    case ATTR_number:      need_value(r, &a->number); break;
+    case ATTR_var: break;
+    case ATTR_input: need_ints(r, "index", &a->input, 1); break;
+    case ATTR_constant: need_constant(r, n); break;
+    case ATTR_axis: need_ints(r, "axis", &a->axis, 1); break;
+    case ATTR_random: need_random(r, n); break;
+    case ATTR_number: need_value(r, &a->number); break;
     case ATTR_permutation: need_ints(r, "permutation", a->permutation, rank); break;
-    case ATTR_map:         need_ints(r, "map", a->map, n->shape.rank); break;
+    case ATTR_map: need_ints(r, "map", a->map, n->shape.rank); break;
     case ATTR_pad:
         need_list(r, "low", a->pad.low, rank);
         need_list(r, "high", a->pad.high, rank);
@@ -186,8 +185,8 @@ void read_attr(Reader *r, Node *n)
         need_list(r, "limit", a->slice.limit, rank);
         need_list(r, "stride", a->slice.stride, rank);
         break;
-    case ATTR_reverse:     need_axes(r, a->reverse, rank); break;
-    case ATTR_axes:        need_axes(r, a->axes, MAX_RANK + 1); break;
+    case ATTR_reverse: need_axes(r, a->reverse, rank); break;
+    case ATTR_axes: need_axes(r, a->axes, MAX_RANK + 1); break;
     case ATTR_contraction: need_contraction(r, n); break;
     case ATTR_window:
         need_list(r, "size", a->window.size, rank);

@@ -215,8 +215,8 @@ static const char *rule_slice(const Node *n)
         if (start < 0 || limit <= start || limit > a->dim[i] || n->attr.slice.stride[i] < 1)
             return format("has a range outside axis %d of %s", i, shape_text(*a));
     }
-    return expect(n, shape_slice(*a, n->attr.slice.start, n->attr.slice.limit,
-                                 n->attr.slice.stride));
+    return expect(n,
+                  shape_slice(*a, n->attr.slice.start, n->attr.slice.limit, n->attr.slice.stride));
 }
 
 static const char *rule_concatenate(const Node *n)
@@ -334,8 +334,15 @@ static const char *rule_scatter_add_rows(const Node *n)
 /* ---- Rules of type -------------------------------------------------------- */
 
 typedef enum TypeRule {
-    TYPE_GIVEN, TYPE_NUMBER, TYPE_FLOAT, TYPE_TEST, TYPE_BOOL, TYPE_PICK,
-    TYPE_VIEW, TYPE_OFFSET, TYPE_BY_INDEX
+    TYPE_GIVEN,
+    TYPE_NUMBER,
+    TYPE_FLOAT,
+    TYPE_TEST,
+    TYPE_BOOL,
+    TYPE_PICK,
+    TYPE_VIEW,
+    TYPE_OFFSET,
+    TYPE_BY_INDEX
 } TypeRule;
 
 static bool all_of(const Node *n, Type type)
@@ -350,14 +357,14 @@ static bool types_legal(const Node *n, TypeRule rule)
 {
     Type first = n->nin ? n->in[0]->type : n->type;
     switch (rule) {
-    case TYPE_GIVEN:  return true;
+    case TYPE_GIVEN: return true;
     case TYPE_NUMBER: return all_of(n, n->type) && n->type != T_BOOL;
-    case TYPE_FLOAT:  return all_of(n, T_F32) && n->type == T_F32;
-    case TYPE_TEST:   return all_of(n, first) && first != T_BOOL && n->type == T_BOOL;
-    case TYPE_BOOL:   return all_of(n, T_BOOL) && n->type == T_BOOL;
+    case TYPE_FLOAT: return all_of(n, T_F32) && n->type == T_F32;
+    case TYPE_TEST: return all_of(n, first) && first != T_BOOL && n->type == T_BOOL;
+    case TYPE_BOOL: return all_of(n, T_BOOL) && n->type == T_BOOL;
     case TYPE_PICK:
         return first == T_BOOL && n->in[1]->type == n->type && n->in[2]->type == n->type;
-    case TYPE_VIEW:   return all_of(n, n->type);
+    case TYPE_VIEW: return all_of(n, n->type);
     case TYPE_OFFSET: return first == T_F32 && n->type == T_I32;
     case TYPE_BY_INDEX:
         return first == n->type && n->in[1]->type == T_I32 &&
@@ -372,8 +379,7 @@ static const struct {
     TypeRule type;
     const char *(*shape)(const Node *);
 } rules[N_OPS] = {
-#define OP(name, arity, kind, attr, type, shape, ...)                        \
-    [OP_##name] = {TYPE_##type, rule_##shape},
+#define OP(name, arity, kind, attr, type, shape, ...) [OP_##name] = {TYPE_##type, rule_##shape},
 #include "ops.def"
 };
 

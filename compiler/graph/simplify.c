@@ -112,8 +112,7 @@ static Node *simplify_logic(Node *n)
 static Node *constant_right(Node *n)
 {
     double k;
-    if (!(op_info[n->op].flags & COMMUTES) || !splat_of(n->in[0], &k) ||
-        splat_of(n->in[1], &k))
+    if (!(op_info[n->op].flags & COMMUTES) || !splat_of(n->in[0], &k) || splat_of(n->in[1], &k))
         return NULL;
     return graph_op2(n->op, n->in[1], n->in[0]);
 }
@@ -121,19 +120,19 @@ static Node *constant_right(Node *n)
 static Node *algebra(Node *n)
 {
     switch (n->op) {
-    case OP_add:           return is_splat(n->in[1], 0) ? n->in[0] : NULL;
-    case OP_div:           return is_splat(n->in[1], 1) ? n->in[0] : NULL;
-    case OP_max:           return n->in[0] == n->in[1] ? n->in[0] : NULL;
-    case OP_mul:           return simplify_mul(n);
-    case OP_pow:           return simplify_pow(n);
-    case OP_select:        return simplify_select(n);
+    case OP_add: return is_splat(n->in[1], 0) ? n->in[0] : NULL;
+    case OP_div: return is_splat(n->in[1], 1) ? n->in[0] : NULL;
+    case OP_max: return n->in[0] == n->in[1] ? n->in[0] : NULL;
+    case OP_mul: return simplify_mul(n);
+    case OP_pow: return simplify_pow(n);
+    case OP_select: return simplify_select(n);
     case OP_and:
-    case OP_or:            return simplify_logic(n);
+    case OP_or: return simplify_logic(n);
     case OP_neg:
-    case OP_not:           return n->in[0]->op == n->op ? n->in[0]->in[0] : NULL;
-    case OP_convert:       return n->in[0]->type == n->type ? n->in[0] : NULL;
+    case OP_not: return n->in[0]->op == n->op ? n->in[0]->in[0] : NULL;
+    case OP_convert: return n->in[0]->type == n->type ? n->in[0] : NULL;
     case OP_stop_gradient: return n->in[0];
-    default:               return NULL;
+    default: return NULL;
     }
 }
 
@@ -167,8 +166,7 @@ static Node *hoist_broadcast(Node *n)
         return NULL;
     Shape small = common->in[0]->shape;
     for (int i = 0; i < n->nin; i++)
-        in[i] = splat_of(n->in[i], &k) ? graph_typed(n->in[i]->type, small, k)
-                                       : n->in[i]->in[0];
+        in[i] = splat_of(n->in[i], &k) ? graph_typed(n->in[i]->type, small, k) : n->in[i]->in[0];
     Node *inner = graph_node(n->op, n->type, small, n->nin, in, &n->attr, n->pos);
     return graph_broadcast(inner, n->shape, common->attr.map);
 }
@@ -187,7 +185,7 @@ Node *simplify_map(Node *n)
 /* ---- The pass ------------------------------------------------------------------- */
 
 static struct {
-    int *count;             /* users by id; nodes of this round have none yet */
+    int *count; /* users by id; nodes of this round have none yet */
     int n;
 } uses;
 
@@ -211,11 +209,11 @@ static void count_uses(int n, Node **roots)
 static Node *one_rule(Node *n)
 {
     switch (op_info[n->op].kind) {
-    case MAP:      return simplify_map(n);
-    case LAYOUT:   return simplify_layout(n);
-    case REDUCE:   return simplify_reduce(n);
+    case MAP: return simplify_map(n);
+    case LAYOUT: return simplify_layout(n);
+    case REDUCE: return simplify_reduce(n);
     case CONTRACT: return simplify_contract(n);
-    default:       return NULL;
+    default: return NULL;
     }
 }
 

@@ -11,8 +11,8 @@
 
 typedef struct View {
     const Contraction *c;
-    const Affine *map;             /* of the view's axes                     */
-    Affine to[MAX_RANK];           /* of the axes of what is viewed          */
+    const Affine *map;   /* of the view's axes */
+    Affine to[MAX_RANK]; /* of the axes of what is viewed */
 } View;
 
 static Affine scaled(Affine f, int64_t factor, int64_t constant)
@@ -35,8 +35,8 @@ static bool through_transpose(View *v, const Node *view)
 static bool through_reverse(View *v, const Node *view)
 {
     for (int i = 0; i < view->shape.rank; i++)
-        v->to[i] = view->attr.reverse[i] ? scaled(v->map[i], -1, view->shape.dim[i] - 1)
-                                         : v->map[i];
+        v->to[i] =
+            view->attr.reverse[i] ? scaled(v->map[i], -1, view->shape.dim[i] - 1) : v->map[i];
     return true;
 }
 
@@ -88,8 +88,7 @@ static bool through_pad(View *v, const Node *view)
     if (!is_splat(view->in[1], 0))
         return false;
     for (int i = 0; i < view->shape.rank; i++) {
-        if (view->attr.pad.low[i] < 0 || view->attr.pad.high[i] < 0 ||
-            view->attr.pad.interior[i])
+        if (view->attr.pad.low[i] < 0 || view->attr.pad.high[i] < 0 || view->attr.pad.interior[i])
             return false;
         v->to[i] = scaled(v->map[i], 1, -view->attr.pad.low[i]);
     }
@@ -100,12 +99,12 @@ static bool through(View *v, const Node *view)
 {
     switch (view->op) {
     case OP_transpose: return through_transpose(v, view);
-    case OP_reverse:   return through_reverse(v, view);
-    case OP_reshape:   return through_ones(v, view->shape, view->in[0]->shape);
+    case OP_reverse: return through_reverse(v, view);
+    case OP_reshape: return through_ones(v, view->shape, view->in[0]->shape);
     case OP_broadcast: return through_broadcast(v, view);
-    case OP_slice:     return through_slice(v, view);
-    case OP_pad:       return through_pad(v, view);
-    default:           return false;
+    case OP_slice: return through_slice(v, view);
+    case OP_pad: return through_pad(v, view);
+    default: return false;
     }
 }
 

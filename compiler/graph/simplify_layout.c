@@ -133,11 +133,11 @@ Node *simplify_layout(Node *n)
     if (same)
         return same;
     switch (n->op) {
-    case OP_reshape:   return simplify_reshape(n);
+    case OP_reshape: return simplify_reshape(n);
     case OP_transpose: return simplify_transpose(n);
     case OP_broadcast: return simplify_broadcast(n);
-    case OP_reverse:   return simplify_reverse(n);
-    default:           return NULL;
+    case OP_reverse: return simplify_reverse(n);
+    default: return NULL;
     }
 }
 

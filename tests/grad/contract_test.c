@@ -4,7 +4,9 @@
  * on exact integers. */
 #include "graph/support.h"
 
-typedef struct Config { int n, k, s, ld, rd, lo, hi; } Config;
+typedef struct Config {
+    int n, k, s, ld, rd, lo, hi;
+} Config;
 
 static int out_size(Config c)
 {
@@ -103,7 +105,7 @@ static void convolution(void **state)
             Bench b = bench_new(batch, 5);
             int64_t out = (5 - 1) / stride + 1;
             Contraction c = {.nvars = 6, .extent = {out, out, 3, 3, 3, 2}};
-            Affine var[6];                 /* p q k r s c */
+            Affine var[6]; /* p q k r s c */
             for (int v = 0; v < 6; v++)
                 var[v] = (Affine){0, 1, {v}, {1}};
             Affine row = {-1, 2, {0, 3}, {stride, 1}}, column = {-1, 2, {1, 4}, {stride, 1}};

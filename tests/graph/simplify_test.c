@@ -74,10 +74,9 @@ static void algebra(void **state)
                      graph_select(p, x, zero));
     assert_ptr_equal(simplified(graph_pow(x, 2)), graph_op2(OP_mul, x, x));
     assert_ptr_equal(simplified(graph_op1(OP_exp, zero)), one);
-    Node *halves = graph_op2(OP_mul, graph_op2(OP_mul, x, graph_const(s, 0.3)),
-                             graph_const(s, 2));
+    Node *halves = graph_op2(OP_mul, graph_op2(OP_mul, x, graph_const(s, 0.3)), graph_const(s, 2));
     assert_ptr_equal(simplified(halves), graph_op2(OP_mul, x, graph_const(s, 0.6)));
-    Node *zeros = graph_op2(OP_mul, x, zero);   /* NaN and inf are not lost */
+    Node *zeros = graph_op2(OP_mul, x, zero); /* NaN and inf are not lost */
     assert_ptr_equal(simplified(zeros), zeros);
     graph_reset();
     arena_free();

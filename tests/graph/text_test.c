@@ -25,8 +25,7 @@ static Fn *read_text(const char *text)
 static Var *new_var(const char *name, VarKind kind, Shape shape, Var *owner)
 {
     Var *var = NEW(Var);
-    *var = (Var){.kind = kind, .name = intern(name), .type = T_F32, .shape = shape,
-                 .owner = owner};
+    *var = (Var){.kind = kind, .name = intern(name), .type = T_F32, .shape = shape, .owner = owner};
     graph_var(var);
     var->init = kind == VAR_PARAM ? graph_orthogonal(shape, 7) : graph_const(shape, 0.1);
     return var;
@@ -45,8 +44,8 @@ static Fn *random_fn(Bench *b)
     Node *loss = graph_op2(OP_add, weighted_sum(b, y), weighted_sum(b, mix));
     gradient(loss, 2, by, g);
     Fn *fn = NEW(Fn);
-    *fn = (Fn){.kind = FN_STEP, .name = "train.step", .ninputs = b->n, .noutputs = 2,
-               .nupdates = 2};
+    *fn =
+        (Fn){.kind = FN_STEP, .name = "train.step", .ninputs = b->n, .noutputs = 2, .nupdates = 2};
     fn->inputs = b->in;
     fn->input_names = NEW_ARRAY(const char *, b->n);
     for (int i = 0; i < b->n; i++)
@@ -89,8 +88,8 @@ static void round_trip(void **state)
 static void constants(void **state)
 {
     (void)state;
-    const double values[] = {0, -0.0, 0.1, 1e-300, -1.7976931348623157e308, INFINITY,
-                             -INFINITY, NAN, 1.0 / 3};
+    const double values[] = {0,        -0.0,      0.1, 1e-300, -1.7976931348623157e308,
+                             INFINITY, -INFINITY, NAN, 1.0 / 3};
     int n = sizeof values / sizeof *values;
     Node *data = graph_data(shape1(false, n), values);
     Fn fn = {.kind = FN_INIT, .name = "constants", .noutputs = 1, .outputs = &data};
@@ -109,7 +108,11 @@ static void errors(void **state)
 {
     (void)state;
     const char *const wrong[] = {
-        "", "fn", "fn walk \"a\" {}", "fn step \"a\" {", "fn step \"a {}",
+        "",
+        "fn",
+        "fn walk \"a\" {}",
+        "fn step \"a\" {",
+        "fn step \"a {}",
         "fn step \"a\" { %1 = live f32 [] }",
         "fn step \"a\" { %0 = fly f32 [] }",
         "fn step \"a\" { %0 = live f32 [2] }",

@@ -39,16 +39,15 @@ static int64_t samples_in(const Bench *b, const Node *x)
 }
 
 /* Runs the loop body with s, i, j, k over all of x; n counts. */
-#define EACH(x)                                                              \
-    for (int64_t n = 0, s = 0, i = 0, j = 0, k = 0;                          \
-         n < samples_in(b, x) * A * B * C;                                   \
+#define EACH(x)                                                                       \
+    for (int64_t n = 0, s = 0, i = 0, j = 0, k = 0; n < samples_in(b, x) * A * B * C; \
          n++, k = n % C, j = n / C % B, i = n / (C * B) % A, s = n / (A * B * C))
 
 static void transposed(Bench *b, Node *x)
 {
     double *want = NEW_ARRAY(double, bench_count(b, x));
     EACH(x)
-        want[((s * C + k) * A + i) * B + j] = at(b, 0, s, i, j, k);
+    want[((s * C + k) * A + i) * B + j] = at(b, 0, s, i, j, k);
     expect(b, graph_transpose(x, (int[]){2, 0, 1}), want, "transpose");
 }
 
@@ -56,7 +55,7 @@ static void reversed(Bench *b, Node *x)
 {
     double *want = NEW_ARRAY(double, bench_count(b, x));
     EACH(x)
-        want[n] = at(b, 0, s, A - 1 - i, j, C - 1 - k);
+    want[n] = at(b, 0, s, A - 1 - i, j, C - 1 - k);
     expect(b, graph_reverse(x, (bool[]){true, false, true}), want, "reverse");
 }
 
@@ -83,7 +82,7 @@ static void expanded_ones(Bench *b, Node *x)
     Node *y = graph_op2(OP_mul, x, graph_expand(row, x->shape));
     double *want = NEW_ARRAY(double, bench_count(b, y));
     EACH(x)
-        want[n] = at(b, 0, s, i, j, k) * b->value[1][k];
+    want[n] = at(b, 0, s, i, j, k) * b->value[1][k];
     expect(b, y, want, "expand");
 }
 
@@ -97,8 +96,8 @@ static void padded(Bench *b, Node *x)
     for (int64_t i = 0; i < bench_count(b, y); i++)
         want[i] = b->value[1][0];
     EACH(x)
-        if (i + 1 < A && 2 * j - 1 >= 0)
-            want[((s * A + i + 1) * 2 * B + 2 * j - 1) * 5 + 3 * k] = at(b, 0, s, i, j, k);
+    if (i + 1 < A && 2 * j - 1 >= 0)
+        want[((s * A + i + 1) * 2 * B + 2 * j - 1) * 5 + 3 * k] = at(b, 0, s, i, j, k);
     expect(b, y, want, "pad");
 }
 
@@ -109,8 +108,8 @@ static void sliced(Bench *b, Node *x)
     double *want = NEW_ARRAY(double, bench_count(b, y));
     int64_t next = 0;
     EACH(x)
-        if (i >= 1 && (j == 0 || j == 3) && k == 1)
-            want[next++] = at(b, 0, s, i, j, k);
+    if (i >= 1 && (j == 0 || j == 3) && k == 1)
+        want[next++] = at(b, 0, s, i, j, k);
     assert_int_equal(next, bench_count(b, y));
     expect(b, y, want, "slice");
 }
@@ -120,7 +119,8 @@ static void concatenated(Bench *b, Node *x)
     Node *other = bench_input(b, T_F32, shape3(x->shape.batch, A, 1, C), -1, 1);
     Node *y = graph_concatenate(3, (Node *[]){x, other, x}, 1);
     double *want = NEW_ARRAY(double, bench_count(b, y));
-    EACH(x) {
+    EACH(x)
+    {
         double *row = want + (s * A + i) * (2 * B + 1) * C;
         row[j * C + k] = row[(B + 1 + j) * C + k] = at(b, 0, s, i, j, k);
         row[B * C + k] = b->value[1][(s * A + i) * C + k];
@@ -134,13 +134,13 @@ static void summed(Bench *b, Node *x)
     Node *y = graph_reduce(OP_reduce_sum, x, axes);
     double *want = NEW_ARRAY(double, bench_count(b, y));
     EACH(x)
-        want[s * B + j] += at(b, 0, s, i, j, k);
+    want[s * B + j] += at(b, 0, s, i, j, k);
     expect(b, y, want, "reduce_sum");
     axes[MAX_RANK] = x->shape.batch;
     y = graph_reduce(OP_reduce_sum, x, axes);
     memset(want, 0, B * sizeof *want);
     EACH(x)
-        want[j] += at(b, 0, s, i, j, k);
+    want[j] += at(b, 0, s, i, j, k);
     expect(b, y, want, "reduce_sum of the batch");
 }
 
@@ -152,15 +152,15 @@ static void largest(Bench *b, Node *x)
     for (int i = 0; i < A * C; i++)
         want[i] = -INFINITY;
     EACH(x)
-        want[i * C + k] = fmax(want[i * C + k], at(b, 0, s, i, j, k));
+    want[i * C + k] = fmax(want[i * C + k], at(b, 0, s, i, j, k));
     expect(b, y, want, "reduce_max");
 }
 
 static void layout(void **state)
 {
     (void)state;
-    void (*const tests[])(Bench *, Node *) = {transposed, reversed, reshaped, broadcasted,
-                                              expanded_ones, padded, sliced, concatenated};
+    void (*const tests[])(Bench *, Node *) = {transposed,    reversed, reshaped, broadcasted,
+                                              expanded_ones, padded,   sliced,   concatenated};
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         each_batch(tests[i]);
 }
@@ -185,13 +185,13 @@ static void pooled(Bench *b, Node *x)
     for (int64_t i = 0; i < bench_count(b, y); i++)
         want[i] = -INFINITY;
     EACH(x)
-        for (int64_t p = 0; p < A; p++)
-            for (int64_t q = 0; q < 3; q++) {
-                int64_t r = i - (p - 1), t = j - (2 * q - 1);
-                double *to = &want[((s * A + p) * 3 + q) * C + k];
-                if (r >= 0 && r < 2 && t >= 0 && t < 3)
-                    *to = fmax(*to, at(b, 0, s, i, j, k));
-            }
+    for (int64_t p = 0; p < A; p++)
+        for (int64_t q = 0; q < 3; q++) {
+            int64_t r = i - (p - 1), t = j - (2 * q - 1);
+            double *to = &want[((s * A + p) * 3 + q) * C + k];
+            if (r >= 0 && r < 2 && t >= 0 && t < 3)
+                *to = fmax(*to, at(b, 0, s, i, j, k));
+        }
     expect(b, y, want, "pooling");
     Node *back = graph_window(OP_window_scatter, y, index, x->shape, &w);
     assert_true(derivatives_right(b, graph_op1(OP_tanh, back), 1, "window_scatter"));
@@ -225,7 +225,7 @@ static void windows(void **state)
 
 static void gathered(Bench *b, Node *x)
 {
-    Node *index = bench_input(b, T_I32, shape1(true, 4), -2, 5);   /* some outside */
+    Node *index = bench_input(b, T_I32, shape1(true, 4), -2, 5); /* some outside */
     Node *y = graph_gather_rows(x, index);
     double *want = NEW_ARRAY(double, bench_count(b, y));
     for (int64_t i = 0; i < bench_count(b, y); i++) {

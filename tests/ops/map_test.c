@@ -8,28 +8,36 @@ typedef struct Case {
     Op op;
     double lo, hi;
     Real (*value)(Real x, Real y);
-    double number;                            /* pow                         */
+    double number; /* pow */
 } Case;
 
-static Real f_add(Real x, Real y) { return x + y; }
-static Real f_mul(Real x, Real y) { return x * y; }
-static Real f_div(Real x, Real y) { return x / y; }
-static Real f_neg(Real x, Real y) { (void)y; return 0 - x; }
-static Real f_max(Real x, Real y) { return fmaxl(x, y); }
-static Real f_exp(Real x, Real y) { (void)y; return expl(x / 2) * expl(x / 2); }
-static Real f_log(Real x, Real y) { (void)y; return -logl(1 / x); }
-static Real f_tanh(Real x, Real y) { (void)y; return 1 - 2 / (expl(2 * x) + 1); }
-static Real f_logistic(Real x, Real y) { (void)y; return (1 + tanhl(x / 2)) / 2; }
-static Real f_softplus(Real x, Real y) { (void)y; return logl(1 + expl(x)); }
-static Real f_sqrt(Real x, Real y) { (void)y; return expl(logl(x) / 2); }
-static Real f_square(Real x, Real y) { (void)y; return x * x; }
-static Real f_cube_root(Real x, Real y) { (void)y; return cbrtl(x); }
-static Real f_inverse(Real x, Real y) { (void)y; return 1 / x; }
-static Real f_sin(Real x, Real y) { (void)y; return 2 * sinl(x / 2) * cosl(x / 2); }
-static Real f_cos(Real x, Real y) { (void)y; return 1 - 2 * sinl(x / 2) * sinl(x / 2); }
-static Real f_floor(Real x, Real y) { (void)y; return (Real)(long long)(x + 100) - 100; }
+#define FORMULA(name, value)             \
+    static Real f_##name(Real x, Real y) \
+    {                                    \
+        (void)x, (void)y;                \
+        return value;                    \
+    }
+/* clang-format off: a table */
+FORMULA(add, x + y)
+FORMULA(mul, x *y)
+FORMULA(div, x / y)
+FORMULA(neg, 0 - x)
+FORMULA(max, fmaxl(x, y))
+FORMULA(exp, expl(x / 2) * expl(x / 2))
+FORMULA(log, -logl(1 / x))
+FORMULA(tanh, 1 - 2 / (expl(2 * x) + 1))
+FORMULA(logistic, (1 + tanhl(x / 2)) / 2)
+FORMULA(softplus, logl(1 + expl(x)))
+FORMULA(sqrt, expl(logl(x) / 2))
+FORMULA(square, x *x)
+FORMULA(cube_root, cbrtl(x))
+FORMULA(inverse, 1 / x)
+FORMULA(sin, 2 * sinl(x / 2) * cosl(x / 2))
+FORMULA(cos, 1 - 2 * sinl(x / 2) * sinl(x / 2))
+FORMULA(floor, (Real)(long long)(x + 100) - 100)
+/* clang-format on */
 
-static Real f_erf(Real x, Real y)             /* its series                  */
+static Real f_erf(Real x, Real y) /* its series */
 {
     Real term = x, sum = x;
     (void)y;
@@ -41,15 +49,24 @@ static Real f_erf(Real x, Real y)             /* its series                  */
 }
 
 static const Case cases[] = {
-    {OP_add, -2, 2, f_add, 0},           {OP_mul, -2, 2, f_mul, 0},
-    {OP_div, 0.5, 2, f_div, 0},          {OP_neg, -2, 2, f_neg, 0},
-    {OP_max, -2, 2, f_max, 0},           {OP_exp, -3, 3, f_exp, 0},
-    {OP_log, 0.1, 4, f_log, 0},          {OP_tanh, -3, 3, f_tanh, 0},
-    {OP_logistic, -5, 5, f_logistic, 0}, {OP_softplus, -5, 5, f_softplus, 0},
-    {OP_sqrt, 0.1, 4, f_sqrt, 0},        {OP_pow, -2, 2, f_square, 2},
-    {OP_pow, 0.2, 2, f_cube_root, 1.0 / 3}, {OP_pow, 0.5, 2, f_inverse, -1},
-    {OP_sin, -5, 5, f_sin, 0},           {OP_cos, -5, 5, f_cos, 0},
-    {OP_erf, -2, 2, f_erf, 0},           {OP_floor, -4, 4, f_floor, 0},
+    {OP_add, -2, 2, f_add, 0},
+    {OP_mul, -2, 2, f_mul, 0},
+    {OP_div, 0.5, 2, f_div, 0},
+    {OP_neg, -2, 2, f_neg, 0},
+    {OP_max, -2, 2, f_max, 0},
+    {OP_exp, -3, 3, f_exp, 0},
+    {OP_log, 0.1, 4, f_log, 0},
+    {OP_tanh, -3, 3, f_tanh, 0},
+    {OP_logistic, -5, 5, f_logistic, 0},
+    {OP_softplus, -5, 5, f_softplus, 0},
+    {OP_sqrt, 0.1, 4, f_sqrt, 0},
+    {OP_pow, -2, 2, f_square, 2},
+    {OP_pow, 0.2, 2, f_cube_root, 1.0 / 3},
+    {OP_pow, 0.5, 2, f_inverse, -1},
+    {OP_sin, -5, 5, f_sin, 0},
+    {OP_cos, -5, 5, f_cos, 0},
+    {OP_erf, -2, 2, f_erf, 0},
+    {OP_floor, -4, 4, f_floor, 0},
 };
 
 static Node *build_case(const Case *c, Node *x, Node *y)
@@ -203,9 +220,12 @@ static void stopped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(values_and_derivatives), cmocka_unit_test(rounded_to_float),
-        cmocka_unit_test(tie_of_max),             cmocka_unit_test(special_values),
-        cmocka_unit_test(integers),               cmocka_unit_test(logic_and_select),
+        cmocka_unit_test(values_and_derivatives),
+        cmocka_unit_test(rounded_to_float),
+        cmocka_unit_test(tie_of_max),
+        cmocka_unit_test(special_values),
+        cmocka_unit_test(integers),
+        cmocka_unit_test(logic_and_select),
         cmocka_unit_test(stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
