@@ -695,6 +695,7 @@ static void fuse_fn(Fn *fn)
     for (int i = 0; i < fn->noutputs; i++)
         p->output_buffers[i] = output_buffer(&f, fn->outputs[i]);
     place_updates(&f);
+    choose_layouts(&f);
     order_kernels(&f);
 }
 

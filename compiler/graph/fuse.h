@@ -1,4 +1,5 @@
-/* Shared by fuse.c (which node goes where) and order.c (when). */
+/* Shared by fuse.c (which node goes where), layout.c (how it lies in memory)
+ * and order.c (when). */
 #ifndef AECC_FUSE_H
 #define AECC_FUSE_H
 
@@ -15,6 +16,9 @@ typedef struct Fusion {
 /* Can n be computed from the natural index of its elements alone, so that it
  * fits a kernel whose space has the same elements in another shape? */
 bool reads_by_flat(const Fusion *, const Node *n);
+
+/* layout.c: strides of block buffers. */
+void choose_layouts(Fusion *);
 
 /* Sorts the kernels, numbers them, and sets barriers. */
 void order_kernels(Fusion *);

@@ -325,7 +325,19 @@ static void tile_samples(ContractKernel *c, Nest *nest)
                                                                                        : pixel);
 }
 
-/* Taps of a window in registers; the channels share what they load. */
+/* Does the operand that slides under the taps depend on v? */
+static bool slides_with(const Nest *nest, int v)
+{
+    for (int i = 0; i < 2; i++)
+        for (int tap = 0; tap < nest->nvars; tap++)
+            if (!nest->var[tap].reduced && is_bound(nest, tap) &&
+                nest->address[i].coefficient[tap] && nest->address[i].coefficient[v])
+                return true;
+    return false;
+}
+
+/* Taps of a window in registers; what slides under them is loaded once for
+ * all channels of the tile. */
 static void tile_lane_sum(Nest *nest)
 {
     int64_t taps = 1;
@@ -338,10 +350,12 @@ static void tile_lane_sum(Nest *nest)
     for (int v = nest->nvars; v-- > 0;) {
         if (nest->var[v].reduced || is_bound(nest, v) || nest->var[v].extent <= 1)
             continue;
-        if (inner < 0)
+        if (inner < 0 || (slides_with(nest, inner) && !slides_with(nest, v))) {
+            unit = inner >= 0 ? inner : unit;
             inner = v;
-        else if (unit < 0)
+        } else if (unit < 0) {
             unit = v;
+        }
     }
     int64_t each = taps >= 6 ? 2 : 4;
     if (inner >= 0)

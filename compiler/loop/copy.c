@@ -25,7 +25,8 @@ static void put(const CopyKernel *c, Inst *value, Inst **index)
     for (int i = 0; i < c->kernel->nstores; i++) {
         Buffer *b = c->kernel->stores[i].buffer;
         if (b->space == IN_BLOCK)
-            store(b, imul(natural_index(c->root->shape, index), LANES), splat(value), NULL);
+            store(b, imul(strided_index(b->shape.rank, b->stride, index), LANES), splat(value),
+                  NULL);
         else
             store(b, storage_index(c->root->shape, index), value, NULL);
     }

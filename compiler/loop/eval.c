@@ -21,17 +21,22 @@ Inst *natural_index(Shape shape, Inst *const *axis)
     return index;
 }
 
-Inst *storage_index(Shape shape, Inst *const *axis)
+Inst *strided_index(int rank, const int64_t *stride, Inst *const *axis)
 {
-    int64_t stride[MAX_RANK];
     Inst *index = iconst(0);
-    storage_of(shape, stride);
-    for (int i = shape.rank - 1; i >= 0; i--)
+    for (int i = rank; i-- > 0;)
         index = iadd(index, imul(axis[i], stride[i]));
     return index;
 }
 
-static void split_flat(Shape shape, Inst *flat, Inst **axis)
+Inst *storage_index(Shape shape, Inst *const *axis)
+{
+    int64_t stride[MAX_RANK];
+    storage_of(shape, stride);
+    return strided_index(shape.rank, stride, axis);
+}
+
+void split_index(Shape shape, Inst *flat, Inst **axis)
 {
     for (int i = shape.rank - 1; i >= 0; i--) {
         axis[i] = i == 0 ? flat : irem(flat, shape.dim[i]);
@@ -46,7 +51,7 @@ static At with_axes(Shape shape, const At *at)
     if (at->by_flat) {
         by.by_flat = false;
         by.lane = -1;
-        split_flat(shape, at->flat, by.axis);
+        split_index(shape, at->flat, by.axis);
     }
     return by;
 }
@@ -54,6 +59,12 @@ static At with_axes(Shape shape, const At *at)
 static Inst *flat_of(Shape shape, const At *at)
 {
     return at->by_flat ? at->flat : natural_index(shape, at->axis);
+}
+
+/* The element of a block buffer; `flat` counts in the order of its memory. */
+static Inst *element_of(const Buffer *b, const At *at)
+{
+    return at->by_flat ? at->flat : strided_index(b->shape.rank, b->stride, at->axis);
 }
 
 /* ---- Loads ------------------------------------------------------------------------ */
@@ -71,8 +82,7 @@ static Inst *load_node(Eval *e, Node *n, const At *at)
 {
     Buffer *b = e->program->by_node[n->id];
     if (n->shape.batch) {
-        Inst *element = flat_of(n->shape, at);
-        return load(value_type(n->type, true), b, imul(element, LANES), e->block);
+        return load(value_type(n->type, true), b, imul(element_of(b, at), LANES), e->block);
     }
     bool vector = at->mode == LANE_AXIS && at->lane >= 0;
     Inst *index = at->by_flat ? at->flat : storage_index(n->shape, at->axis);
@@ -304,20 +314,21 @@ void eval_stores(Eval *e, const At *at)
 {
     Kernel *k = e->kernel;
     Inst **value = NEW_ARRAY(Inst *, k->nstores);
+    const At **where = NEW_ARRAY(const At *, k->nstores);
     At flat = {.mode = at->mode, .by_flat = true, .lane = -1};
     e->here = at;
     for (int i = 0; i < k->nstores; i++) {
         bool same = at->by_flat || shape_equal(k->stores[i].node->shape, k->space);
         if (!same)
             flat.flat = flat_of(k->space, at);
-        value[i] = eval_node(e, k->stores[i].node, same ? at : &flat);
+        where[i] = same ? at : &flat;
+        value[i] = eval_node(e, k->stores[i].node, where[i]);
     }
     for (int i = 0; i < k->nstores; i++) {
         Node *n = k->stores[i].node;
         Buffer *b = k->stores[i].buffer;
         if (b->space == IN_BLOCK) {
-            Inst *element = flat_of(k->space, at);
-            store(b, imul(element, LANES), as_vector(value[i]), e->block);
+            store(b, imul(element_of(b, where[i]), LANES), as_vector(value[i]), e->block);
             continue;
         }
         Inst *index = at->by_flat ? at->flat : storage_index(n->shape, at->axis);

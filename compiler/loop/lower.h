@@ -71,6 +71,9 @@ void eval_stores(Eval *, const At *);
 /* The index of an element in n's buffer, in elements of one sample. */
 Inst *natural_index(Shape, Inst *const *axis);
 Inst *storage_index(Shape, Inst *const *axis);
+Inst *strided_index(int rank, const int64_t *stride, Inst *const *axis);
+/* The axes of a natural index. */
+void split_index(Shape, Inst *flat, Inst **axis);
 /* Can everything the kernel touches be addressed by storage index alone? */
 bool kernel_is_flat(const Program *, const Kernel *);
 

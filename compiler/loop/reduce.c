@@ -129,7 +129,8 @@ static void over_blocks(BatchTile *t, Inst **acc)
     r->eval.block = loop->index;
     r->mask = live_mask(loop->index);
     for (int i = 0; i < t->width; i++) {
-        At at = {.mode = LANE_SAMPLE, .by_flat = true, .flat = feature(t, i)};
+        At at = {.mode = LANE_SAMPLE, .lane = -1};
+        split_index(r->in->shape, feature(t, i), at.axis);
         next[i] = combine(r, loop->carried[i], eval_here(&r->eval, r->in, &at));
     }
     loop_end(loop, next, acc);
@@ -142,12 +143,8 @@ static void store_singly(BatchTile *t, Inst *sums)
 {
     ReduceKernel *r = t->r;
     for (int i = 0; i < t->width; i++) {
-        Inst *rest = feature(t, i);
         At at = {.mode = LANE_NONE, .lane = -1};
-        for (int a = r->root->shape.rank - 1; a >= 0; a--) {
-            at.axis[a] = a == 0 ? rest : irem(rest, r->root->shape.dim[a]);
-            rest = a == 0 ? rest : idiv(rest, r->root->shape.dim[a]);
-        }
+        split_index(r->root->shape, feature(t, i), at.axis);
         eval_at(&r->eval, r->root, pick(sums, i));
         eval_stores(&r->eval, &at);
     }
@@ -178,11 +175,7 @@ static void batch_single(Inst *u, void *arg)
     Inst *acc = splat(start_value(r));
     over_blocks(&t, &acc);
     At at = {.mode = LANE_NONE, .lane = -1};
-    Inst *rest = u;
-    for (int a = r->root->shape.rank - 1; a >= 0; a--) {
-        at.axis[a] = a == 0 ? rest : irem(rest, r->root->shape.dim[a]);
-        rest = a == 0 ? rest : idiv(rest, r->root->shape.dim[a]);
-    }
+    split_index(r->root->shape, u, at.axis);
     eval_at(&r->eval, r->root, collapse(r, acc));
     eval_stores(&r->eval, &at);
 }

@@ -26,11 +26,16 @@ static void natural_strides(Shape shape, int64_t stride[MAX_RANK]) {
     }
 }
 
-static void base_strides(Shape shape, int64_t stride[MAX_RANK]) {
-    if (shape.batch)
-        natural_strides(shape, stride);
+/* As its buffer has them; natural before there are buffers (p is NULL). */
+static void base_strides(const Program *p, const Node *n, int64_t stride[MAX_RANK]) {
+    const Buffer *b = p ? p->by_node[n->id] : NULL;
+    if (!n->shape.batch)
+        storage_of(n->shape, stride);
+    else if (!b)
+        natural_strides(n->shape, stride);
     else
-        storage_of(shape, stride);
+        for (int i = 0; i < n->shape.rank; i++)
+            stride[i] = b->stride[i];
 }
 
 /* Axes of length 1 may have any stride: they never move. */
@@ -43,15 +48,16 @@ static bool is_natural(Shape shape, const int64_t *stride) {
     return true;
 }
 
-bool view_strides(Node *n, int64_t *offset, int64_t stride[MAX_RANK]) {
-    if (!op_is_view(n->op)) {
+static bool strides_through(const Program *p, Node *n, int64_t *offset,
+                            int64_t stride[MAX_RANK]) {
+    if (!op_is_view(n->op) || (p && p->kernel_of[n->id] >= 0)) {
         *offset = 0;
-        base_strides(n->shape, stride);
+        base_strides(p, n, stride);
         return true;
     }
     Node *in = n->in[0];
     int64_t s[MAX_RANK];
-    if (!view_strides(in, offset, s))
+    if (!strides_through(p, in, offset, s))
         return false;
     switch (n->op) {
     case OP_reshape:
@@ -96,11 +102,13 @@ Node *memory_node(const Program *p, Node *n)
     return n;
 }
 
+bool view_strides(Node *n, int64_t *offset, int64_t stride[MAX_RANK])
+{
+    return strides_through(NULL, n, offset, stride);
+}
+
 void memory_strides(const Program *p, Node *n, int64_t *offset, int64_t stride[MAX_RANK])
 {
-    *offset = 0;
-    if (memory_node(p, n) == n)
-        base_strides(n->shape, stride);
-    else if (!view_strides(n, offset, stride))
+    if (!strides_through(p, n, offset, stride))
         die("operand %d has no affine address", n->id);
 }
