@@ -44,9 +44,35 @@ static void add_network(Check *c, const Ast *d, Function *f)
     c->networks_end = &info->next;
 }
 
+/* What can be said of a body before it runs. */
+static void check_body(Check *c, const Ast *d)
+{
+    for (int i = 0; i + 1 < d->kids.n; i++)
+        if (d->kids.at[i]->kind == AST_RETURN) {
+            report(c, d->kids.at[i + 1]->pos, "nothing can follow `return`");
+            break;
+        }
+}
+
+static void check_parameters(Check *c, const Ast *d)
+{
+    for (int i = 0; i < d->params.n; i++) {
+        const Ast *p = d->params.at[i];
+        for (int k = 0; k < i; k++)
+            if (p->name == d->params.at[k]->name) {
+                report(c, p->pos, "two parameters are called `%s`", p->name);
+                note_at(d->params.at[k]->pos, "the first is here");
+            }
+        for (int k = 0; p->a && k < p->a->kids.n; k++)
+            if (p->a->kids.at[k]->kind == AST_AT_MOST)
+                report(c, p->a->kids.at[k]->pos,
+                       "lengths known only at run time are not part of this version");
+    }
+}
+
 static void declare_function(Check *c, const Ast *d, Env *env)
 {
-    Pos pos = d->pos2.line ? d->pos2 : d->pos;
+    Pos pos = d->pos2;
     if (declared_twice(c, d->name, pos, env))
         return;
     if (d->kind == AST_LET && d->params.n < 0) {
@@ -58,13 +84,8 @@ static void declare_function(Check *c, const Ast *d, Env *env)
              B_VALUE);
     if (d->kind == AST_NETWORK)
         add_network(c, d, f);
-    for (int i = 0; i < d->params.n; i++)
-        for (int k = 0; k < i; k++)
-            if (d->params.at[i]->name == d->params.at[k]->name) {
-                report(c, d->params.at[i]->pos, "two parameters are called `%s`",
-                       d->params.at[i]->name);
-                note_at(d->params.at[k]->pos, "the first is here");
-            }
+    check_parameters(c, d);
+    check_body(c, d);
 }
 
 static void declare_sources(Check *c, const Ast *d, Env *env)

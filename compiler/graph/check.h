@@ -5,6 +5,7 @@
  *   check_value.c     values and scopes; what messages call them
  *   check_eval.c      expressions, operators, statements of bodies
  *   check_call.c      arguments, signatures, let, layer and network
+ *   check_var.c       parameters and states
  *   check_builtin.c   the table of built-in functions
  *   check_math.c      elementwise functions, reductions
  *   check_random.c    draws
@@ -65,6 +66,8 @@ Value v_string(const char *);
 Value v_list(int n, const Value *);
 Value v_sizes(int n, const int64_t *);
 Value v_tensor(Node *);
+/* "30", "0.5": as the language writes it. */
+const char *number_text(double);
 /* "[28, 28]": a shape as the language writes it, without the batch. */
 const char *sample_text(Shape);
 /* "a number", "[28, 28]", "a function"… for messages. */
@@ -106,7 +109,9 @@ typedef struct Arg { const char *name; Value value; Pos pos; } Arg;
 
 /* The layers of a network have instances, so that all its calls share them. */
 typedef struct Instance Instance;
-typedef struct Path { struct Path *outer; const Ast *call; struct Path *next; } Path;
+typedef struct Path {
+    const Ast *call; struct Path *inner, *next;   /* the first of those in it */
+} Path;
 typedef struct Site { const Ast *call; const Path *path; Instance *child; } Site;
 typedef struct Counter { const char *type; int n; } Counter;
 struct Instance {
@@ -117,7 +122,7 @@ struct Instance {
     Site *sites; int nsites, sites_cap;
     Counter *counters; int ncounters, counters_cap;
     Var **vars; int nvars, vars_cap;
-    Path *paths;                  /* all of them, chained by next            */
+    Path *paths;                  /* of calls in its body                    */
 };
 
 typedef struct NetworkInfo {
@@ -225,11 +230,15 @@ const char *function_name(const Function *);
 /* Binds arguments to the parameters of a declaration in `env`; false after a
  * message. */
 bool bind_arguments(Check *, Function *, Arg *, int n, Pos, Env *);
+/* Only their names and number, where a value is known to be wrong. */
+bool check_arguments(Check *, Function *, Arg *, int n, Pos);
 /* Does a tensor fit the shape a signature declares? Binds its variables. */
 bool match_signature(Check *, const char *function, const Ast *parameter, Value,
                      Env *);
 /* The shape list of a declaration as numbers, where it has only constants. */
 bool constant_shape(Check *, const Ast *list, Env *, Shape *);
+
+/* ==== check_var.c ========================================================= */
 void declare_param(Check *, const Ast *, Env *);
 void declare_state(Check *, const Ast *, Env *);
 void update_state(Check *, const Ast *, Env *);
@@ -308,6 +317,8 @@ void use_data(Check *, Data *);   /* lists its files in the model            */
 /* One `update networks using optimizer`: an AST_CALL. */
 typedef struct Using { const Ast *call; Var **params; int nparams; } Using;
 void add_updates(Check *, Fn *, Node *objective, const Using *, Env *);
+/* Reports what is wrong with the call of an optimizer that will not be made. */
+void check_optimizer(Check *, const Ast *call, Env *);
 
 /* ==== check_train.c, check_network.c ====================================== */
 void check_train(Check *, const Ast *);

@@ -72,7 +72,7 @@ static const char *signature_text(const Ast *list)
         if (e->kind == AST_ELLIPSIS)
             text_printf(&t, "...");
         else if (e->kind == AST_NUMBER)
-            text_double(&t, e->number);
+            text_printf(&t, "%s", number_text(e->number));
         else if (e->kind == AST_NAME || e->kind == AST_AT_MOST)
             text_printf(&t, "%s", e->name);
         else
@@ -89,6 +89,9 @@ static void report_signature(Check *c, const char *function, const Ast *p, Value
     note_at(p->pos, "declared here");
     if (v.name && !v.made && v.declared.line && !in_library(c, v.declared))
         note_at(v.declared, "`%s` is bound here", v.name);
+    if (v.kind == V_TENSOR && v.node->shape.rank == 2 && p->a->kids.n == 4)
+        hint("add the axis of channels: `reshape(%lld, %lld, 1)`",
+             (long long)v.node->shape.dim[0], (long long)v.node->shape.dim[1]);
 }
 
 /* A number that a name of a signature already stands for. */
@@ -143,21 +146,8 @@ static bool match_shape(Check *c, const Ast *list, Shape s, Env *env)
            match_range(c, kids, open + 1, kids.n, s, s.rank - after, env);
 }
 
-static bool has_run_time_length(Check *c, const Ast *list)
-{
-    for (int i = 0; i < list->kids.n; i++)
-        if (list->kids.at[i]->kind == AST_AT_MOST) {
-            report(c, list->kids.at[i]->pos,
-                   "lengths known only at run time are not part of this version");
-            return true;
-        }
-    return false;
-}
-
 bool match_signature(Check *c, const char *function, const Ast *p, Value v, Env *env)
 {
-    if (has_run_time_length(c, p->a))
-        return false;
     if (v.kind == V_NUMBER) {
         Pos pos = v.pos;
         v = v_tensor(scalar(v.number));
@@ -165,6 +155,9 @@ bool match_signature(Check *c, const char *function, const Ast *p, Value v, Env 
     }
     if (v.kind == V_TENSOR && match_shape(c, p->a, v.node->shape, env))
         return true;
+    for (int i = 0; i < p->a->kids.n; i++)
+        if (p->a->kids.at[i]->kind == AST_AT_MOST)
+            return false;        /* reported where it is declared */
     report_signature(c, function, p, v);
     if (v.kind == V_TUPLE)
         hint("name the parts first: `a, b = …`");
@@ -225,7 +218,7 @@ static bool too_many(Check *c, const Function *f, const Arg *a, int n)
     AstList params = f->decl->params;
     report(c, a->pos, "too many arguments: `%s` takes %s", function_name(f),
            parameter_list(params));
-    note_at(f->decl->pos2.line ? f->decl->pos2 : f->decl->pos, "declared here");
+    note_at(f->decl->pos2, "declared here");
     if (n == params.n + 1 && is_layer(f))
         hint("on a line of its own a layer takes the line above as its first argument");
     return false;
@@ -254,29 +247,35 @@ static bool place_arguments(Check *c, const Function *f, Arg *args, int n, Arg *
     return ok;
 }
 
-static Value parameter_value(Check *c, const Function *f, const Ast *p, const Arg *given,
-                             bool complete, Pos pos, Env *env)
+static bool complete(Check *c, const Function *f, Arg **given, Pos pos)
 {
-    if (given)
-        return given->value;
-    if (p->b)
-        return eval(c, p->b, env);
-    if (complete) {
+    bool all = true;
+    for (int i = 0; i < f->decl->params.n; i++) {
+        const Ast *p = f->decl->params.at[i];
+        if (given[i] || p->b)
+            continue;
         report(c, pos, "`%s` needs %s", function_name(f), p->name);
         note_at(p->pos, "declared here");
         hint("write `%s: …`", p->name);
+        all = false;
     }
-    return v_error();
+    return all;
+}
+
+bool check_arguments(Check *c, Function *f, Arg *args, int n, Pos pos)
+{
+    Arg **given = NEW_ARRAY(Arg *, f->decl->params.n + 1);
+    return place_arguments(c, f, args, n, given) && complete(c, f, given, pos);
 }
 
 bool bind_arguments(Check *c, Function *f, Arg *args, int n, Pos pos, Env *env)
 {
     AstList params = f->decl->params;
     Arg **given = NEW_ARRAY(Arg *, params.n + 1);
-    bool complete = place_arguments(c, f, args, n, given), ok = complete;
+    bool ok = place_arguments(c, f, args, n, given) && complete(c, f, given, pos);
     for (int i = 0; i < params.n; i++) {
         const Ast *p = params.at[i];
-        Value v = parameter_value(c, f, p, given[i], complete, pos, env);
+        Value v = given[i] ? given[i]->value : p->b ? eval(c, p->b, env) : v_error();
         ok &= v.kind != V_ERROR;
         if (p->a && v.kind != V_ERROR && !match_signature(c, function_name(f), p, v, env)) {
             v = v_error();
@@ -295,12 +294,13 @@ bool bind_arguments(Check *c, Function *f, Arg *args, int n, Pos pos, Env *env)
 
 static Path *path_of(Instance *owner, Path *outer, const Ast *call)
 {
-    for (Path *p = owner->paths; p; p = p->next)
-        if (p->outer == outer && p->call == call)
+    Path **first = outer ? &outer->inner : &owner->paths;
+    for (Path *p = *first; p; p = p->next)
+        if (p->call == call)
             return p;
     Path *p = NEW(Path);
-    *p = (Path){outer, call, owner->paths};
-    return owner->paths = p;
+    *p = (Path){.call = call, .next = *first};
+    return *first = p;
 }
 
 static int count_type(Instance *owner, const char *type)
@@ -561,8 +561,13 @@ Value eval_call(Check *c, const Ast *call, Env *env, const Value *running,
     }
     if (label && f && !layer)
         report(c, call->pos, "only a layer can have a label; `%s` is none", call->name);
-    if (!f || failed(args, n))
+    if (!f)
         return v_error();
+    if (failed(args, n)) {
+        if (f->decl && !waits(f, args, n))
+            check_arguments(c, f, args, n, call->pos);
+        return v_error();
+    }
     Value v = call_function(c, f, args, n, call, call->pos, label);
     if (running && f->builtin && layer && c->at.owner) {
         Instance *child = instance_at(c, c->at.owner, call, call->pos, call->name, label);
@@ -573,164 +578,4 @@ Value eval_call(Check *c, const Ast *call, Env *env, const Value *running,
     v.made = true;
     v.declared = (Pos){0};
     return v;
-}
-
-/* ---- Parameters and states --------------------------------------------------------------- */
-
-Var *new_var(Check *c, VarKind kind, const char *name, Type type, Shape shape, Pos pos)
-{
-    Var *var = NEW(Var);
-    *var = (Var){.kind = kind, .name = intern(name), .type = type, .shape = shape,
-                 .pos = user_place(c, pos)};
-    graph_var(var);
-    PUSH(c->model->vars, c->model->nvars, c->vars_cap, var);
-    PUSH(c->owners, c->nowners, c->owners_cap, c->at.owner ? c->at.owner->network : NULL);
-    return var;
-}
-
-Node *state_value(Check *c, Var *var)
-{
-    for (int i = c->nupdates - 1; i >= 0 && c->at.in_update; i--)
-        if (c->updates[i].var == var)
-            return c->updates[i].value;
-    return var->node;
-}
-
-/* An initial value is computed once, before there is data or a parameter. */
-static bool initial_is_closed(Check *c, const Ast *e, Node *value)
-{
-    NodeList list = graph_reach(1, &value);
-    for (int i = 0; i < list.n; i++) {
-        Op op = list.at[i]->op;
-        if (op == OP_input || op == OP_var || op == OP_live) {
-            report(c, e->pos, "an initial value cannot depend on %s",
-                   op == OP_var ? "a parameter" : "the data");
-            return false;
-        }
-    }
-    return true;
-}
-
-Node *initial_value(Check *c, const Ast *e, Env *env, Shape shape, const char *name,
-                    bool *absent)
-{
-    Context saved = c->at;
-    c->at.init = name;
-    c->at.draws = 0;
-    Value v = eval(c, e, env);
-    *absent = v.kind == V_NONE;
-    if (v.kind == V_FUNCTION) {
-        Value sizes = v_sizes(shape.rank, shape.dim);
-        v = call_values(c, v.function, 1, &sizes, v.pos);
-        v.pos = e->pos;
-    }
-    c->at = saved;
-    Node *node = v.kind == V_ERROR || *absent ? NULL : to_number_node(c, v);
-    Shape both;
-    if (!node)
-        return NULL;
-    if (!broadcast_shapes(node->shape, shape, &both) || !shape_equal(both, shape)) {
-        report(c, e->pos, "the initial value of %s is %s, it needs %s", name,
-               sample_text(node->shape), sample_text(shape));
-        return NULL;
-    }
-    return initial_is_closed(c, e, node) ? graph_expand(node, shape) : NULL;
-}
-
-static Var *find_var(const Instance *owner, const char *name)
-{
-    for (int i = 0; i < owner->nvars; i++)
-        if (owner->vars[i]->name == name)
-            return owner->vars[i];
-    return NULL;
-}
-
-/* The var of a declaration, made by the first call; NULL after a message or
- * where the initial value is `none`. */
-static Var *declare_var(Check *c, const Ast *s, Env *env, VarKind kind, bool *absent)
-{
-    Shape shape = {0};
-    Instance *owner = c->at.owner;
-    if (!owner) {
-        report(c, s->pos2, "`%s` belongs to no network: a layer with parameters is called in a "
-               "network", s->name);
-        return NULL;
-    }
-    if (s->a && !to_shape(c, eval(c, s->a, env), &shape))
-        return NULL;
-    const char *name = intern(format("%s.%s", owner->name, s->name));
-    Var *var = find_var(owner, name);
-    if (var && !shape_equal(var->shape, shape)) {
-        report(c, s->pos2, "%s is %s here, but it was made as %s", name, sample_text(shape),
-               sample_text(var->shape));
-        note_at(var->pos, "by the first call, of this");
-        return NULL;
-    }
-    if (var)
-        return var;
-    Node *init = initial_value(c, s->b, env, shape, name, absent);
-    if (*absent)
-        return NULL;
-    var = new_var(c, kind, name, T_F32, shape, s->pos);
-    var->init = init ? init : graph_const(shape, 0);
-    PUSH(owner->vars, owner->nvars, owner->vars_cap, var);
-    return var;
-}
-
-static Binding *declare(Check *c, const Ast *s, Env *env, VarKind kind)
-{
-    Binding *b = env_own(env, s->name);
-    if (b) {
-        report(c, s->pos2, "`%s` is bound twice", s->name);
-        note_at(b->pos, "first here");
-        return NULL;
-    }
-    bool absent = false;
-    Var *var = declare_var(c, s, env, kind, &absent);
-    Value v = absent ? v_number(0) : v_tensor(var ? var->node : NULL);
-    b = env_bind(env, s->name, v, s->pos, B_VALUE);
-    b->state = kind == VAR_STATE ? var : NULL;
-    return b;
-}
-
-void declare_param(Check *c, const Ast *s, Env *env)
-{
-    declare(c, s, env, VAR_PARAM);
-}
-
-void declare_state(Check *c, const Ast *s, Env *env)
-{
-    Binding *b = declare(c, s, env, VAR_STATE);
-    if (b)
-        b->kind = B_STATE;
-}
-
-/* States change in training mode, in steps; elsewhere they are only read. */
-void update_state(Check *c, const Ast *s, Env *env)
-{
-    Binding *b = env_own(env, s->name);
-    Pos pos = s->pos2.line ? s->pos2 : s->pos;
-    if (!b || b->kind != B_STATE) {
-        report(c, pos, "`%s` is no state of this layer", s->name);
-        hint("declare it: `state %s: [n] = zeros`", s->name);
-        return;
-    }
-    if (!c->at.training || !c->collect || !b->state)
-        return;
-    c->at.in_update = true;
-    Value v = eval(c, s->a, env);
-    c->at.in_update = false;
-    Node *node = v.kind == V_ERROR ? NULL : to_number_node(c, v);
-    Shape both;
-    if (!node)
-        return;
-    if (!broadcast_shapes(node->shape, b->state->shape, &both) ||
-        !shape_equal(both, b->state->shape)) {
-        report(c, s->a->pos, "`%s` is %s, its new value %s%s", s->name,
-               sample_text(b->state->shape), sample_text(node->shape),
-               node->shape.batch ? " for each sample" : "");
-        return;
-    }
-    StateUpdate u = {b->state, graph_expand(node, b->state->shape), c->at.owner};
-    PUSH(c->updates, c->nupdates, c->updates_cap, u);
 }

@@ -543,24 +543,16 @@ static Value eval_return(Check *c, const Ast *ret, Env *env)
 
 Value eval_body(Check *c, const Ast *decl, Env *env, Value running)
 {
-    bool returned = false;
     Value result = running;
     for (int i = 0; i < decl->kids.n; i++) {
         const Ast *s = decl->kids.at[i];
-        if (returned) {
-            report(c, s->pos, "nothing can follow `return`");
-            return result;
-        }
         switch (s->kind) {
         case AST_BIND: bind_names(c, s, eval(c, s->a, env), env); break;
         case AST_LINE: result = eval_line(c, s, env, result); break;
         case AST_PARAM: declare_param(c, s, env); break;
         case AST_STATE: declare_state(c, s, env); break;
         case AST_UPDATE: update_state(c, s, env); break;
-        case AST_RETURN:
-            result = eval_return(c, s, env);
-            returned = true;
-            break;
+        case AST_RETURN: return eval_return(c, s, env);
         default:        /* the parser lets only `scan` through */
             report(c, s->pos, "recurrence (`scan`) is not part of this version");
         }

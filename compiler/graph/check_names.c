@@ -151,7 +151,7 @@ static void unused_lines(const Ast *body)
                 warning_at(name->pos, "`%s` is never used", name->name);
         }
         if (s->kind == AST_PARAM && !body_mentions(body, s->name))
-            warning_at(s->pos2.line ? s->pos2 : s->pos, "parameter `%s` is never used", s->name);
+            warning_at(s->pos2, "parameter `%s` is never used", s->name);
     }
 }
 
@@ -165,7 +165,7 @@ static bool file_mentions(const Ast *file, const char *name)
 
 static void unused_declaration(const Ast *file, const Ast *d)
 {
-    Pos pos = d->pos2.line ? d->pos2 : d->pos;
+    Pos pos = d->pos2;
     if (d->kind == AST_DATA) {
         for (int k = 0; k < d->kids.n; k++)
             if (!file_mentions(file, d->kids.at[k]->name))

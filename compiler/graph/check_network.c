@@ -190,23 +190,24 @@ static bool bind_network(Check *c, Fn *fn, NetworkInfo *info, Env *env, Value *f
 
 static void unknown_shape(const NetworkInfo *info)
 {
-    warning_at(info->decl->pos2.line ? info->decl->pos2 : info->decl->pos,
+    if (error_count() > 0)
+        return;
+    warning_at(info->decl->pos2,
                "network `%s` is never called and its input has no fixed shape: it is left out",
                info->decl->name);
 }
 
-static void build_network(Check *c, NetworkInfo *info)
+/* Lists the function of a network; false if it is left out. */
+static bool build_network(Check *c, NetworkInfo *info)
 {
     const Ast *decl = info->decl;
     Fn *fn = NEW(Fn);
     *fn = (Fn){.kind = FN_NETWORK, .name = decl->name, .pos = decl->pos};
     Env *env = env_new(info->function->env);
     Value first;
-    int before = error_count();
     if (!bind_network(c, fn, info, env, &first)) {
-        if (error_count() == before)
-            unknown_shape(info);
-        return;
+        unknown_shape(info);
+        return false;
     }
     graph_at(decl->pos, decl->name);
     network_outputs(c, fn, decl, network_body(c, info, env, first, false, true));
@@ -214,6 +215,21 @@ static void build_network(Check *c, NetworkInfo *info)
     PUSH(c->model->fns, c->model->nfns, c->fns_cap, fn);
     Network network = {decl->name, fn, info->nlayers, info->layers, decl->pos};
     PUSH(c->model->networks, c->model->nnetworks, c->networks_cap, network);
+    return true;
+}
+
+/* Warns of a network that training does not reach. */
+static void check_use(Check *c, const NetworkInfo *info, bool called)
+{
+    Pos pos = info->decl->pos2;
+    bool learns = count_elements(&info->instance, VAR_PARAM) > 0;
+    if (c->model->ntrains == 0 || error_count() > 0 || info->updated)
+        return;
+    if (!called)
+        warning_at(pos, "network `%s` is never used", info->decl->name);
+    else if (learns)
+        warning_at(pos, "no step updates network `%s`: it keeps its initial values",
+                   info->decl->name);
 }
 
 void build_networks(Check *c)
@@ -221,14 +237,8 @@ void build_networks(Check *c)
     for (NetworkInfo *info = c->networks; info; info = info->next) {
         bool called = info->called;
         c->at = (Context){0};
-        build_network(c, info);
-        const char *why = !called ? "network `%s` is never used"
-                                  : "no step updates network `%s`: it keeps its initial values";
-        bool learns = count_elements(&info->instance, VAR_PARAM) > 0;
-        if (c->model->ntrains > 0 && error_count() == 0 && !info->updated &&
-            (!called || learns))
-            warning_at(info->decl->pos2.line ? info->decl->pos2 : info->decl->pos, why,
-                       info->decl->name);
+        if (build_network(c, info))
+            check_use(c, info, called);
     }
 }
 

@@ -179,7 +179,7 @@ static bool update_parameter(Check *c, Optimizer *o, Arg *args, int n, Pos pos)
     for (int i = 0; i < decl->kids.n; i++)
         optimizer_statement(c, o, decl->kids.at[i], env);
     if (!parameter->next_state && error_count() == before)
-        report(c, decl->pos2.line ? decl->pos2 : decl->pos,
+        report(c, decl->pos2,
                "optimizer `%s` never sets `parameter`", decl->name);
     collect_updates(c, o, env->first);
     return error_count() == before;
@@ -214,6 +214,16 @@ static bool eval_arguments(Check *c, const Ast *call, Env *env, Arg *args)
         ok &= args[i].value.kind != V_ERROR;
     }
     return ok;
+}
+
+void check_optimizer(Check *c, const Ast *call, Env *env)
+{
+    int n = call->kids.n;
+    Arg *args = NEW_ARRAY(Arg, n + 1);
+    Function *f = find_optimizer(c, call, env);
+    eval_arguments(c, call, env, args);
+    if (f)
+        check_arguments(c, f, with_given(f, args, &n), n, call->pos2);
 }
 
 void add_updates(Check *c, Fn *fn, Node *objective, const Using *u, Env *env)

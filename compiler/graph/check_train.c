@@ -64,7 +64,7 @@ static int64_t block_number(Check *c, const Ast *s, const char *what, int64_t ot
 
 DataValue *open_block(Check *c, const Ast *block)
 {
-    Pos pos = block->pos2.line ? block->pos2 : block->pos;
+    Pos pos = block->pos2;
     DataValue *v = find_data(c, block->name, pos);
     if (v && block->params.n == 0) {
         report(c, pos, "nothing names the samples of `%s`", block->name);
@@ -267,7 +267,9 @@ static void add_using(Check *c, Fn *fn, Node *objective, const Ast *s, const boo
             add_network(updated, info);
         ok &= any;
     }
-    if (ok && !updated_before(c, fn, &u, s->kids.at[0]->pos))
+    if (!ok || updated_before(c, fn, &u, s->kids.at[0]->pos))
+        check_optimizer(c, s->a, env);
+    else
         add_updates(c, fn, objective, &u, env);
 }
 
@@ -325,6 +327,19 @@ static void step_updates(Check *c, Fn *fn, Node *objective, const Ast *step, Env
 
 /* ---- Functions --------------------------------------------------------------------------------- */
 
+/* The names of a step whose objective is wrong. */
+static void check_names(Check *c, const Ast *step, Env *env)
+{
+    for (int i = 0; i < step->kids.n; i++) {
+        const Ast *s = step->kids.at[i];
+        for (int k = 0; s->kind == AST_USING && k < s->kids.n; k++)
+            find_network(c, s->kids.at[k]);
+        const Ast *call = s->kind == AST_USING ? s->a : s->kind == AST_MINIMIZE ? s->b : NULL;
+        if (call)
+            check_optimizer(c, call, env);
+    }
+}
+
 static Fn *build_step(Check *c, const Block *b, const Ast *step, const DataValue *data)
 {
     const char *name = is_step(b, step) && step->name ? step->name : "step";
@@ -338,6 +353,8 @@ static Fn *build_step(Check *c, const Block *b, const Ast *step, const DataValue
     if (objective && bound) {
         fn_output(fn, "objective", objective);
         step_updates(c, fn, objective, step, env);
+    } else {
+        check_names(c, step, env);
     }
     return fn;
 }
@@ -360,7 +377,7 @@ static Fn *build_objective(Check *c, const Block *b, const DataValue *data)
 static void add_validation(Check *c, const Block *b, Train *t, const DataValue *training)
 {
     const Ast *s = b->validate;
-    Pos pos = s->pos2.line ? s->pos2 : s->pos;
+    Pos pos = s->pos2;
     DataValue *data = find_data(c, s->name, pos);
     if (!data)
         return;

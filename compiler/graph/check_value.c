@@ -87,28 +87,31 @@ const char *sample_text(Shape shape)
     return shape_text(shape);
 }
 
+const char *number_text(double number)
+{
+    Text t = {0};
+    if (fabs(number) < 1e15 && number == floor(number))
+        return format("%.0f", number);
+    text_double(&t, number);
+    return t.at;
+}
+
 static const char *list_text(Value v)
 {
     Text t = {0};
     text_printf(&t, "[");
-    for (int i = 0; i < v.list.n && i < 8; i++) {
-        text_printf(&t, "%s", i ? ", " : "");
-        if (v.list.at[i].kind == V_NUMBER)
-            text_double(&t, v.list.at[i].number);
-        else
-            text_printf(&t, "%s", describe_value(v.list.at[i]));
-    }
+    for (int i = 0; i < v.list.n && i < 8; i++)
+        text_printf(&t, "%s%s", i ? ", " : "", describe_value(v.list.at[i]));
     text_printf(&t, v.list.n > 8 ? ", …]" : "]");
     return t.at;
 }
 
 const char *describe_value(Value v)
 {
-    Text t = {0};
     switch (v.kind) {
     case V_ERROR: return "an error";
     case V_NONE: return "none";
-    case V_NUMBER: text_double(&t, v.number); return t.at;
+    case V_NUMBER: return number_text(v.number);
     case V_BOOL: return v.number != 0 ? "true" : "false";
     case V_STRING: return format("\"%s\"", v.text);
     case V_LIST: return format("the list %s", list_text(v));
@@ -203,6 +206,8 @@ void report(Check *c, Pos pos, const char *form, ...)
     vsnprintf(text, (size_t)n + 1, form, again);
     va_end(again);
     va_end(args);
+    if (c->exhausted)       /* what follows is only a consequence */
+        return;
     Pos place = user_place(c, pos);
     error_at(place, "%s", text);
     if (in_library(c, pos) && !in_library(c, place))
