@@ -10,6 +10,8 @@
 
 #include <math.h>
 
+enum { WIDTH = 4 };
+
 typedef struct ReduceKernel {
     Eval eval;
     Kernel *kernel;
@@ -18,6 +20,9 @@ typedef struct ReduceKernel {
     int reduced[MAX_RANK], nreduced;
     At at;                     /* index into in                              */
     bool lanes;                /* the last reduced axis runs in the lanes    */
+    int width;                 /* outputs side by side along the last kept axis */
+    Shape tiles;               /* of the kept axes: the last one by WIDTH    */
+    Inst *first;               /* of the outputs that fill no WIDTH          */
     Inst *mask;                /* lanes that count, or NULL                  */
 } ReduceKernel;
 
@@ -39,74 +44,113 @@ static Inst *collapse(const ReduceKernel *r, Inst *acc)
 
 /* ---- Over axes ------------------------------------------------------------------- */
 
-static Inst *reduce_axes(ReduceKernel *r, int which, Inst *acc);
+static void reduce_axes(ReduceKernel *r, int which, Inst **acc);
 
-static Inst *reduce_loop(ReduceKernel *r, int which, Inst *lo, Inst *hi, Inst *acc)
+static void reduce_loop(ReduceKernel *r, int which, Inst *lo, Inst *hi, Inst **acc)
 {
-    Inst *result, *loop = loop_begin(lo, hi, 1, 1, &acc);
+    Inst *next[WIDTH], *loop = loop_begin(lo, hi, 1, r->width, acc);
     bool lanes = r->lanes && which == r->nreduced - 1;
-    int axis = r->reduced[which];
-    r->at.axis[axis] = lanes ? imul(loop->index, LANES) : loop->index;
-    Inst *next = reduce_axes(r, which + 1, loop->carried[0]);
-    loop_end(loop, &next, &result);
-    return result;
+    r->at.axis[r->reduced[which]] = lanes ? imul(loop->index, LANES) : loop->index;
+    for (int w = 0; w < r->width; w++)
+        next[w] = loop->carried[w];
+    reduce_axes(r, which + 1, next);
+    loop_end(loop, next, acc);
 }
 
 /* The last axis in vectors: full ones, then one with a mask. */
-static Inst *reduce_lanes(ReduceKernel *r, int which, Inst *acc)
+static void reduce_lanes(ReduceKernel *r, int which, Inst **acc)
 {
     int axis = r->reduced[which];
     int64_t size = r->in->shape.dim[axis], full = size / LANES;
     if (full > 0)
-        acc = reduce_loop(r, which, iconst(0), iconst(full), acc);
+        reduce_loop(r, which, iconst(0), iconst(full), acc);
     if (size % LANES) {
         Inst *limit = map_convert(fconst((double)(size % LANES)), T_I32);
         r->mask = map2(OP_lt, lane_index(), limit);
         r->at.axis[axis] = iconst(full * LANES);
-        acc = reduce_axes(r, which + 1, acc);
+        reduce_axes(r, which + 1, acc);
         r->mask = NULL;
     }
-    return acc;
 }
 
-static Inst *reduce_axes(ReduceKernel *r, int which, Inst *acc)
+/* The index of the w-th of the outputs that are worked out side by side. */
+static At beside(const At *at, int axis, int w)
 {
-    if (which == r->nreduced) {
-        return combine(r, acc, eval_here(&r->eval, r->in, &r->at));
+    At moved = *at;
+    if (w > 0)
+        moved.axis[axis] = iadd(at->axis[axis], iconst(w));
+    return moved;
+}
+
+static void reduce_axes(ReduceKernel *r, int which, Inst **acc)
+{
+    if (which < r->nreduced && r->lanes && which == r->nreduced - 1) {
+        reduce_lanes(r, which, acc);
+    } else if (which < r->nreduced) {
+        reduce_loop(r, which, iconst(0), iconst(r->in->shape.dim[r->reduced[which]]), acc);
+    } else {
+        for (int w = 0; w < r->width; w++) {
+            At at = beside(&r->at, r->kept[r->nkept - 1 < 0 ? 0 : r->nkept - 1], w);
+            acc[w] = combine(r, acc[w], eval_here(&r->eval, r->in, &at));
+        }
     }
-    if (r->lanes && which == r->nreduced - 1)
-        return reduce_lanes(r, which, acc);
-    return reduce_loop(r, which, iconst(0), iconst(r->in->shape.dim[r->reduced[which]]), acc);
 }
 
 static void reduce_at(Inst **index, void *arg)
 {
     ReduceKernel *r = arg;
     At out = {.mode = r->at.mode == LANE_SAMPLE ? LANE_SAMPLE : LANE_NONE, .lane = -1};
-    for (int i = 0; i < r->nkept; i++)
-        out.axis[i] = r->at.axis[r->kept[i]] = index[i];
-    Inst *acc = start_value(r);
-    if (r->at.mode != LANE_NONE)
-        acc = splat(acc);
-    acc = reduce_axes(r, 0, acc);
-    if (r->lanes)
-        acc = collapse(r, acc);
-    eval_at(&r->eval, r->root, acc);
-    eval_stores(&r->eval, &out);
+    for (int i = 0; i < r->nkept; i++) {
+        bool tiled = i == r->nkept - 1;
+        out.axis[i] = tiled ? iadd(imul(index[i], WIDTH), r->first) : index[i];
+        r->at.axis[r->kept[i]] = out.axis[i];
+    }
+    Inst *acc[WIDTH];
+    for (int w = 0; w < r->width; w++)
+        acc[w] = r->at.mode != LANE_NONE ? splat(start_value(r)) : start_value(r);
+    reduce_axes(r, 0, acc);
+    for (int w = 0; w < r->width; w++) {
+        At at = beside(&out, r->nkept - 1, w);
+        eval_at(&r->eval, r->root, r->lanes ? collapse(r, acc[w]) : acc[w]);
+        eval_stores(&r->eval, &at);
+    }
 }
 
 static void reduce_outermost(Inst *u, void *arg)
 {
     ReduceKernel *r = arg;
     Inst *index[MAX_RANK] = {u};
-    for_axes(r->root->shape, 1, index, reduce_at, r);
+    for_axes(r->tiles, 1, index, reduce_at, r);
 }
 
+/* WIDTH outputs along the last kept axis at a time: their chains of additions
+ * overlap. Then what is left over. */
 static void lower_over_axes(ReduceKernel *r)
 {
     Kernel *k = r->kernel;
-    k->units = r->nkept ? r->root->shape.dim[0] : 1;
-    for_each(k->u0, k->u1, 1, reduce_outermost, r);
+    Shape kept = r->root->shape;
+    int last = r->nkept - 1;
+    int64_t n = last < 0 ? 1 : kept.dim[last], full = n / WIDTH, rest = n % WIDTH;
+    r->tiles = kept;
+    if (last < 0) {
+        k->units = r->width = 1;
+        r->first = iconst(0);
+        for_each(k->u0, k->u1, 1, reduce_outermost, r);
+        return;
+    }
+    k->units = last == 0 ? full + (rest > 0) : kept.dim[0];
+    if (full > 0) {
+        r->tiles.dim[last] = full;
+        r->width = WIDTH;
+        r->first = iconst(0);
+        for_each(k->u0, last == 0 ? imin(k->u1, iconst(full)) : k->u1, 1, reduce_outermost, r);
+    }
+    if (rest > 0) {
+        r->tiles.dim[last] = 1;
+        r->width = (int)rest;
+        r->first = iconst(last == 0 ? 0 : full * WIDTH);
+        for_each(last == 0 ? imax(k->u0, iconst(full)) : k->u0, k->u1, 1, reduce_outermost, r);
+    }
 }
 
 /* ---- Over the batch ----------------------------------------------------------------- */
