@@ -59,9 +59,8 @@ static uint64_t hash_of(const Inst *a)
 
 static bool equal(const Inst *a, const Inst *b)
 {
-    return a->op == b->op && a->type == b->type && a->map == b->map &&
-           a->integer == b->integer && a->nargs == b->nargs &&
-           number_bits(a->number) == number_bits(b->number) &&
+    return a->op == b->op && a->type == b->type && a->map == b->map && a->integer == b->integer &&
+           a->nargs == b->nargs && number_bits(a->number) == number_bits(b->number) &&
            (a->nargs == 0 || !memcmp(a->args, b->args, sizeof *a->args * (size_t)a->nargs));
 }
 
@@ -164,8 +163,11 @@ static Inst *pure(Inst proto)
     return inst;
 }
 
-#define ARGS(...) .nargs = sizeof((Inst *[]){__VA_ARGS__}) / sizeof(Inst *),             \
-                  .args = (Inst *[]){__VA_ARGS__}
+#define ARGS(...)                                                                 \
+    .nargs = sizeof((Inst *[]){__VA_ARGS__}) / sizeof(Inst *), .args = (Inst *[]) \
+    {                                                                             \
+        __VA_ARGS__                                                               \
+    }
 
 Inst *parameter(int which)
 {
@@ -274,8 +276,14 @@ static Inst *extreme(LoopOp op, Inst *a, Inst *b)
     return pure((Inst){.op = op, .type = V_INDEX, ARGS(a, b)});
 }
 
-Inst *imin(Inst *a, Inst *b) { return extreme(L_imin, a, b); }
-Inst *imax(Inst *a, Inst *b) { return extreme(L_imax, a, b); }
+Inst *imin(Inst *a, Inst *b)
+{
+    return extreme(L_imin, a, b);
+}
+Inst *imax(Inst *a, Inst *b)
+{
+    return extreme(L_imax, a, b);
+}
 
 Inst *index_from(Inst *a)
 {
@@ -292,24 +300,25 @@ int64_t multiple_of(const Inst *a)
 {
     enum { ENOUGH = 1 << 20 };
     switch (a->op) {
-    case L_iconst:
-        return a->integer ? gcd(a->integer, 0) : (int64_t)1 << 62;
-    case L_iadd: case L_imin: case L_imax:
-        return gcd(multiple_of(a->args[0]), multiple_of(a->args[1]));
+    case L_iconst: return a->integer ? gcd(a->integer, 0) : (int64_t)1 << 62;
+    case L_iadd:
+    case L_imin:
+    case L_imax: return gcd(multiple_of(a->args[0]), multiple_of(a->args[1]));
     case L_imul: {
         int64_t inner = multiple_of(a->args[0]);
         return inner > ENOUGH ? inner : gcd(inner * a->integer, 0);
     }
-    case L_index:
-        return gcd(multiple_of(a->args[0]), a->integer);
-    default:
-        return 1;
+    case L_index: return gcd(multiple_of(a->args[0]), a->integer);
+    default: return 1;
     }
 }
 
 /* ---- Constants, memory ------------------------------------------------------ */
 
-static bool is_vector(ValueType type) { return type >= V_VF32 && type < V_NONE; }
+static bool is_vector(ValueType type)
+{
+    return type >= V_VF32 && type < V_NONE;
+}
 
 static ValueType vector_of(ValueType type)
 {
@@ -323,7 +332,10 @@ Inst *vconst(ValueType type, double value)
     return pure((Inst){.op = L_fconst, .type = type, .number = value});
 }
 
-Inst *fconst(double value) { return vconst(V_F32, value); }
+Inst *fconst(double value)
+{
+    return vconst(V_F32, value);
+}
 
 Inst *splat(Inst *a)
 {
@@ -336,14 +348,20 @@ Inst *splat(Inst *a)
 
 Inst *load(ValueType type, Buffer *buffer, Inst *index, Inst *block)
 {
-    return effect((Inst){.op = L_load, .type = type, .buffer = buffer,
-                         .nargs = block ? 2 : 1, .args = (Inst *[]){index, block}});
+    return effect((Inst){.op = L_load,
+                         .type = type,
+                         .buffer = buffer,
+                         .nargs = block ? 2 : 1,
+                         .args = (Inst *[]){index, block}});
 }
 
 void store(Buffer *buffer, Inst *index, Inst *value, Inst *block)
 {
-    effect((Inst){.op = L_store, .type = V_NONE, .buffer = buffer,
-                  .nargs = block ? 3 : 2, .args = (Inst *[]){index, value, block}});
+    effect((Inst){.op = L_store,
+                  .type = V_NONE,
+                  .buffer = buffer,
+                  .nargs = block ? 3 : 2,
+                  .args = (Inst *[]){index, value, block}});
 }
 
 void call_orthogonal(Buffer *buffer, uint32_t path)
@@ -374,8 +392,8 @@ static Inst *value_of(LoopOp op, Op map, int n, Inst **args, double number)
     ValueType type = args[n - 1]->type;
     if (map == OP_lt || map == OP_le || map == OP_eq)
         type = type_as(V_BOOL, type);
-    return pure((Inst){.op = op, .type = type, .map = map, .number = number,
-                       .nargs = n, .args = args});
+    return pure(
+        (Inst){.op = op, .type = type, .map = map, .number = number, .nargs = n, .args = args});
 }
 
 Inst *fma3(Inst *a, Inst *b, Inst *c)
@@ -444,8 +462,7 @@ Inst *bitwise(LoopOp op, Inst *a, Inst *b)
 
 Inst *live_mask(Inst *block)
 {
-    return pure((Inst){.op = L_live_mask, .type = V_VBOOL, .nargs = block ? 1 : 0,
-                       .args = &block});
+    return pure((Inst){.op = L_live_mask, .type = V_VBOOL, .nargs = block ? 1 : 0, .args = &block});
 }
 
 static ValueType scalar_of(ValueType type)
@@ -483,8 +500,8 @@ void transpose16(Inst *v[LANES], Inst *out[LANES])
 
 Inst *pick(Inst *vector, int lane)
 {
-    return pure((Inst){.op = L_pick, .type = scalar_of(vector->type), .integer = lane,
-                       ARGS(vector)});
+    return pure(
+        (Inst){.op = L_pick, .type = scalar_of(vector->type), .integer = lane, ARGS(vector)});
 }
 
 Inst *lane_index(void)
@@ -502,8 +519,8 @@ Inst *live_count(ValueType type)
 void philox_words(uint32_t path, Inst *group, bool vector, Inst *words[4])
 {
     ValueType type = vector ? V_VI32 : V_I32;
-    Inst *call = pure((Inst){.op = L_philox, .type = V_NONE, .integer = path,
-                             .number = vector, ARGS(group)});
+    Inst *call = pure(
+        (Inst){.op = L_philox, .type = V_NONE, .integer = path, .number = vector, ARGS(group)});
     for (int i = 0; i < 4; i++)
         words[i] = result(call, type, i);
 }
@@ -532,9 +549,14 @@ Inst *loop_begin(Inst *lo, Inst *hi, int64_t step, int n, Inst **init)
 {
     outermost();
     Inst *loop = NEW(Inst);
-    *loop = (Inst){.op = L_loop, .type = V_NONE, .integer = step, .nargs = 2 + n,
-                   .args = NEW_ARRAY(Inst *, 2 + n), .carried = NEW_ARRAY(Inst *, n),
-                   .yield = NEW_ARRAY(Inst *, n), .body = {.up = current}};
+    *loop = (Inst){.op = L_loop,
+                   .type = V_NONE,
+                   .integer = step,
+                   .nargs = 2 + n,
+                   .args = NEW_ARRAY(Inst *, 2 + n),
+                   .carried = NEW_ARRAY(Inst *, n),
+                   .yield = NEW_ARRAY(Inst *, n),
+                   .body = {.up = current}};
     loop->args[0] = lo;
     loop->args[1] = hi;
     for (int i = 0; i < n; i++) {

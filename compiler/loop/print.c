@@ -21,12 +21,18 @@
 
 #include <inttypes.h>
 
-typedef struct Printer { Text *out; int next, depth; } Printer;
+typedef struct Printer {
+    Text *out;
+    int next, depth;
+} Printer;
 
 static const char *const parameter_name[] = {"block", "u0", "u1", "live"};
 static const char *const element_name[] = {"f32", "i32", "u8"};
 
-static bool is_vector(ValueType type) { return type >= V_VF32 && type < V_NONE; }
+static bool is_vector(ValueType type)
+{
+    return type >= V_VF32 && type < V_NONE;
+}
 
 /* ---- Operands ------------------------------------------------------------------- */
 
@@ -126,10 +132,14 @@ static void put_loop(Printer *p, const Inst *loop)
 static void put_attributes(Text *out, const Inst *a)
 {
     switch (a->op) {
-    case L_imul: case L_idiv: case L_irem: case L_shl: case L_shr: case L_sar: case L_pick:
-    case L_result:
-        text_printf(out, " %" PRId64, a->integer);
-        break;
+    case L_imul:
+    case L_idiv:
+    case L_irem:
+    case L_shl:
+    case L_shr:
+    case L_sar:
+    case L_pick:
+    case L_result: text_printf(out, " %" PRId64, a->integer); break;
     case L_philox:
         text_printf(out, " %" PRId64 " %s", a->integer, a->number != 0 ? "vector" : "scalar");
         break;
@@ -138,8 +148,7 @@ static void put_attributes(Text *out, const Inst *a)
         if (a->map == OP_pow)
             text_double(out, a->number);
         break;
-    default:
-        break;
+    default: break;
     }
 }
 
@@ -228,8 +237,7 @@ static void put_buffer(Text *out, const Buffer *b)
 void print_program(Text *out, const Program *program, bool loops)
 {
     text_printf(out, "program \"%s\" fixed %" PRId64 " block %" PRId64 "\n",
-                program->fn ? program->fn->name : "", program->fixed_bytes,
-                program->block_bytes);
+                program->fn ? program->fn->name : "", program->fixed_bytes, program->block_bytes);
     for (int i = 0; i < program->nbuffers; i++)
         put_buffer(out, program->buffers[i]);
     for (int i = 0; i < program->nkernels; i++)

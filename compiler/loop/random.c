@@ -14,7 +14,7 @@ static int place_in_call(Inst *element, Inst **group)
     *group = idiv(element, 4);
     if (place->op != L_iconst)
         return -1;
-    if ((*group)->op == L_idiv)       /* idiv((4 x) + c): drop c's last bits */
+    if ((*group)->op == L_idiv) /* idiv((4 x) + c): drop c's last bits */
         *group = idiv(iadd(element, iconst(-place->integer)), 4);
     return (int)place->integer;
 }

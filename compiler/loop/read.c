@@ -17,7 +17,8 @@ typedef struct Reader {
     bool failed;
     Program *program;
     Kernel *kernel;
-    Inst **values; int nvalues, values_cap;       /* by number                  */
+    Inst **values;
+    int nvalues, values_cap; /* by number                  */
 } Reader;
 
 /* ---- Words ------------------------------------------------------------------------- */
@@ -150,7 +151,10 @@ static Inst *new_inst(LoopOp op, ValueType type)
     return inst;
 }
 
-static Inst *nothing(void) { return new_inst(L_iconst, V_INDEX); }
+static Inst *nothing(void)
+{
+    return new_inst(L_iconst, V_INDEX);
+}
 
 static Inst *constant(Reader *r, const char *word)
 {
@@ -331,14 +335,22 @@ static void read_rest(Reader *r, Inst *inst)
 {
     switch (inst->op) {
     case L_loop: read_loop(r, inst); break;
-    case L_load: case L_store: read_access(r, inst); break;
+    case L_load:
+    case L_store: read_access(r, inst); break;
     case L_map: read_map(r, inst); break;
     case L_orthogonal:
         inst->buffer = take_buffer(r);
         inst->integer = take_integer(r);
         break;
-    case L_imul: case L_idiv: case L_irem: case L_shl: case L_shr: case L_sar: case L_pick:
-    case L_result: case L_philox:
+    case L_imul:
+    case L_idiv:
+    case L_irem:
+    case L_shl:
+    case L_shr:
+    case L_sar:
+    case L_pick:
+    case L_result:
+    case L_philox:
         take_args(r, inst, 1);
         inst->integer = take_integer(r);
         if (inst->op == L_philox && !(inst->number = take(r, "vector")))

@@ -13,9 +13,15 @@
 
 #include <inttypes.h>
 
-typedef struct Check { const Kernel *kernel; int next; } Check;
+typedef struct Check {
+    const Kernel *kernel;
+    int next;
+} Check;
 
-static bool is_vector(ValueType type) { return type >= V_VF32 && type < V_NONE; }
+static bool is_vector(ValueType type)
+{
+    return type >= V_VF32 && type < V_NONE;
+}
 
 static ValueType scalar_of(ValueType type)
 {
@@ -43,7 +49,10 @@ static void require_computed(const Check *c, const Inst *inst, const Inst *opera
             "an operand is not computed before it");
 }
 
-static void define(const Check *c, Inst *inst) { inst->value = (void *)c->kernel; }
+static void define(const Check *c, Inst *inst)
+{
+    inst->value = (void *)c->kernel;
+}
 
 static void forget(Region *region)
 {
@@ -61,7 +70,10 @@ static bool args_are(const Inst *inst, int n, ValueType type)
     return good;
 }
 
-static bool is_compare(Op op) { return op == OP_lt || op == OP_le || op == OP_eq; }
+static bool is_compare(Op op)
+{
+    return op == OP_lt || op == OP_le || op == OP_eq;
+}
 
 static bool map_is_typed(const Inst *inst)
 {
@@ -85,16 +97,11 @@ static bool result_is_typed(const Inst *inst)
     const Inst *of = inst->nargs == 1 ? inst->args[0] : inst;
     int64_t i = inst->integer;
     switch (of->op) {
-    case L_loop:
-        return i < of->nargs - 2 && inst->type == of->carried[i]->type;
-    case L_transpose:
-        return i < LANES && inst->type == of->args[0]->type;
-    case L_philox:
-        return i < 4 && inst->type == (of->number != 0 ? V_VI32 : V_I32);
-    case L_normal:
-        return i < 2 && scalar_of(inst->type) == V_F32;
-    default:
-        return false;
+    case L_loop: return i < of->nargs - 2 && inst->type == of->carried[i]->type;
+    case L_transpose: return i < LANES && inst->type == of->args[0]->type;
+    case L_philox: return i < 4 && inst->type == (of->number != 0 ? V_VI32 : V_I32);
+    case L_normal: return i < 2 && scalar_of(inst->type) == V_F32;
+    default: return false;
     }
 }
 
@@ -113,51 +120,45 @@ static bool crosses_lanes(const Inst *inst)
 static bool is_typed(const Inst *inst)
 {
     switch (inst->op) {
-    case L_iadd: case L_imin: case L_imax:
-        return args_are(inst, 2, V_INDEX) && inst->type == V_INDEX;
-    case L_imul: case L_idiv: case L_irem:
+    case L_iadd:
+    case L_imin:
+    case L_imax: return args_are(inst, 2, V_INDEX) && inst->type == V_INDEX;
+    case L_imul:
+    case L_idiv:
+    case L_irem:
         return args_are(inst, 1, V_INDEX) && inst->type == V_INDEX &&
                (inst->op == L_imul || inst->integer > 0);
-    case L_index_from:
-        return args_are(inst, 1, V_I32) && inst->type == V_INDEX;
+    case L_index_from: return args_are(inst, 1, V_I32) && inst->type == V_INDEX;
     case L_splat:
         return inst->nargs == 1 && is_vector(inst->type) &&
                inst->args[0]->type == scalar_of(inst->type);
-    case L_fma:
-        return args_are(inst, 3, inst->type) && scalar_of(inst->type) == V_F32;
-    case L_map:
-        return map_is_typed(inst);
-    case L_bits:    return bits_are_typed(inst, V_F32, V_I32);
-    case L_unbits:  return bits_are_typed(inst, V_I32, V_F32);
+    case L_fma: return args_are(inst, 3, inst->type) && scalar_of(inst->type) == V_F32;
+    case L_map: return map_is_typed(inst);
+    case L_bits: return bits_are_typed(inst, V_F32, V_I32);
+    case L_unbits: return bits_are_typed(inst, V_I32, V_F32);
     case L_uniform: return bits_are_typed(inst, V_I32, V_F32);
-    case L_shl: case L_shr: case L_sar:
-        return args_are(inst, 1, inst->type) && scalar_of(inst->type) == V_I32;
-    case L_xor: case L_mulhi:
-        return args_are(inst, 2, inst->type) && scalar_of(inst->type) == V_I32;
+    case L_shl:
+    case L_shr:
+    case L_sar: return args_are(inst, 1, inst->type) && scalar_of(inst->type) == V_I32;
+    case L_xor:
+    case L_mulhi: return args_are(inst, 2, inst->type) && scalar_of(inst->type) == V_I32;
     case L_live_mask:
         return inst->nargs <= 1 && args_are(inst, inst->nargs, V_INDEX) && inst->type == V_VBOOL;
-    case L_lane_sum: case L_lane_max:
-        return crosses_lanes(inst);
-    case L_lane_sums:
-        return args_are(inst, LANES, V_VF32) && inst->type == V_VF32;
+    case L_lane_sum:
+    case L_lane_max: return crosses_lanes(inst);
+    case L_lane_sums: return args_are(inst, LANES, V_VF32) && inst->type == V_VF32;
     case L_transpose:
         return inst->nargs == LANES && is_vector(inst->args[0]->type) &&
                args_are(inst, LANES, inst->args[0]->type);
-    case L_pick:
-        return crosses_lanes(inst) && inst->integer >= 0 && inst->integer < LANES;
-    case L_philox:
-        return args_are(inst, 1, V_INDEX);
+    case L_pick: return crosses_lanes(inst) && inst->integer >= 0 && inst->integer < LANES;
+    case L_philox: return args_are(inst, 1, V_INDEX);
     case L_normal:
         return inst->nargs == 2 && scalar_of(inst->args[0]->type) == V_I32 &&
                args_are(inst, 2, inst->args[0]->type);
-    case L_result:
-        return inst->integer >= 0 && result_is_typed(inst);
-    case L_lane_index:
-        return inst->nargs == 0 && inst->type == V_VI32;
-    case L_live_count:
-        return inst->nargs == 0 && (inst->type == V_F32 || inst->type == V_INDEX);
-    default:
-        return false;
+    case L_result: return inst->integer >= 0 && result_is_typed(inst);
+    case L_lane_index: return inst->nargs == 0 && inst->type == V_VI32;
+    case L_live_count: return inst->nargs == 0 && (inst->type == V_F32 || inst->type == V_INDEX);
+    default: return false;
     }
 }
 
@@ -166,10 +167,10 @@ static bool is_typed(const Inst *inst)
 static bool holds(const Buffer *buffer, ValueType type)
 {
     switch (scalar_of(type)) {
-    case V_F32:  return buffer->element != E_I32;
-    case V_I32:  return buffer->element != E_F32;
+    case V_F32: return buffer->element != E_I32;
+    case V_I32: return buffer->element != E_F32;
     case V_BOOL: return buffer->element == E_U8;
-    default:     return false;
+    default: return false;
     }
 }
 
@@ -222,14 +223,14 @@ static void check_inst(Check *c, Inst *inst)
     for (int i = 0; i < inst->nargs; i++)
         require_computed(c, inst, inst->args[i]);
     switch (inst->op) {
-    case L_loop:       check_loop(c, inst); break;
-    case L_load:       check_access(c, inst, inst->type, 1); break;
+    case L_loop: check_loop(c, inst); break;
+    case L_load: check_access(c, inst, inst->type, 1); break;
     case L_store:
         require(c, inst, inst->nargs > 1, "nothing to store");
         check_access(c, inst, inst->args[1]->type, 2);
         break;
     case L_orthogonal: require(c, inst, inst->buffer, "no buffer"); break;
-    default:           require(c, inst, is_typed(inst), "operands or result of wrong types"); break;
+    default: require(c, inst, is_typed(inst), "operands or result of wrong types"); break;
     }
     define(c, inst);
 }

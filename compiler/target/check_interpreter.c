@@ -17,7 +17,10 @@ static const int64_t BATCHES[] = {1, 3, 24};
 
 /* ---- Values to start from ------------------------------------------------------ */
 
-typedef struct Draw { uint32_t counter[4], word[4]; int left; } Draw;
+typedef struct Draw {
+    uint32_t counter[4], word[4];
+    int left;
+} Draw;
 
 static double uniform(Draw *d)
 {
@@ -34,7 +37,8 @@ static double *draw_input(Draw *d, const Node *input, int64_t samples)
     int64_t n = shape_size(input->shape) * (input->shape.batch ? samples : 1);
     double *x = NEW_ARRAY(double, n + 1);
     for (int64_t i = 0; i < n; i++)
-        x[i] = input->type == T_F32 ? uniform(d) : floor(uniform(d) * (input->type == T_I32 ? 4 : 2));
+        x[i] =
+            input->type == T_F32 ? uniform(d) : floor(uniform(d) * (input->type == T_I32 ? 4 : 2));
     return x;
 }
 
@@ -72,9 +76,12 @@ static Interp start(const Model *model, int f, int64_t samples, int draw)
     const Fn *fn = model->fns[f];
     Draw d = {.counter = {0, (uint32_t)draw, (uint32_t)f, (uint32_t)samples}};
     uint32_t purpose = fn->kind == FN_INIT ? AECC_RANDOM_INIT : AECC_RANDOM_TRAIN;
-    Interp run = {.samples = fn->kind == FN_INIT ? 0 : samples, .var_list = model->vars,
-                  .nvars = model->nvars, .inputs = NEW_ARRAY(double *, fn->ninputs + 1),
-                  .random = {.seed = {42, (uint32_t)draw}, .purpose = purpose,
+    Interp run = {.samples = fn->kind == FN_INIT ? 0 : samples,
+                  .var_list = model->vars,
+                  .nvars = model->nvars,
+                  .inputs = NEW_ARRAY(double *, fn->ninputs + 1),
+                  .random = {.seed = {42, (uint32_t)draw},
+                             .purpose = purpose,
                              .step = fn->kind == FN_INIT ? 0 : 3}};
     for (int i = 0; i < fn->ninputs; i++)
         run.inputs[i] = draw_input(&d, fn->inputs[i], samples);
@@ -137,7 +144,11 @@ static bool same_bits(const Fn *fn, const Interp *a, const Interp *b)
 
 /* ---- The table ---------------------------------------------------------------------- */
 
-typedef struct Row { double error; const char *tensor; bool threads; } Row;
+typedef struct Row {
+    double error;
+    const char *tensor;
+    bool threads;
+} Row;
 
 static void try_draw(Jit *jit, const Model *model, int f, int64_t samples, int draw, Row *row)
 {

@@ -52,8 +52,8 @@ static void fill_orthogonal(aecc_call *call, float *at, int64_t rows, int64_t co
     Shape shape = shape_of(false, 2, (int64_t[]){rows, columns});
     Node *matrix = graph_node(OP_orthogonal, T_F32, shape, 0, NULL, &attr, (Pos){0});
     Fn fn = {.name = "orthogonal", .noutputs = 1, .outputs = &matrix};
-    Interp run = {.float32 = true, .random = {.seed = {call->key[0], call->key[1]},
-                                              .step = call->step}};
+    Interp run = {.float32 = true,
+                  .random = {.seed = {call->key[0], call->key[1]}, .step = call->step}};
     interpret(&fn, &run);
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++)
@@ -125,12 +125,16 @@ void jit_close(Jit *jit)
 
 /* ---- Calling ------------------------------------------------------------------------ */
 
-typedef struct Member { pthread_t thread; int64_t number; aecc_call call; } Member;
+typedef struct Member {
+    pthread_t thread;
+    int64_t number;
+    aecc_call call;
+} Member;
 
 static void flush_subnormals(void)
 {
 #if defined(__x86_64__)
-    __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 0x8040);      /* FTZ, DAZ */
+    __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 0x8040); /* FTZ, DAZ */
 #elif defined(__aarch64__)
     uint64_t control;
     __asm__ volatile("mrs %0, fpcr" : "=r"(control));
@@ -167,10 +171,27 @@ void jit_call(Jit *jit, int fn, const aecc_call *call, int threads, JitLoad *loa
     free(members);
 }
 
+double jit_time(Jit *jit, int fn, const aecc_call *call, int calls)
+{
+    Team team = {.function = jit->functions[fn]};
+    aecc_call own = *call;
+    own.nblocks = (call->samples + LANES - 1) / LANES;
+    own.threads = 1;
+    own.runtime = &team;
+    if (pthread_barrier_init(&team.barrier, NULL, 1))
+        fail_file("no memory for a barrier");
+    uint64_t begin = ticks();
+    for (int i = 0; i < calls; i++)
+        team.function(&own, 0);
+    double seconds = (double)(ticks() - begin) * 1e-9;
+    pthread_barrier_destroy(&team.barrier);
+    return seconds;
+}
+
 /* ---- Tensors in memory and as doubles -------------------------------------------------- */
 
 typedef struct Tensor {
-    char *at;                  /* of block 0                                  */
+    char *at; /* of block 0                                  */
     int64_t block_stride;
     const Buffer *buffer;
 } Tensor;
@@ -204,7 +225,7 @@ static double get(const Tensor *t, int64_t sample, int64_t element)
     switch (t->buffer->element) {
     case E_F32: return *(const float *)at;
     case E_I32: return *(const int32_t *)at;
-    default:    return *(const uint8_t *)at;
+    default: return *(const uint8_t *)at;
     }
 }
 
@@ -214,7 +235,7 @@ static void put(const Tensor *t, int64_t sample, int64_t element, double value)
     switch (t->buffer->element) {
     case E_F32: *(float *)at = (float)value; break;
     case E_I32: *(int32_t *)at = (int32_t)value; break;
-    default:    *(uint8_t *)at = (uint8_t)value; break;
+    default: *(uint8_t *)at = (uint8_t)value; break;
     }
 }
 
@@ -235,7 +256,7 @@ static Tensor tensor_of_var(const aecc_call *call, const Var *var)
 static double *get_all(const Tensor *t, int64_t samples)
 {
     int64_t size = shape_size(t->buffer->shape), n = t->buffer->space == IN_BLOCK ? samples : 1;
-    double *out = NEW_ARRAY(double, n * size + 1);
+    double *out = NEW_ARRAY(double, n *size + 1);
     for (int64_t i = 0; i < n * size; i++)
         out[i] = get(t, i / size, i % size);
     return out;
@@ -243,7 +264,10 @@ static double *get_all(const Tensor *t, int64_t samples)
 
 /* ---- jit_run --------------------------------------------------------------------------- */
 
-typedef struct Run { const Interp *run; const Program *program; } Run;
+typedef struct Run {
+    const Interp *run;
+    const Program *program;
+} Run;
 
 static void load_inputs(void *context, aecc_call *call, int64_t block)
 {
@@ -265,7 +289,7 @@ static char *new_memory(int64_t bytes)
     char *at = aligned_alloc(64, (size_t)(bytes + 127) / 64 * 64);
     if (!at)
         fail_file("no memory for %lld bytes", (long long)bytes);
-    memset(at, 0x7F, (size_t)(bytes + 127) / 64 * 64);    /* nothing counts on zeros */
+    memset(at, 0x7F, (size_t)(bytes + 127) / 64 * 64); /* nothing counts on zeros */
     return at;
 }
 
@@ -303,7 +327,9 @@ void jit_run(Jit *jit, int number, Interp *run, int threads)
     aecc_call call = {
         .fixed = new_memory(jit->model->fixed_bytes + program->fixed_bytes),
         .blocks = new_memory(nblocks * program->block_bytes),
-        .block_stride = program->block_bytes, .samples = run->samples, .step = random->step,
+        .block_stride = program->block_bytes,
+        .samples = run->samples,
+        .step = random->step,
         .key = {random->seed[0], random->seed[1] ^ random->purpose * 0x9E3779B9u},
     };
     put_vars(run, &call);

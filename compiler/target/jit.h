@@ -18,6 +18,9 @@ typedef void JitLoad(void *context, aecc_call *, int64_t block);
  * of *call are the caller's. Each thread flushes subnormal numbers to zero. */
 void jit_call(Jit *, int fn, const aecc_call *call, int threads, JitLoad *, void *context);
 
+/* Seconds for so many calls in a row in this thread, which runs alone. */
+double jit_time(Jit *, int fn, const aecc_call *call, int calls);
+
 /* As interpret(): values in, values out, all as doubles. */
 void jit_run(Jit *, int fn, Interp *, int threads);
 

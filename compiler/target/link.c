@@ -23,9 +23,15 @@
 
 extern char **environ;
 
-typedef struct Command { const char **at; int n, cap; } Command;
+typedef struct Command {
+    const char **at;
+    int n, cap;
+} Command;
 
-static void put(Command *c, const char *word) { PUSH(c->at, c->n, c->cap, word); }
+static void put(Command *c, const char *word)
+{
+    PUSH(c->at, c->n, c->cap, word);
+}
 
 /* ---- Where the runtime is --------------------------------------------------------- */
 
@@ -140,7 +146,8 @@ void link_trainer(const char *object, const char *output, bool verbose, bool dry
     int status = run(&c);
     if (status < 0)
         fail_file("cannot run cc, which links a trainer: %s (install a C compiler, or write an "
-                  "object with --emit=obj)", strerror(errno));
+                  "object with --emit=obj)",
+                  strerror(errno));
     if (status > 0)
         fail_file("cc could not link %s: its exit status is %d (-v shows the command)", output,
                   status);

@@ -56,7 +56,10 @@ void emit_open(Emit *e, const Model *model, LLVMContextRef context, LLVMTargetMa
     find_types(e);
 }
 
-void emit_close(Emit *e) { LLVMDisposeBuilder(e->at); }
+void emit_close(Emit *e)
+{
+    LLVMDisposeBuilder(e->at);
+}
 
 /* ---- Attributes ------------------------------------------------------------------ */
 
@@ -97,8 +100,7 @@ static void export_constant(Emit *e, const char *name, LLVMValueRef initial)
 
 static void export_text(Emit *e, const char *name, const char *text)
 {
-    export_constant(e, name, LLVMConstStringInContext(e->context, text, (unsigned)strlen(text),
-                                                      0));
+    export_constant(e, name, LLVMConstStringInContext(e->context, text, (unsigned)strlen(text), 0));
 }
 
 static LLVMValueRef emit_fn(Emit *e, const Fn *fn)

@@ -44,11 +44,17 @@ static void call_runtime(Driver *d, const char *name, LLVMValueRef argument)
     LLVMBuildCall2(e->at, type, f, args, 2, "");
 }
 
-static void barrier(Driver *d) { call_runtime(d, "aecc_barrier", d->thread); }
+static void barrier(Driver *d)
+{
+    call_runtime(d, "aecc_barrier", d->thread);
+}
 
 /* ---- for (i = lo; i < hi; i += step) -------------------------------------------------- */
 
-typedef struct For { LLVMBasicBlockRef head, done; LLVMValueRef index, step; } For;
+typedef struct For {
+    LLVMBasicBlockRef head, done;
+    LLVMValueRef index, step;
+} For;
 
 static For begin_for(Emit *e, LLVMValueRef lo, LLVMValueRef hi, LLVMValueRef step)
 {
@@ -257,8 +263,11 @@ LLVMValueRef emit_driver(Emit *e, const Fn *fn, LLVMValueRef *kernels)
     LLVMSetLinkage(f, LLVMInternalLinkage);
     add_attributes(e, f);
     LLVMPositionBuilderAtEnd(e->at, LLVMAppendBasicBlockInContext(e->context, f, "entry"));
-    Driver d = {.e = e, .call = LLVMGetParam(f, 0), .thread = LLVMGetParam(f, 1),
-                .program = fn->program, .kernels = kernels};
+    Driver d = {.e = e,
+                .call = LLVMGetParam(f, 0),
+                .thread = LLVMGetParam(f, 1),
+                .program = fn->program,
+                .kernels = kernels};
     d.threads = LLVMBuildSExt(e->at, call_member(e, d.call, e->i32, 52), e->i64, "");
     d.nblocks = call_member(e, d.call, e->i64, 32);
     walk_kernels(&d);

@@ -42,8 +42,8 @@ static void enter_loop(Emit *e, const Inst *loop, LLVMBasicBlockRef body, LLVMBa
         LLVMBuildBr(e->at, body);
         return;
     }
-    LLVMValueRef runs = LLVMBuildICmp(e->at, LLVMIntSLT, value(e, loop->args[0]),
-                                      value(e, loop->args[1]), "");
+    LLVMValueRef runs =
+        LLVMBuildICmp(e->at, LLVMIntSLT, value(e, loop->args[0]), value(e, loop->args[1]), "");
     LLVMBuildCondBr(e->at, runs, body, done);
 }
 
@@ -114,20 +114,21 @@ static void emit_orthogonal(Emit *e, const Inst *inst)
     LLVMValueRef callee = LLVMGetNamedFunction(e->module, "aecc_orthogonal");
     if (!callee)
         callee = LLVMAddFunction(e->module, "aecc_orthogonal", type);
-    LLVMValueRef args[] = {e->call, buffer_address(e, buffer, NULL), int64(e, rows),
-                           int64(e, columns), int64(e, stride),
-                           LLVMConstInt(e->i32, (unsigned long long)inst->integer, 0)};
+    LLVMValueRef args[] = {
+        e->call,          buffer_address(e, buffer, NULL),
+        int64(e, rows),   int64(e, columns),
+        int64(e, stride), LLVMConstInt(e->i32, (unsigned long long)inst->integer, 0)};
     LLVMBuildCall2(e->at, type, callee, args, 6, "");
 }
 
 static void emit_inst(Emit *e, Inst *inst)
 {
     switch (inst->op) {
-    case L_load:       inst->value = emit_load(e, inst); break;
-    case L_store:      emit_store(e, inst); break;
-    case L_loop:       emit_loop(e, inst); break;
+    case L_load: inst->value = emit_load(e, inst); break;
+    case L_store: emit_store(e, inst); break;
+    case L_loop: emit_loop(e, inst); break;
     case L_orthogonal: emit_orthogonal(e, inst); break;
-    default:           inst->value = emit_value(e, inst); break;
+    default: inst->value = emit_value(e, inst); break;
     }
 }
 
@@ -159,8 +160,8 @@ static LLVMValueRef member(Emit *e, LLVMTypeRef type, int64_t offset, const char
     LLVMValueRef at = LLVMBuildGEP2(e->at, e->i8, e->call, &by, 1, "");
     LLVMValueRef v = LLVMBuildLoad2(e->at, type, at, name);
     unsigned kind = LLVMGetMDKindIDInContext(e->context, "invariant.load", 14);
-    LLVMSetMetadata(v, kind, LLVMMetadataAsValue(e->context,
-                                                 LLVMMDNodeInContext2(e->context, NULL, 0)));
+    LLVMSetMetadata(v, kind,
+                    LLVMMetadataAsValue(e->context, LLVMMDNodeInContext2(e->context, NULL, 0)));
     return v;
 }
 

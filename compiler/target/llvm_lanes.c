@@ -38,8 +38,14 @@ static LLVMValueRef fold(Emit *e, LLVMValueRef v,
     return LLVMBuildExtractElement(e->at, v, LLVMConstInt(e->i32, 0, 0), "");
 }
 
-LLVMValueRef emit_lane_sum(Emit *e, LLVMValueRef v) { return fold(e, v, sum); }
-LLVMValueRef emit_lane_max(Emit *e, LLVMValueRef v) { return fold(e, v, emit_greater); }
+LLVMValueRef emit_lane_sum(Emit *e, LLVMValueRef v)
+{
+    return fold(e, v, sum);
+}
+LLVMValueRef emit_lane_max(Emit *e, LLVMValueRef v)
+{
+    return fold(e, v, emit_greater);
+}
 
 /* Takes blocks of `width` lanes: of each pair of blocks the first (second) of
  * a, then that of b. */

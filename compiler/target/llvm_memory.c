@@ -14,7 +14,10 @@ static int64_t element_size(const Buffer *buffer)
     return buffer->element == E_U8 ? 1 : 4;
 }
 
-static bool is_vector(ValueType type) { return type >= V_VF32; }
+static bool is_vector(ValueType type)
+{
+    return type >= V_VF32;
+}
 
 LLVMValueRef buffer_address(Emit *e, const Buffer *buffer, LLVMValueRef block)
 {
@@ -30,8 +33,9 @@ LLVMValueRef buffer_address(Emit *e, const Buffer *buffer, LLVMValueRef block)
 
 static LLVMTypeRef memory_type(Emit *e, const Buffer *buffer, ValueType type)
 {
-    LLVMTypeRef scalar = buffer->element == E_U8 ? e->i8
-                         : buffer->element == E_I32 ? e->i32 : e->type[V_F32];
+    LLVMTypeRef scalar = buffer->element == E_U8    ? e->i8
+                         : buffer->element == E_I32 ? e->i32
+                                                    : e->type[V_F32];
     return is_vector(type) ? LLVMVectorType(scalar, LANES) : scalar;
 }
 
@@ -118,9 +122,15 @@ static void say_apart(Emit *e, LLVMValueRef access, const Buffer *buffer)
 
 /* ---- Accesses ------------------------------------------------------------------ */
 
-static bool is_bool(ValueType type) { return type == V_BOOL || type == V_VBOOL; }
+static bool is_bool(ValueType type)
+{
+    return type == V_BOOL || type == V_VBOOL;
+}
 
-static bool is_float(ValueType type) { return type == V_F32 || type == V_VF32; }
+static bool is_float(ValueType type)
+{
+    return type == V_F32 || type == V_VF32;
+}
 
 /* What a buffer's element is as a value of another type. */
 static LLVMValueRef to_value(Emit *e, LLVMValueRef v, const Inst *inst)
@@ -155,8 +165,8 @@ void emit_store(Emit *e, const Inst *inst)
 {
     LLVMValueRef at = address(e, inst, inst->nargs > 2 ? inst->args[2] : NULL);
     ValueType type = inst->args[1]->type;
-    LLVMValueRef v = to_element(e, value(e, inst->args[1]), inst,
-                                memory_type(e, inst->buffer, type));
+    LLVMValueRef v =
+        to_element(e, value(e, inst->args[1]), inst, memory_type(e, inst->buffer, type));
     v = LLVMBuildStore(e->at, v, at);
     LLVMSetAlignment(v, alignment(inst, type));
     say_apart(e, v, inst->buffer);

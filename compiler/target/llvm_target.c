@@ -34,14 +34,19 @@ static const char *keep(char *message)
 #include <cpuid.h>
 
 /* Names of processors newer than the library's own table, by family. */
-static const struct { unsigned family, from_model; const char *cpu; } newer[] = {
-    {0x1A, 0x00, "znver5"}, {0x19, 0x10, "znver4"}, {0x19, 0x00, "znver3"},
+static const struct {
+    unsigned family, from_model;
+    const char *cpu;
+} newer[] = {
+    {0x1A, 0x00, "znver5"},
+    {0x19, 0x10, "znver4"},
+    {0x19, 0x00, "znver3"},
 };
 
 static const char *newer_cpu(void)
 {
     unsigned a, b, c, d;
-    if (!__get_cpuid(0, &a, &b, &c, &d) || b != 0x68747541)       /* "Auth"enticAMD */
+    if (!__get_cpuid(0, &a, &b, &c, &d) || b != 0x68747541) /* "Auth"enticAMD */
         return NULL;
     __get_cpuid(1, &a, &b, &c, &d);
     unsigned family = (a >> 8 & 15) + (a >> 20 & 255), model = (a >> 4 & 15) | (a >> 12 & 0xF0);
@@ -51,7 +56,10 @@ static const char *newer_cpu(void)
     return NULL;
 }
 #else
-static const char *newer_cpu(void) { return NULL; }
+static const char *newer_cpu(void)
+{
+    return NULL;
+}
 #endif
 
 static const char *host_cpu(void)
@@ -75,8 +83,9 @@ static LLVMTargetRef find_target(const char *triple)
 
 static LLVMCodeGenOptLevel codegen_level(int level)
 {
-    return level == 0 ? LLVMCodeGenLevelNone
-           : level == 1 ? LLVMCodeGenLevelLess : LLVMCodeGenLevelDefault;
+    return level == 0   ? LLVMCodeGenLevelNone
+           : level == 1 ? LLVMCodeGenLevelLess
+                        : LLVMCodeGenLevelDefault;
 }
 
 /* The features of the processor named, then those of --mattr. */
@@ -93,8 +102,7 @@ LLVMTargetMachineRef target_machine(const TargetOptions *options, bool jit)
 {
     start_llvm();
     const char *host = keep(LLVMGetDefaultTargetTriple());
-    const char *triple = options->triple ? keep(LLVMNormalizeTargetTriple(options->triple))
-                                         : host;
+    const char *triple = options->triple ? keep(LLVMNormalizeTargetTriple(options->triple)) : host;
     bool native = options->cpu ? !strcmp(options->cpu, "native") : !options->triple;
     const char *cpu = native ? host_cpu() : options->cpu ? options->cpu : "generic";
     LLVMTargetMachineRef machine = LLVMCreateTargetMachine(
@@ -131,22 +139,42 @@ static int mentioned(const char *features, const char *name)
 
 /* What each level of x86-64 adds to the one before, as cpuinfo names it, and
  * LLVM's name where it is another. */
-static const struct { const char *cpuinfo, *llvm; int level; } x86[] = {
-    {"ssse3", NULL, 2}, {"sse4_1", "sse4.1", 2}, {"sse4_2", "sse4.2", 2},
-    {"popcnt", NULL, 2}, {"avx", NULL, 3}, {"avx2", NULL, 3}, {"bmi1", "bmi", 3},
-    {"bmi2", NULL, 3}, {"f16c", NULL, 3}, {"fma", NULL, 3}, {"movbe", NULL, 3},
-    {"avx512f", NULL, 4}, {"avx512bw", NULL, 4}, {"avx512cd", NULL, 4},
-    {"avx512dq", NULL, 4}, {"avx512vl", NULL, 4}, {"avx512_bf16", "avx512bf16", 5},
-    {"avx512_vnni", "avx512vnni", 5}, {"avx512_vbmi2", "avx512vbmi2", 5},
-    {"gfni", NULL, 5}, {"avx512_vp2intersect", "avx512vp2intersect", 6},
+static const struct {
+    const char *cpuinfo, *llvm;
+    int level;
+} x86[] = {
+    {"ssse3", NULL, 2},
+    {"sse4_1", "sse4.1", 2},
+    {"sse4_2", "sse4.2", 2},
+    {"popcnt", NULL, 2},
+    {"avx", NULL, 3},
+    {"avx2", NULL, 3},
+    {"bmi1", "bmi", 3},
+    {"bmi2", NULL, 3},
+    {"f16c", NULL, 3},
+    {"fma", NULL, 3},
+    {"movbe", NULL, 3},
+    {"avx512f", NULL, 4},
+    {"avx512bw", NULL, 4},
+    {"avx512cd", NULL, 4},
+    {"avx512dq", NULL, 4},
+    {"avx512vl", NULL, 4},
+    {"avx512_bf16", "avx512bf16", 5},
+    {"avx512_vnni", "avx512vnni", 5},
+    {"avx512_vbmi2", "avx512vbmi2", 5},
+    {"gfni", NULL, 5},
+    {"avx512_vp2intersect", "avx512vp2intersect", 6},
     {"avx_vnni", "avxvnni", 6},
 };
 
-static const struct { const char *cpu; int level; } x86_cpus[] = {
-    {"x86-64-v2", 2}, {"nehalem", 2}, {"x86-64-v3", 3}, {"haswell", 3}, {"skylake", 3},
-    {"znver1", 3}, {"znver2", 3}, {"znver3", 3}, {"alderlake", 3}, {"x86-64-v4", 4},
-    {"skylake-avx512", 4}, {"cascadelake", 4}, {"icelake-server", 4}, {"sapphirerapids", 4},
-    {"znver4", 5}, {"znver5", 6},
+static const struct {
+    const char *cpu;
+    int level;
+} x86_cpus[] = {
+    {"x86-64-v2", 2},      {"nehalem", 2},        {"x86-64-v3", 3},      {"haswell", 3},
+    {"skylake", 3},        {"znver1", 3},         {"znver2", 3},         {"znver3", 3},
+    {"alderlake", 3},      {"x86-64-v4", 4},      {"skylake-avx512", 4}, {"cascadelake", 4},
+    {"icelake-server", 4}, {"sapphirerapids", 4}, {"znver4", 5},         {"znver5", 6},
 };
 
 static int x86_level(const char *cpu)

@@ -7,7 +7,10 @@
 
 #include <string.h>
 
-static bool is_vector(ValueType type) { return type >= V_VF32 && type < V_NONE; }
+static bool is_vector(ValueType type)
+{
+    return type >= V_VF32 && type < V_NONE;
+}
 
 static ValueType scalar_of(ValueType type)
 {
@@ -30,8 +33,9 @@ LLVMValueRef emit_splat(Emit *e, LLVMValueRef scalar, LLVMTypeRef vector)
 static LLVMValueRef constant(Emit *e, ValueType type, double number)
 {
     ValueType scalar = scalar_of(type);
-    LLVMValueRef v = scalar == V_F32 ? LLVMConstReal(e->type[V_F32], number)
-                     : LLVMConstInt(e->type[scalar], (unsigned long long)(int64_t)number, 1);
+    LLVMValueRef v = scalar == V_F32
+                         ? LLVMConstReal(e->type[V_F32], number)
+                         : LLVMConstInt(e->type[scalar], (unsigned long long)(int64_t)number, 1);
     if (!is_vector(type))
         return v;
     LLVMValueRef lanes[LANES];
@@ -136,13 +140,13 @@ static LLVMValueRef float_map(Emit *e, const Inst *inst)
 {
     LLVMValueRef a = argument(e, inst, 0), b = inst->nargs > 1 ? argument(e, inst, 1) : NULL;
     switch (inst->map) {
-    case OP_add:   return LLVMBuildFAdd(e->at, a, b, "");
-    case OP_mul:   return LLVMBuildFMul(e->at, a, b, "");
-    case OP_div:   return LLVMBuildFDiv(e->at, a, b, "");
-    case OP_neg:   return LLVMBuildFNeg(e->at, a, "");
-    case OP_sqrt:  return intrinsic1(e, "llvm.sqrt", a);
+    case OP_add: return LLVMBuildFAdd(e->at, a, b, "");
+    case OP_mul: return LLVMBuildFMul(e->at, a, b, "");
+    case OP_div: return LLVMBuildFDiv(e->at, a, b, "");
+    case OP_neg: return LLVMBuildFNeg(e->at, a, "");
+    case OP_sqrt: return intrinsic1(e, "llvm.sqrt", a);
     case OP_floor: return intrinsic1(e, "llvm.floor", a);
-    case OP_max:   return emit_max(e, inst);
+    case OP_max: return emit_max(e, inst);
     default: die("LLVM: no code for map %s of floats", op_name[inst->map]);
     }
 }
@@ -172,10 +176,11 @@ static LLVMValueRef integer_map(Emit *e, const Inst *inst)
     case OP_div: return integer_divide(e, a, b);
     case OP_neg: return LLVMBuildNeg(e->at, a, "");
     case OP_and: return LLVMBuildAnd(e->at, a, b, "");
-    case OP_or:  return LLVMBuildOr(e->at, a, b, "");
+    case OP_or: return LLVMBuildOr(e->at, a, b, "");
     case OP_not: return LLVMBuildNot(e->at, a, "");
     case OP_max: return emit_max(e, inst);
-    case OP_floor: case OP_stop_gradient: return a;
+    case OP_floor:
+    case OP_stop_gradient: return a;
     default: die("LLVM: no code for map %s of integers", op_name[inst->map]);
     }
 }
@@ -211,19 +216,24 @@ static LLVMValueRef elementary(Emit *e, const Inst *inst)
 static LLVMValueRef emit_map(Emit *e, const Inst *inst)
 {
     switch (inst->map) {
-    case OP_lt:      return emit_compare(e, inst, LLVMRealOLT, LLVMIntSLT);
-    case OP_le:      return emit_compare(e, inst, LLVMRealOLE, LLVMIntSLE);
-    case OP_eq:      return emit_compare(e, inst, LLVMRealOEQ, LLVMIntEQ);
+    case OP_lt: return emit_compare(e, inst, LLVMRealOLT, LLVMIntSLT);
+    case OP_le: return emit_compare(e, inst, LLVMRealOLE, LLVMIntSLE);
+    case OP_eq: return emit_compare(e, inst, LLVMRealOEQ, LLVMIntEQ);
     case OP_convert: return emit_convert(e, inst);
     case OP_select:
         return LLVMBuildSelect(e->at, argument(e, inst, 0), argument(e, inst, 1),
                                argument(e, inst, 2), "");
-    case OP_exp: case OP_log: case OP_tanh: case OP_logistic: case OP_softplus:
-    case OP_sin: case OP_cos: case OP_erf: case OP_pow:
-        return elementary(e, inst);
+    case OP_exp:
+    case OP_log:
+    case OP_tanh:
+    case OP_logistic:
+    case OP_softplus:
+    case OP_sin:
+    case OP_cos:
+    case OP_erf:
+    case OP_pow: return elementary(e, inst);
     default:
-        return scalar_of(inst->args[0]->type) == V_F32 ? float_map(e, inst)
-                                                       : integer_map(e, inst);
+        return scalar_of(inst->args[0]->type) == V_F32 ? float_map(e, inst) : integer_map(e, inst);
     }
 }
 
@@ -233,7 +243,7 @@ static LLVMValueRef emit_shift(Emit *e, const Inst *inst)
 {
     LLVMValueRef v = argument(e, inst, 0);
     LLVMValueRef by = constant(e, inst->type, (double)inst->integer);
-    return inst->op == L_shl ? LLVMBuildShl(e->at, v, by, "")
+    return inst->op == L_shl   ? LLVMBuildShl(e->at, v, by, "")
            : inst->op == L_shr ? LLVMBuildLShr(e->at, v, by, "")
                                : LLVMBuildAShr(e->at, v, by, "");
 }
@@ -263,11 +273,15 @@ static LLVMValueRef emit_philox(Emit *e, const Inst *inst)
 {
     bool vector = inst->number != 0;
     LLVMTypeRef type = e->type[vector ? V_VI32 : V_I32];
-    LLVMValueRef place = LLVMConstNull(type), words[6] = {
-        LLVMBuildTrunc(e->at, argument(e, inst, 0), e->i32, ""), place,
-        LLVMConstInt(e->i32, (unsigned long long)inst->integer, 0), e->step,
-        e->key[0], e->key[1],
-    };
+    LLVMValueRef place = LLVMConstNull(type),
+                 words[6] = {
+                     LLVMBuildTrunc(e->at, argument(e, inst, 0), e->i32, ""),
+                     place,
+                     LLVMConstInt(e->i32, (unsigned long long)inst->integer, 0),
+                     e->step,
+                     e->key[0],
+                     e->key[1],
+                 };
     if (vector) {
         LLVMValueRef block = LLVMBuildTrunc(e->at, LLVMGetParam(e->function, 1), e->i32, "");
         LLVMValueRef first = LLVMBuildMul(e->at, block, LLVMConstInt(e->i32, LANES, 0), "");
@@ -307,8 +321,7 @@ static LLVMValueRef emit_live_mask(Emit *e, const Inst *inst)
     LLVMValueRef first = LLVMBuildNSWMul(e->at, block, int64(e, LANES), "");
     LLVMValueRef left = LLVMBuildNSWSub(e->at, e->samples, first, "");
     left = LLVMBuildTrunc(e->at, left, e->i32, "");
-    return LLVMBuildICmp(e->at, LLVMIntSLT, all_lanes(e), emit_splat(e, left, e->type[V_VI32]),
-                         "");
+    return LLVMBuildICmp(e->at, LLVMIntSLT, all_lanes(e), emit_splat(e, left, e->type[V_VI32]), "");
 }
 
 static LLVMValueRef emit_transposed(Emit *e, const Inst *inst)
@@ -344,37 +357,38 @@ LLVMValueRef emit_value(Emit *e, const Inst *inst)
 {
     LLVMBuilderRef at = e->at;
     switch (inst->op) {
-    case L_iconst:     return int64(e, inst->integer);
-    case L_fconst:     return constant(e, inst->type, inst->number);
-    case L_iadd:       return LLVMBuildNSWAdd(at, argument(e, inst, 0), argument(e, inst, 1), "");
-    case L_imul:
-        return LLVMBuildNSWMul(at, argument(e, inst, 0), int64(e, inst->integer), "");
-    case L_idiv:       return LLVMBuildUDiv(at, argument(e, inst, 0), int64(e, inst->integer), "");
-    case L_irem:       return LLVMBuildURem(at, argument(e, inst, 0), int64(e, inst->integer), "");
-    case L_imin:       return emit_extreme(e, inst, LLVMIntSLT);
-    case L_imax:       return emit_extreme(e, inst, LLVMIntSGT);
+    case L_iconst: return int64(e, inst->integer);
+    case L_fconst: return constant(e, inst->type, inst->number);
+    case L_iadd: return LLVMBuildNSWAdd(at, argument(e, inst, 0), argument(e, inst, 1), "");
+    case L_imul: return LLVMBuildNSWMul(at, argument(e, inst, 0), int64(e, inst->integer), "");
+    case L_idiv: return LLVMBuildUDiv(at, argument(e, inst, 0), int64(e, inst->integer), "");
+    case L_irem: return LLVMBuildURem(at, argument(e, inst, 0), int64(e, inst->integer), "");
+    case L_imin: return emit_extreme(e, inst, LLVMIntSLT);
+    case L_imax: return emit_extreme(e, inst, LLVMIntSGT);
     case L_index_from: return LLVMBuildSExt(at, argument(e, inst, 0), e->i64, "");
-    case L_splat:      return emit_splat(e, argument(e, inst, 0), e->type[inst->type]);
-    case L_fma:        return emit_fma(e, inst);
-    case L_map:        return emit_map(e, inst);
-    case L_bits: case L_unbits:
-        return LLVMBuildBitCast(at, argument(e, inst, 0), e->type[inst->type], "");
-    case L_shl: case L_shr: case L_sar: return emit_shift(e, inst);
-    case L_xor:        return LLVMBuildXor(at, argument(e, inst, 0), argument(e, inst, 1), "");
-    case L_mulhi:      return emit_mulhi(e, inst);
-    case L_live_mask:  return emit_live_mask(e, inst);
-    case L_lane_sum:   return emit_lane_sum(e, argument(e, inst, 0));
-    case L_lane_max:   return emit_lane_max(e, argument(e, inst, 0));
-    case L_lane_sums:  return emit_sums(e, inst);
-    case L_transpose:  return emit_transposed(e, inst);
+    case L_splat: return emit_splat(e, argument(e, inst, 0), e->type[inst->type]);
+    case L_fma: return emit_fma(e, inst);
+    case L_map: return emit_map(e, inst);
+    case L_bits:
+    case L_unbits: return LLVMBuildBitCast(at, argument(e, inst, 0), e->type[inst->type], "");
+    case L_shl:
+    case L_shr:
+    case L_sar: return emit_shift(e, inst);
+    case L_xor: return LLVMBuildXor(at, argument(e, inst, 0), argument(e, inst, 1), "");
+    case L_mulhi: return emit_mulhi(e, inst);
+    case L_live_mask: return emit_live_mask(e, inst);
+    case L_lane_sum: return emit_lane_sum(e, argument(e, inst, 0));
+    case L_lane_max: return emit_lane_max(e, argument(e, inst, 0));
+    case L_lane_sums: return emit_sums(e, inst);
+    case L_transpose: return emit_transposed(e, inst);
     case L_pick:
         return LLVMBuildExtractElement(at, argument(e, inst, 0), int64(e, inst->integer), "");
     case L_lane_index: return all_lanes(e);
-    case L_philox:     return emit_philox(e, inst);
-    case L_uniform:    return emit_uniform(e, inst);
-    case L_normal:     return emit_normal(e, inst);
+    case L_philox: return emit_philox(e, inst);
+    case L_uniform: return emit_uniform(e, inst);
+    case L_normal: return emit_normal(e, inst);
     case L_live_count: return emit_live_count(e, inst);
-    case L_result:     return ((LLVMValueRef *)inst->args[0]->value)[inst->integer];
+    case L_result: return ((LLVMValueRef *)inst->args[0]->value)[inst->integer];
     default: die("LLVM: no code for %s", loop_op_name[inst->op]);
     }
 }

@@ -11,15 +11,39 @@
 
 #include <math.h>
 
-static Inst *number(double x) { return fconst(x); }
-static Inst *add(Inst *a, Inst *b) { return map2(OP_add, a, b); }
-static Inst *mul(Inst *a, Inst *b) { return map2(OP_mul, a, b); }
-static Inst *divide(Inst *a, Inst *b) { return map2(OP_div, a, b); }
-static Inst *less(Inst *a, Inst *b) { return map2(OP_lt, a, b); }
-static Inst *negate(Inst *a) { return map1(OP_neg, a); }
-static Inst *subtract(Inst *a, Inst *b) { return add(a, negate(b)); }
+static Inst *number(double x)
+{
+    return fconst(x);
+}
+static Inst *add(Inst *a, Inst *b)
+{
+    return map2(OP_add, a, b);
+}
+static Inst *mul(Inst *a, Inst *b)
+{
+    return map2(OP_mul, a, b);
+}
+static Inst *divide(Inst *a, Inst *b)
+{
+    return map2(OP_div, a, b);
+}
+static Inst *less(Inst *a, Inst *b)
+{
+    return map2(OP_lt, a, b);
+}
+static Inst *negate(Inst *a)
+{
+    return map1(OP_neg, a);
+}
+static Inst *subtract(Inst *a, Inst *b)
+{
+    return add(a, negate(b));
+}
 
-static Inst *word(uint32_t x) { return vconst(V_I32, (double)(int32_t)x); }
+static Inst *word(uint32_t x)
+{
+    return vconst(V_I32, (double)(int32_t)x);
+}
 
 /* The nearer of x and the bound; NaN stays NaN. */
 static Inst *at_most(Inst *x, double bound)
@@ -40,7 +64,7 @@ static Inst *horner(Inst *x, int n, const double *c)
         sum = fma3(sum, x, number(c[i]));
     return sum;
 }
-#define HORNER(x, ...)                                                       \
+#define HORNER(x, ...) \
     horner(x, sizeof((double[]){__VA_ARGS__}) / sizeof(double), (double[]){__VA_ARGS__})
 
 static const uint32_t SIGN = 0x80000000u;
@@ -59,7 +83,7 @@ static Inst *flip_sign(Inst *x, Inst *bits)
 /* ---- exp, log, pow -------------------------------------------------------- */
 
 /* Adding ROUND leaves the nearest integer in the low bits. */
-static const double ROUND = 12582912;            /* 1.5 * 2^23             */
+static const double ROUND = 12582912; /* 1.5 * 2^23             */
 static const uint32_t ROUND_BITS = 0x4B400000;
 static const uint32_t ONE_BITS = 0x3F800000, SQRT_HALF_BITS = 0x3F3504F3;
 static const double LEAST_NORMAL = 0x1p-126;
@@ -103,8 +127,8 @@ static void take_apart(Inst *x, Inst **e, Inst **f)
 /* log(1 + f) = f - f^2 / 2 + f^3 P(f). */
 static Inst *log_tail(Inst *f)
 {
-    return HORNER(f, 0.333333135, -0.250000089, 0.200021192, -0.166679859, 0.14219521,
-                  -0.124057531, 0.118885882, -0.116748199, 0.0674458966);
+    return HORNER(f, 0.333333135, -0.250000089, 0.200021192, -0.166679859, 0.14219521, -0.124057531,
+                  0.118885882, -0.116748199, 0.0674458966);
 }
 
 static Inst *log_of(Inst *x)
@@ -167,7 +191,7 @@ static Inst *whole_power(Inst *x, int n)
 
 static Inst *power_of(Inst *x, double k)
 {
-    enum { MOST_FACTORS = 8 };       /* more would lose more than 4 ulp */
+    enum { MOST_FACTORS = 8 }; /* more would lose more than 4 ulp */
     if (k == 0)
         return splat(number(1));
     if (k < 0 && k >= -MOST_FACTORS && floor(2 * k) == 2 * k)
@@ -263,7 +287,10 @@ static void philox_round(Inst *c[4], Inst *const key[2], uint32_t round)
     c[3] = low0;
 }
 
-static Inst *top_24_bits(Inst *bits) { return shift(L_shr, bits, 8); }
+static Inst *top_24_bits(Inst *bits)
+{
+    return shift(L_shr, bits, 8);
+}
 
 static Inst *uniform_of(Inst *bits)
 {
@@ -302,15 +329,15 @@ static MathFunction *begin(int nparams, ValueType type, bool vector)
 static Inst *map_of(Op op, Inst *x)
 {
     switch (op) {
-    case OP_exp:      return exp_of(x, NULL);
-    case OP_log:      return log_of(x);
-    case OP_tanh:     return tanh_of(x);
+    case OP_exp: return exp_of(x, NULL);
+    case OP_log: return log_of(x);
+    case OP_tanh: return tanh_of(x);
     case OP_logistic: return logistic_of(x);
     case OP_softplus: return softplus_of(x);
-    case OP_sin:      return sine_of(x, 0);
-    case OP_cos:      return sine_of(x, 1);
-    case OP_erf:      return erf_of(x);
-    default:          return NULL;
+    case OP_sin: return sine_of(x, 0);
+    case OP_cos: return sine_of(x, 1);
+    case OP_erf: return erf_of(x);
+    default: return NULL;
     }
 }
 

@@ -18,11 +18,17 @@ typedef struct Case {
     long double (*reference)(long double);
     double lo, hi;
     Spread spread;
-    double minus_inf, zero, inf;      /* values there */
+    double minus_inf, zero, inf; /* values there */
 } Case;
 
-static long double logistic(long double x) { return 1 / (1 + expl(-x)); }
-static long double softplus(long double x) { return (x > 0 ? x : 0) + log1pl(expl(-fabsl(x))); }
+static long double logistic(long double x)
+{
+    return 1 / (1 + expl(-x));
+}
+static long double softplus(long double x)
+{
+    return (x > 0 ? x : 0) + log1pl(expl(-fabsl(x)));
+}
 
 static const Case cases[] = {
     {"exp", OP_exp, 0, expl, -87.3, 88.7, EVEN, 0, 1, INFINITY},
@@ -57,7 +63,7 @@ static long double reference(const Case *c, long double x)
 
 /* ---- The functions, over N numbers, in vectors and one by one ------------------------ */
 
-static float *memory;                 /* N arguments, N results, N results    */
+static float *memory; /* N arguments, N results, N results    */
 static Jit *jit;
 
 static Kernel *kernel_of(Buffer *x, Buffer *y, const Case *c, int form, const char *name)
@@ -124,9 +130,9 @@ static double argument(const Case *c)
 {
     double u = uniform();
     switch (c->spread) {
-    case EVEN:        return c->lo + u * (c->hi - c->lo);
+    case EVEN: return c->lo + u * (c->hi - c->lo);
     case LOGARITHMIC: return exp(log(c->lo) + u * (log(c->hi) - log(c->lo)));
-    default:          return 1 + (u - 0.5) * exp2(-20 * uniform());
+    default: return 1 + (u - 0.5) * exp2(-20 * uniform());
     }
 }
 
@@ -138,7 +144,10 @@ static double ulps(float got, long double want)
     return (double)(fabsl(got - want) / ldexpl(1, exponent - 24));
 }
 
-static bool is_normal(long double x) { return fabsl(x) >= 0x1p-126L && fabsl(x) < 0x1p128L; }
+static bool is_normal(long double x)
+{
+    return fabsl(x) >= 0x1p-126L && fabsl(x) < 0x1p128L;
+}
 
 static void test_below_4_ulp(void **state)
 {
@@ -151,8 +160,8 @@ static void test_below_4_ulp(void **state)
             compute(i);
             for (int j = 0; j < N; j++) {
                 long double want = reference(&cases[i], memory[j]);
-                double error = is_normal(want) && is_normal(memory[j])
-                                   ? ulps(memory[N + j], want) : 0;
+                double error =
+                    is_normal(want) && is_normal(memory[j]) ? ulps(memory[N + j], want) : 0;
                 if (!(error <= worst)) {
                     worst = error;
                     where = memory[j];
@@ -191,11 +200,14 @@ static void test_ends(void **state)
 static void test_large_arguments(void **state)
 {
     (void)state;
-    static const struct { Op op; float x, want; } far[] = {
-        {OP_exp, 89, INFINITY}, {OP_exp, -104, 0}, {OP_exp, -3e38f, 0}, {OP_tanh, 3e38f, 1},
-        {OP_tanh, -50, -1}, {OP_logistic, -200, 0}, {OP_logistic, 200, 1},
-        {OP_softplus, 3e38f, 3e38f}, {OP_softplus, -3e38f, 0}, {OP_erf, 3e38f, 1},
-        {OP_log, -1, NAN},
+    static const struct {
+        Op op;
+        float x, want;
+    } far[] = {
+        {OP_exp, 89, INFINITY}, {OP_exp, -104, 0},           {OP_exp, -3e38f, 0},
+        {OP_tanh, 3e38f, 1},    {OP_tanh, -50, -1},          {OP_logistic, -200, 0},
+        {OP_logistic, 200, 1},  {OP_softplus, 3e38f, 3e38f}, {OP_softplus, -3e38f, 0},
+        {OP_erf, 3e38f, 1},     {OP_log, -1, NAN},
     };
     for (size_t f = 0; f < sizeof far / sizeof *far; f++)
         for (int i = 0; i < CASES; i++)

@@ -38,7 +38,7 @@ static void test_equal_instructions_are_one(void **state)
     assert_ptr_equal(map2(OP_add, x, fconst(1)), k.body.at[2]);
     Inst *inner = map2(OP_mul, x, x);
     loop_end(loop, NULL, NULL);
-    assert_ptr_not_equal(map2(OP_mul, x, x), inner);        /* it does not dominate */
+    assert_ptr_not_equal(map2(OP_mul, x, x), inner); /* it does not dominate */
 }
 
 static void test_index_arithmetic_leaves_loops(void **state)
@@ -137,7 +137,10 @@ static void test_reader_refuses(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "", "program", "program \"p\" fixed 0", "program \"p\" fixed 0 block 0 kernel",
+        "",
+        "program",
+        "program \"p\" fixed 0",
+        "program \"p\" fixed 0 block 0 kernel",
         "program \"p\" fixed 0 block 0\nkernel \"k\" unit units 1 {\n  v0: vf32 = nonsense\n}\n",
         "program \"p\" fixed 0 block 0\nkernel \"k\" unit units 1 {\n  store b0 [0] v1\n}\n",
         "program \"p\" fixed 0 block 0\nkernel \"k\" unit units 1 {\n  i0 = iadd i7 1\n}\n",
@@ -169,11 +172,11 @@ static bool is_refused(const Kernel *kernel)
 
 static Kernel *read_kernel_of(const char *body)
 {
-    const char *text = format(
-        "program \"p\" fixed 256 block 256\n"
-        "buffer b0 \"x\" block f32 [batch, 4] strides 1 size 256 offset 0\n"
-        "buffer b1 \"i\" fixed i32 [64] strides 1 size 256 offset 0\n"
-        "kernel \"k\" block units 1 {\n%s\n}\n", body);
+    const char *text = format("program \"p\" fixed 256 block 256\n"
+                              "buffer b0 \"x\" block f32 [batch, 4] strides 1 size 256 offset 0\n"
+                              "buffer b1 \"i\" fixed i32 [64] strides 1 size 256 offset 0\n"
+                              "kernel \"k\" block units 1 {\n%s\n}\n",
+                              body);
     Program *p = read_program(diag_source("k.loop", text, strlen(text)));
     assert_non_null(p);
     return p->kernels[0];
@@ -192,9 +195,9 @@ static void test_verifier_refuses(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "v0: vi32 = load b0 [0]",                         /* integers of floats   */
+        "v0: vi32 = load b0 [0]", /* integers of floats   */
         "v0: f32 = load b1 [0]",
-        "v0: vf32 = load b0 [63]",                        /* beyond the end       */
+        "v0: vf32 = load b0 [63]", /* beyond the end       */
         "v0: vf32 = load b0 [0]\nv1: f32 = fma v0 v0 v0",
         "v0: vf32 = load b0 [0]\nv1: vf32 = map add v0 1f",
         "v0: vf32 = load b0 [0]\nv1: vf32 = map lt v0 v0",
@@ -205,7 +208,7 @@ static void test_verifier_refuses(void **state)
         "r0 = loop i1 = 0 .. 4 step 1 carry (v2: vf32 = 0f) {\nyield v2\n}",
         "r0 = loop i1 = 0 .. 4 step 1 carry (v2: f32 = 0f) {\nyield 0f*\n}",
         "r0 = loop i1 = 0 .. 4 step 1 carry (v2: f32 = 0f) {\nyield v2\n}\nv3: f32 = result r0 1",
-        "loop i0 = 0 .. 4 step 1 {\ni1 = imul i0 4\n}\ni2 = iadd i1 1",  /* out of scope */
+        "loop i0 = 0 .. 4 step 1 {\ni1 = imul i0 4\n}\ni2 = iadd i1 1", /* out of scope */
         "r0 = philox u0 3 vector\nv1: i32 = result r0 0",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

@@ -38,9 +38,14 @@ static inline Buffer *hand_buffer(Hand *h, BufferSpace space, ElementType elemen
     Buffer *b = NEW(Buffer);
     int64_t *end = space == IN_BLOCK ? &p->block_bytes : &p->fixed_bytes;
     int64_t bytes = count * (element == E_U8 ? 1 : 4) * (space == IN_BLOCK ? LANES : 1);
-    *b = (Buffer){.name = format("b%d", p->nbuffers), .space = space, .element = element,
-                  .shape = shape_of(space == IN_BLOCK, 1, &count), .stride = {1},
-                  .size = (bytes + 63) / 64 * 64, .offset = *end, .id = p->nbuffers};
+    *b = (Buffer){.name = format("b%d", p->nbuffers),
+                  .space = space,
+                  .element = element,
+                  .shape = shape_of(space == IN_BLOCK, 1, &count),
+                  .stride = {1},
+                  .size = (bytes + 63) / 64 * 64,
+                  .offset = *end,
+                  .id = p->nbuffers};
     *end += b->size;
     PUSH(p->buffers, p->nbuffers, p->buffers_cap, b);
     return b;
