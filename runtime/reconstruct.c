@@ -190,6 +190,7 @@ int command_generate(rt_trainer *t)
     printf("%s\n", path);
     close_pictures(&p);
     data_view_free(&view);
+    data_close(&array);
     free(values);
     free(path);
     return RT_OK;

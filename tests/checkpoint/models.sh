@@ -1,0 +1,83 @@
+#!/bin/sh
+# Compiled models, dense, convolutional and denoising: the same weights on 1, 2
+# and 3 threads, and after kill -9 and --resume.
+set -u
+. tests/lib.sh
+
+kills=3
+[ -z "${FULL:-}" ] || kills=20
+root=$PWD
+temporary_folder
+cd "$folder" || exit 1
+awk 'BEGIN { srand(1); for (i = 0; i < 1000; i++) { for (j = 0; j < 64; j++)
+    printf "%s%d", j ? "," : "", 255 * (sin(i + j / 5) + 1) / 2 * rand(); print "" } }' >waves.csv
+
+head='data waves: [8, 8] = csv("waves.csv") / 255
+data training, validation = split(waves, last: 100)
+'
+tail='
+train on training(image) {
+    validate on validation
+    minimize mse(decoder(encoder(image)), image) using nadam()
+    epochs 12
+    batch 32
+}'
+cat >dense.nn <<END
+$head
+network encoder(image: [8, 8]) {
+    flatten()
+    dense(40, activation: relu)
+    dense(10, activation: relu)
+}
+network decoder(coding: [10]) {
+    dense(40, activation: relu)
+    dense(64)
+    reshape(8, 8)
+}
+$tail
+END
+cat >conv.nn <<END
+$head
+network encoder(image: [8, 8]) {
+    reshape(8, 8, 1)
+    conv2d(8, 3, padding: same, activation: relu)
+    max_pool2d(2)
+    batch_normalization()
+    conv2d(10, 3, padding: same, activation: relu)
+    global_average_pool2d()
+}
+network decoder(coding: [10]) {
+    dense(2 * 2 * 8)
+    reshape(2, 2, 8)
+    conv2d_transpose(8, 3, strides: 2, padding: same, activation: relu)
+    conv2d_transpose(1, 3, strides: 2, padding: same)
+    reshape(8, 8)
+}
+$tail
+END
+sed 's/    flatten()/    flatten()\n    dropout(0.5)/' dense.nn >denoising.nn
+
+same_bits() {        # same_bits MODEL
+    model=$1
+    (cd "$root" && "$AECC" "$folder/$model.nn" -o "$folder/$model") || fail "$model.nn"
+    for threads in 1 2 3; do
+        "./$model" --threads $threads --quiet --save $threads.st --log $threads.jsonl \
+            --log-steps || fail "$model on $threads threads"
+        sed 's/,"seconds.*//' $threads.jsonl >$threads.rows
+        same_files 1.st $threads.st
+        same_files 1.rows $threads.rows
+    done
+    rm -f c
+    for i in $(seq $kills); do
+        "./$model" --quiet --save k.st --checkpoint c --every 3 --resume --log k.jsonl &
+        run=$!
+        sleep "$(awk -v i="$i" 'BEGIN { printf "%.3f", 0.05 + (i * 0.37) % 0.15 }')"
+        kill -9 $run 2>/dev/null
+        wait $run 2>/dev/null
+    done
+    "./$model" --quiet --save k.st --checkpoint c --resume --log k.jsonl || fail "$model resumed"
+    same_files 1.st k.st
+}
+same_bits dense
+same_bits conv
+same_bits denoising
