@@ -16,9 +16,9 @@ typedef struct Emit {
     LLVMBuilderRef at;
     LLVMTargetMachineRef machine;
     const char *cpu, *features;
-    int level;                    /* -O                                 */
-    bool fma;                     /* the target multiplies and adds     */
-    LLVMTypeRef type[V_NONE + 1]; /* of ValueType                       */
+    int level;                         /* -O                                 */
+    bool fma;                          /* the target multiplies and adds     */
+    LLVMTypeRef type[V_NONE + 1];      /* of ValueType                       */
     LLVMTypeRef i8, i32, i64, pointer;
     LLVMTypeRef kernel_type, function_type;
     MathFunction *map[N_OPS][2], *philox[2], *uniform[2], *normal[2];
@@ -27,9 +27,9 @@ typedef struct Emit {
     const Kernel *kernel;
     LLVMValueRef function, call, fixed, blocks, stride, samples, own_block;
     LLVMValueRef key[2], step;
-    Buffer **buffers; /* those it touches                   */
+    Buffer **buffers;                  /* those it touches                   */
     int nbuffers, buffers_cap;
-    LLVMValueRef *scope, *noalias; /* metadata of each                   */
+    LLVMValueRef *scope, *noalias;     /* metadata of each                   */
 } Emit;
 
 /* ---- llvm_target.c: machines ---------------------------------------------- */
