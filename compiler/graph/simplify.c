@@ -33,15 +33,20 @@ static bool is_power_of_two(double x)
     return isfinite(x) && x != 0 && fabs(frexp(x, &exponent)) == 0.5;
 }
 
-/* (x * a) * b = x * (a * b) where one factor is a power of two. */
+/* (x * a) * b = x * (a * b) for a constant or broadcast a, if a or b is a power of
+ * two: then both are rounded once. */
 static Node *merge_factors(Node *n, double b)
 {
-    double a;
+    double a = NAN;
     Node *inner = n->in[0];
-    if (n->type != T_F32 || inner->op != OP_mul || !splat_of(inner->in[1], &a) ||
-        !(is_power_of_two(a) || is_power_of_two(b)))
+    if (n->type != T_F32 || inner->op != OP_mul)
         return NULL;
-    return graph_op2(OP_mul, inner->in[0], graph_const(n->shape, a * b));
+    int repeated = inner->in[0]->op == OP_broadcast ? 0 : 1;
+    Node *factor = inner->in[repeated];
+    bool exact = (splat_of(factor, &a) && is_power_of_two(a)) || is_power_of_two(b);
+    if (!exact || (isnan(a) && factor->op != OP_broadcast))
+        return NULL;
+    return graph_op2(OP_mul, inner->in[!repeated], graph_op2(OP_mul, factor, n->in[1]));
 }
 
 static Node *simplify_mul(Node *n)
@@ -54,6 +59,14 @@ static Node *simplify_mul(Node *n)
     if (k == -1)
         return graph_op1(OP_neg, n->in[0]);
     return merge_factors(n, k);
+}
+
+/* x + 0 = x; x + x = 2 x, where factors may meet. */
+static Node *simplify_add(Node *n)
+{
+    if (n->type == T_F32 && n->in[0] == n->in[1])
+        return graph_op2(OP_mul, n->in[0], graph_const(n->shape, 2));
+    return is_splat(n->in[1], 0) ? n->in[0] : NULL;
 }
 
 static Node *reciprocal(Node *a)
@@ -120,7 +133,7 @@ static Node *constant_right(Node *n)
 static Node *algebra(Node *n)
 {
     switch (n->op) {
-    case OP_add: return is_splat(n->in[1], 0) ? n->in[0] : NULL;
+    case OP_add: return simplify_add(n);
     case OP_div: return is_splat(n->in[1], 1) ? n->in[0] : NULL;
     case OP_max: return n->in[0] == n->in[1] ? n->in[0] : NULL;
     case OP_mul: return simplify_mul(n);

@@ -76,6 +76,10 @@ static void algebra(void **state)
     assert_ptr_equal(simplified(graph_op1(OP_exp, zero)), one);
     Node *halves = graph_op2(OP_mul, graph_op2(OP_mul, x, graph_const(s, 0.3)), graph_const(s, 2));
     assert_ptr_equal(simplified(halves), graph_op2(OP_mul, x, graph_const(s, 0.6)));
+    Node *k = bench_input(&b, T_F32, (Shape){0}, -1, 1), *two = graph_const((Shape){0}, 2);
+    Node *scaled = graph_op2(OP_mul, x, graph_expand(k, s));
+    assert_ptr_equal(simplified(graph_op2(OP_add, scaled, scaled)),
+                     graph_op2(OP_mul, x, graph_expand(graph_op2(OP_mul, k, two), s)));
     Node *zeros = graph_op2(OP_mul, x, zero); /* NaN and inf are not lost */
     assert_ptr_equal(simplified(zeros), zeros);
     graph_reset();
