@@ -4,7 +4,8 @@
  *
  * becomes, for each p < S, a gather over the outputs S*q + p from those taps
  * r = r0 + k*t that reach them, with o = q + e - m*t: no zero is multiplied
- * and no output is written twice. With S = 1 that is one phase of all taps. */
+ * and no output is written twice. With S = 1 that is one phase of all taps.
+ * Every output is written, those that no tap reaches with an empty sum. */
 #include "loop/lower.h"
 
 typedef struct Phasing {
@@ -27,9 +28,12 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b != 0 && (a < 0) != (b < 0));
 }
 
-static bool is_plain(const Affine *a)
+/* Every index of the axis is a value of one variable. */
+static bool is_plain(const Phasing *ph, int axis)
 {
-    return a->terms == 0 || (a->terms == 1 && a->coefficient[0] == 1 && a->constant == 0);
+    const Affine *a = &ph->c->map[0][axis];
+    return a->terms == 1 && a->coefficient[0] == 1 && a->constant == 0 &&
+           ph->c->extent[a->var[0]] == ph->out.dim[axis];
 }
 
 static bool moves_along_samples(const Phasing *ph, int var)
@@ -86,16 +90,32 @@ static void fix_strided_axis(const Phasing *ph, Nest *nest, int axis)
     nest->bound[nest->nbounds++] = (Bound){*position, ph->c->extent[var]};
 }
 
+/* One index has all products; at the others the sum is empty. */
+static void fix_constant_axis(const Phasing *ph, Nest *nest, int axis)
+{
+    nest->out[axis] = (Linear){.constant = ph->phase[axis]};
+    nest->empty = nest->empty || ph->phase[axis] != ph->c->map[0][axis].constant;
+}
+
 static void fix_axis(const Phasing *ph, Nest *nest, int axis)
 {
     const Affine *a = &ph->c->map[0][axis];
-    if (!is_plain(a)) {
-        fix_strided_axis(ph, nest, axis);
-        return;
-    }
-    nest->out[axis] = (Linear){.constant = a->constant};
-    if (a->terms)
+    if (a->terms == 0) {
+        fix_constant_axis(ph, nest, axis);
+    } else if (is_plain(ph, axis)) {
+        nest->out[axis] = (Linear){0};
         nest->out[axis].coefficient[a->var[0]] = 1;
+    } else {
+        fix_strided_axis(ph, nest, axis);
+    }
+}
+
+static int64_t axis_phases(const Phasing *ph, int axis)
+{
+    const Affine *a = &ph->c->map[0][axis];
+    return a->terms == 0        ? ph->out.dim[axis]
+           : is_plain(ph, axis) ? 1
+                                : a->coefficient[stride_term(ph, a)];
 }
 
 /* ---- Operands ------------------------------------------------------------------ */
@@ -193,8 +213,7 @@ static void each_phase(Phasing *ph, int axis)
         emit_phase(ph);
         return;
     }
-    const Affine *a = &ph->c->map[0][axis];
-    int64_t phases = is_plain(a) ? 1 : a->coefficient[stride_term(ph, a)];
+    int64_t phases = axis_phases(ph, axis);
     for (ph->phase[axis] = 0; ph->phase[axis] < phases; ph->phase[axis]++)
         each_phase(ph, axis + 1);
 }

@@ -54,7 +54,8 @@ static int find_lane_var(const Node *n)
     if (last->terms != 1 || last->coefficient[0] != 1)
         return -1;
     int var = last->var[0];
-    if (c->extent[var] <= 8 || mentions_in_axes(c->map[0], n->shape, var) != 1)
+    if (c->extent[var] != n->shape.dim[n->shape.rank - 1] || c->extent[var] <= 8 ||
+        mentions_in_axes(c->map[0], n->shape, var) != 1)
         return -1;
     int holders = 0;
     for (int m = 1; m <= 2; m++) {
