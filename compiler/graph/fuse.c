@@ -397,6 +397,18 @@ static void place(Fusion *f, Node *n)
 
 /* ---- Buffers ---------------------------------------------------------------------------- */
 
+/* Places in a window are bytes in memory where that is enough. */
+static bool fits_byte(const Fusion *f, const Node *n)
+{
+    int64_t taps = 1;
+    for (int i = 0; i < n->shape.rank && n->op == OP_window_argmax; i++)
+        taps *= n->attr.window.size[i];
+    for (int i = 0; i < f->fn->noutputs; i++)
+        if (f->fn->outputs[i] == n)
+            return false;
+    return n->op == OP_window_argmax && taps <= 256;
+}
+
 static Buffer *new_buffer(Fusion *f, Node *n, BufferSpace space, bool rows)
 {
     Program *p = f->program;
@@ -406,7 +418,7 @@ static Buffer *new_buffer(Fusion *f, Node *n, BufferSpace space, bool rows)
     b->rows = rows;
     b->shape = n->shape;
     b->node = n;
-    b->element = n->type == T_BOOL ? E_U8 : n->type == T_I32 ? E_I32 : E_F32;
+    b->element = n->type == T_BOOL || fits_byte(f, n) ? E_U8 : n->type == T_I32 ? E_I32 : E_F32;
     int64_t count = storage_of(n->shape, b->stride);
     if (space == IN_BLOCK) {
         for (int64_t i = n->shape.rank - 1, s = 1; i >= 0; s *= n->shape.dim[i--])

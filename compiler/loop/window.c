@@ -136,24 +136,48 @@ static void window_finish(NestEmit *e, Inst **acc)
 
 /* ---- A kernel ------------------------------------------------------------------------ */
 
+/* The variable of an output axis; -1: the axis has one element. */
+static int axis_var(const Nest *nest, int axis)
+{
+    for (int v = 0; v < nest->nvars; v++)
+        if (nest->out[axis].coefficient[v] && nest->var[v].extent > 1)
+            return v;
+    return -1;
+}
+
+/* Loops in the order of memory: the largest stride outside, neighbors inside,
+ * a few of them at a time. */
+static void order_by_stride(Nest *nest, const Buffer *b)
+{
+    int inner = -1;
+    bool done[MAX_RANK] = {0};
+    for (int i = 0; i < nest->out_rank; i++) {
+        int next = -1;
+        for (int a = 0; a < nest->out_rank; a++)
+            if (!done[a] && (next < 0 || b->stride[a] > b->stride[next]))
+                next = a;
+        done[next] = true;
+        int v = axis_var(nest, next);
+        if (v >= 0)
+            inner = nest->order[nest->norder++] = v;
+    }
+    if (inner >= 0) {
+        NestVar *var = &nest->var[inner];
+        var->tile = var->extent % 7 == 0 ? 7 : var->extent < 4 ? var->extent : 4;
+        nest->norder -= var->tile >= var->extent;
+    }
+    nest->nouter = nest->norder;
+    nest->unit_var = nest->norder ? nest->order[0] : -1;
+}
+
 static void window_nest(Nest *nest, void *arg)
 {
     WindowKernel *w = arg;
-    int inner = -1;
     w->nest = nest;
-    for (int v = 0; v < nest->nvars; v++) {
+    for (int v = 0; v < nest->nvars; v++)
         if (nest->var[v].reduced)
             nest->var[v].tile = nest->var[v].extent;
-        else if (nest->var[v].extent > 1)
-            inner = v;
-    }
-    if (inner >= 0 && nest->var[inner].extent % 4 == 0)
-        nest->var[inner].tile = 4;
-    for (int v = 0; v < nest->nvars; v++)
-        if (!nest->var[v].reduced && nest->var[v].tile < nest->var[v].extent)
-            nest->order[nest->norder++] = v;
-    nest->nouter = nest->norder;
-    nest->unit_var = nest->norder ? nest->order[0] : -1;
+    order_by_stride(nest, w->kernel->stores[0].buffer);
     NestEmit e = {.nest = nest, .kernel = w->kernel, .arg = w, .start = window_start,
                   .carry = w->root->op == OP_window_argmax ? 2 : 1,
                   .leaf = window_leaf, .finish = window_finish};
