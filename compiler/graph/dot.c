@@ -52,33 +52,31 @@ static void dot_result(Text *t, int fn, int i, const char *name, const Node *val
     text_printf(t, "\"];\n    n%d_%d -> r%d_%d;\n", fn, value->id, fn, i);
 }
 
-static bool is_root(const Node *n, int nroots, Node *const *roots)
+static bool is_root(const Node *n, NodeList roots)
 {
-    for (int i = 0; i < nroots; i++)
-        if (roots[i] == n)
+    for (int i = 0; i < roots.n; i++)
+        if (roots.at[i] == n)
             return true;
     return false;
 }
 
+static const char *result_name(const Fn *fn, int i)
+{
+    if (i >= fn->noutputs)
+        return fn->targets[i - fn->noutputs]->name;
+    return fn->output_names ? fn->output_names[i] : "out";
+}
+
 static void dot_fn(Text *t, int index, const Fn *fn)
 {
-    int nroots = fn->noutputs + fn->nupdates;
-    Node **roots = NEW_ARRAY(Node *, nroots + 1);
+    NodeList roots = fn_roots(fn), list = graph_reach(roots.n, roots.at);
     text_printf(t, "  subgraph cluster_%d {\n    label=\"", index);
     print_label(t, fn->name);
     text_printf(t, "\";\n");
-    for (int i = 0; i < nroots; i++) {
-        bool output = i < fn->noutputs;
-        int update = i - fn->noutputs;
-        roots[i] = output ? fn->outputs[i] : fn->values[update];
-        const char *name = !output            ? fn->targets[update]->name
-                           : fn->output_names ? fn->output_names[i]
-                                              : "out";
-        dot_result(t, index, i, name, roots[i]);
-    }
-    NodeList list = graph_reach(nroots, roots);
+    for (int i = 0; i < roots.n; i++)
+        dot_result(t, index, i, result_name(fn, i), roots.at[i]);
     for (int i = 0; i < list.n; i++)
-        if (!inside_its_users(list.at[i]) || is_root(list.at[i], nroots, roots))
+        if (!inside_its_users(list.at[i]) || is_root(list.at[i], roots))
             dot_node(t, index, list.at[i]);
     text_printf(t, "  }\n");
 }

@@ -507,15 +507,25 @@ void graph_rewrite(int n, Node **roots, Node *(*replace)(Node *, void *), void *
     graph_at(pos, layer);
 }
 
+NodeList fn_roots(const Fn *fn)
+{
+    NodeList roots = {NULL, 0};
+    int cap = 0;
+    for (int i = 0; i < fn->noutputs; i++)
+        PUSH(roots.at, roots.n, cap, fn->outputs[i]);
+    for (int i = 0; i < fn->nupdates; i++)
+        PUSH(roots.at, roots.n, cap, fn->values[i]);
+    return roots;
+}
+
 void rewrite_model(Model *m, void (*rewrite)(int n, Node **roots))
 {
     Node **roots = NULL;
     int n = 0, cap = 0;
     for (int i = 0; i < m->nfns; i++) {
-        for (int j = 0; j < m->fns[i]->noutputs; j++)
-            PUSH(roots, n, cap, m->fns[i]->outputs[j]);
-        for (int j = 0; j < m->fns[i]->nupdates; j++)
-            PUSH(roots, n, cap, m->fns[i]->values[j]);
+        NodeList of_fn = fn_roots(m->fns[i]);
+        for (int j = 0; j < of_fn.n; j++)
+            PUSH(roots, n, cap, of_fn.at[j]);
     }
     for (int i = 0; i < m->nvars; i++)
         if (m->vars[i]->init)

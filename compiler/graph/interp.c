@@ -143,11 +143,7 @@ static double **results(const Frame *f, int n, Node *const *nodes)
 /* Values live in malloc: checking gradients runs a function many times. */
 void interpret(const Fn *fn, Interp *run)
 {
-    int nroots = fn->noutputs + fn->nupdates;
-    Node **roots = NEW_ARRAY(Node *, nroots + 1);
-    for (int i = 0; i < nroots; i++)
-        roots[i] = i < fn->noutputs ? fn->outputs[i] : fn->values[i - fn->noutputs];
-    NodeList list = graph_reach(nroots, roots);
+    NodeList roots = fn_roots(fn), list = graph_reach(roots.n, roots.at);
     Frame f = {run, calloc((size_t)graph_count() + 1, sizeof(double *))};
     for (int i = 0; f.value && i < list.n; i++) {
         Node *n = list.at[i];

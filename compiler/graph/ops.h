@@ -48,7 +48,14 @@ double map_value(const Node *, double x, double y, double z);
 /* Whether all elements are one constant, by way of broadcasts; which it is. */
 bool splat_of(const Node *, double *number);
 bool is_splat(const Node *, double number);
+NodeList fn_roots(const Fn *);              /* outputs, then updates         */
 /* rewrite(n, roots) on all outputs, updates and initial values of a model. */
 void rewrite_model(Model *, void (*rewrite)(int n, Node **roots));
+
+/* ---- print.c, read.c: words of the text form ------------------------------ */
+enum { FN_KINDS = FN_REPORT + 1, VAR_KINDS = VAR_COUNT + 1, RANDOM_KINDS = RANDOM_BITS + 1 };
+extern const char *const fn_kind_name[FN_KINDS];
+extern const char *const var_kind_name[VAR_KINDS];
+extern const char *const random_kind_name[RANDOM_KINDS];
 
 #endif

@@ -18,9 +18,9 @@
 
 #include "ops.h"
 
-static const char *const fn_kinds[] = {"init", "step", "objective", "network", "report"};
-static const char *const var_kinds[] = {"param", "state", "slot", "count"};
-static const char *const random_kinds[] = {"uniform", "normal", "bits"};
+const char *const fn_kind_name[] = {"init", "step", "objective", "network", "report"};
+const char *const var_kind_name[] = {"param", "state", "slot", "count"};
+const char *const random_kind_name[] = {"uniform", "normal", "bits"};
 
 /* ---- Attributes ------------------------------------------------------------- */
 
@@ -126,7 +126,7 @@ static void print_attr(Text *t, const Node *n)
     case ATTR_constant: print_constant(t, n); break;
     case ATTR_axis: print_ints(t, "axis", &a->axis, 1); break;
     case ATTR_random:
-        text_printf(t, " %s(%" PRIu32 ")", random_kinds[a->random.kind], a->random.path);
+        text_printf(t, " %s(%" PRIu32 ")", random_kind_name[a->random.kind], a->random.path);
         break;
     case ATTR_number:
         text_printf(t, " value(");
@@ -201,8 +201,8 @@ static void list_nodes(Listing *l)
 
 static void print_var(Text *t, const Var *var)
 {
-    text_printf(t, "    var \"%s\" %s %s %s", var->name, var_kinds[var->kind], type_name[var->type],
-                shape_text(var->shape));
+    text_printf(t, "    var \"%s\" %s %s %s", var->name, var_kind_name[var->kind],
+                type_name[var->type], shape_text(var->shape));
     if (var->owner)
         text_printf(t, " owner \"%s\"", var->owner->name);
     text_printf(t, "\n");
@@ -228,7 +228,7 @@ void print_fn(Text *out, const Fn *fn)
     Listing l = {.out = out, .fn = fn};
     list_nodes(&l);
     l.number = NEW_ARRAY(int, graph_count() + 1);
-    text_printf(out, "fn %s \"%s\" {\n", fn_kinds[fn->kind], fn->name);
+    text_printf(out, "fn %s \"%s\" {\n", fn_kind_name[fn->kind], fn->name);
     for (int i = 0; i < l.nvars; i++)
         print_var(out, l.vars[i]);
     for (int i = 0; i < l.nodes.n; i++) {

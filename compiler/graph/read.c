@@ -250,9 +250,6 @@ static void read_node(Reader *r)
 
 /* ---- Functions ---------------------------------------------------------------------- */
 
-static const char *const fn_kinds[] = {"init", "step", "objective", "network", "report"};
-static const char *const var_kinds[] = {"param", "state", "slot", "count"};
-
 static void read_var(Reader *r)
 {
     Var *var = NEW(Var);
@@ -260,7 +257,7 @@ static void read_var(Reader *r)
     for (int i = 0; i < r->nvars; i++)
         if (r->vars[i]->name == var->name)
             read_failed(r, "another name: a variable has this one");
-    var->kind = (VarKind)need_choice(r, var_kinds, 4, "param, state, slot or count");
+    var->kind = (VarKind)need_choice(r, var_kind_name, VAR_KINDS, "param, state, slot or count");
     var->type = (Type)need_choice(r, type_name, N_TYPES, "a type");
     var->shape = need_shape(r);
     skip_space(r);
@@ -318,7 +315,7 @@ Fn *read_fn(int file, Var ***vars, int *nvars)
     r.at = r.line_start = source_text(file, &n);
     r.end = r.at + n;
     need_word(&r, "fn");
-    r.fn->kind = (FnKind)need_choice(&r, fn_kinds, 5, "a kind of function");
+    r.fn->kind = (FnKind)need_choice(&r, fn_kind_name, FN_KINDS, "a kind of function");
     r.fn->name = need_string(&r);
     need_mark(&r, '{');
     while (!r.failed && !read_mark(&r, '}'))

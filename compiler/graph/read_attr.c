@@ -142,8 +142,8 @@ static void need_constant(Reader *r, Node *n)
 
 static void need_random(Reader *r, Node *n)
 {
-    static const char *const kinds[] = {"uniform", "normal", "bits"};
-    n->attr.random.kind = (RandomKind)need_choice(r, kinds, 3, "uniform, normal or bits");
+    n->attr.random.kind =
+        (RandomKind)need_choice(r, random_kind_name, RANDOM_KINDS, "uniform, normal or bits");
     need_mark(r, '(');
     double path = need_number(r);
     if (!(path >= 0 && path <= UINT32_MAX))

@@ -27,11 +27,7 @@ static void verify_update(const Fn *fn, const Var *var, const Node *value)
 
 void verify_fn(const Fn *fn)
 {
-    int nroots = fn->noutputs + fn->nupdates;
-    Node **roots = NEW_ARRAY(Node *, nroots + 1);
-    for (int i = 0; i < nroots; i++)
-        roots[i] = i < fn->noutputs ? fn->outputs[i] : fn->values[i - fn->noutputs];
-    NodeList list = graph_reach(nroots, roots);
+    NodeList roots = fn_roots(fn), list = graph_reach(roots.n, roots.at);
     for (int i = 0; i < list.n; i++)
         verify_node(fn, list.at[i]);
     for (int i = 0; i < fn->nupdates; i++)
