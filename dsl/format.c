@@ -239,7 +239,8 @@ static void filled_chain(Text *out, const Ast *e, Level level, int indent)
     else
         put(out, " ");
     text_printf(out, "%s ", ast_op_name(e->op));
-    wrapped_operand(out, e->b, right_level(e->op), indent);
+    bool tighter = e->b->kind == AST_BINARY && level_of(e->b) > level;
+    wrapped_operand(out, e->b, right_level(e->op), tighter ? indent + INDENT : indent);
 }
 
 static void wrapped_power(Text *out, const Ast *e, int indent)
