@@ -3,7 +3,8 @@
  * The object file of a model exports
  *   aecc_descriptor   the JSON below, a C string
  *   aecc_functions    the functions, in the order of "functions"
- *   aecc_cpu          features that the code needs, "avx512f,avx2,fma,…"
+ *   aecc_cpu          features that the code needs, by their names in
+ *                     /proc/cpuinfo: "avx512f,avx2,fma,…"
  * and calls aecc_barrier, aecc_load and aecc_orthogonal.
  *
  * Memory is one block: a fixed part (vars first, then temporaries), then a

@@ -21,7 +21,7 @@ static int64_t blocks_of(int64_t samples)
 static _Noreturn void too_large(const rt_model *m, int64_t batch)
 {
     double bytes = (double)m->fixed_bytes + (double)blocks_of(batch) * (double)m->block_bytes;
-    rt_fail(RT_IO, "there is no memory for a batch of %lld: it takes %.1f GiB\nuse a smaller --batch",
+    rt_fail(RT_IO, "no memory for a batch of %lld: it takes %.1f GiB\nuse a smaller --batch",
             (long long)batch, bytes / 0x1p30);
 }
 

@@ -55,20 +55,25 @@ static const char *command_name(rt_command which)
 
 /* ---- Help ----------------------------------------------------------------- */
 
+enum { LEFT = 34 };       /* columns of an option and its argument */
+
+static void help_option(const entry *e)
+{
+    char left[64];
+    snprintf(left, sizeof left, "--%s%s%s", e->name, e->argument ? " " : "",
+             e->argument ? e->argument : "");
+    printf("  %-*s", LEFT, left);
+    if (strlen(left) >= LEFT)
+        printf("\n  %*s", LEFT, "");
+    printf("%s\n", e->help);
+}
+
 static void help_options(int which)
 {
     printf("\nOptions:\n");
-    for (int i = 0; i < N_OPTIONS; i++) {
-        const entry *e = &table[i];
-        if (!(e->commands & which))
-            continue;
-        char left[64];
-        snprintf(left, sizeof left, "--%s%s%s", e->name, e->argument ? " " : "",
-                 e->argument ? e->argument : "");
-        printf("  %-34s%s%s", left, strlen(left) > 33 ? "\n                                    " : "",
-               e->help);
-        printf("\n");
-    }
+    for (int i = 0; i < N_OPTIONS; i++)
+        if (table[i].commands & which)
+            help_option(&table[i]);
 }
 
 static _Noreturn void help(const rt_options *o, const rt_model *model, bool named)
@@ -89,9 +94,9 @@ static _Noreturn void help(const rt_options *o, const rt_model *model, bool name
         help_options(CMD_TRAIN);
         printf("\n`%s COMMAND --help` shows the options of another command.\n", rt_name());
     }
-    printf("\nExit status: 0 done; 1 bad data, weights or checkpoint; 2 wrong usage; 3 the loss is\n"
-           "no longer finite; 5 reading or writing failed; 70 a defect of aecc; 130 and 143 ended\n"
-           "by SIGINT and SIGTERM, with everything saved.\n");
+    printf("\nExit status: 0 done; 1 bad data, weights or checkpoint; 2 wrong usage; 3 the loss\n"
+           "is no longer finite; 5 reading or writing failed; 70 a defect of aecc; 130 and 143\n"
+           "ended by SIGINT and SIGTERM, with everything saved.\n");
     exit(fflush(stdout) ? RT_IO : RT_OK);
 }
 

@@ -199,7 +199,8 @@ void team_meet(rt_team *, int64_t thread, void (*between)(void *), void *argumen
 /* Runs body(argument, thread) on every thread; subnormals are flushed to zero
  * in it, and the caller's floating-point mode is restored. */
 void team_run(rt_team *, void (*body)(void *, int64_t), void *argument);
-/* Names a feature of `list` that this CPU lacks, or NULL. */
+/* The first of `list`, "avx2,fma,…" as in /proc/cpuinfo, that this CPU lacks;
+ * NULL if it has them all. */
 const char *cpu_missing(const char *list);
 /* Seconds of a clock that never goes back. */
 double now(void);

@@ -4,11 +4,13 @@
  * thread 0 waits for all, does what one thread has to do, and turns the
  * phase. A waiting thread spins for a while, then yields at every look, so
  * that more threads than cores still make progress. */
+#define _GNU_SOURCE
 #include "rt.h"
 
 #include <omp.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #if defined(__x86_64__)
@@ -148,50 +150,46 @@ uint64_t aecc_ticks(void)
 #endif
 }
 
-#if defined(__x86_64__)
-/* Instruction sets beyond x86-64's own; a name that is not here needs no check. */
-#define X86_FEATURES(F)                                                      \
-    F("sse3") F("ssse3") F("sse4.1") F("sse4.2") F("popcnt") F("avx") F("avx2") F("fma")   \
-    F("bmi") F("bmi2") F("avx512f") F("avx512bw") F("avx512cd") F("avx512dq") F("avx512vl") \
-    F("avx512ifma") F("avx512vbmi") F("avx512vbmi2") F("avx512vnni") F("avx512bitalg")      \
-    F("avx512vpopcntdq") F("gfni") F("vpclmulqdq")
+/* The "flags" of the first processor in /proc/cpuinfo, " a b c "; NULL where
+ * there are none, on another architecture than x86. */
+static char *cpu_flags(void)
+{
+    FILE *file = fopen("/proc/cpuinfo", "re");
+    char *line = NULL;
+    size_t size = 0;
+    bool found = false;
+    while (file && !found && getline(&line, &size, file) > 0)
+        found = !strncmp(line, "flags\t", 6);
+    if (file)
+        fclose(file);
+    for (char *c = line; found && *c; c++)
+        if (*c == '\n' || *c == '\t')
+            *c = ' ';
+    if (!found) {
+        free(line);
+        line = NULL;
+    }
+    return line;
+}
 
-static bool has(const char *name, size_t n)
+static bool has_word(const char *words, const char *word, size_t n)
 {
-#define CHECK(feature)                                                       \
-    if (sizeof feature - 1 == n && !memcmp(feature, name, n))                \
-        return __builtin_cpu_supports(feature);
-    X86_FEATURES(CHECK)
-    return true;
+    for (const char *at = words; (at = strchr(at, ' ')); at++)
+        if (!strncmp(at + 1, word, n) && at[1 + n] == ' ')
+            return true;
+    return false;
 }
-#elif defined(__aarch64__)
-#include <sys/auxv.h>
-
-static bool has(const char *name, size_t n)
-{
-    enum { SVE = 1 << 22, DOTPROD = 1 << 20 };
-    unsigned long caps = getauxval(AT_HWCAP);
-    if (n == 3 && !memcmp(name, "sve", 3))
-        return caps & SVE;
-    if (n == 7 && !memcmp(name, "dotprod", 7))
-        return caps & DOTPROD;
-    return true;
-}
-#else
-static bool has(const char *name, size_t n)
-{
-    return name || n;
-}
-#endif
 
 const char *cpu_missing(const char *list)
 {
-    while (*list) {
-        list += *list == ',' || *list == '+';
+    char *flags = *list ? cpu_flags() : NULL;
+    const char *missing = NULL;
+    while (flags && !missing && *list) {
         size_t n = strcspn(list, ",");
-        if (n && *list != '-' && !has(list, n))
-            return list;
-        list += n;
+        if (n && !has_word(flags, list, n))
+            missing = list;
+        list += n + (list[n] == ',');
     }
-    return NULL;
+    free(flags);
+    return missing;
 }

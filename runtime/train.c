@@ -385,8 +385,11 @@ static void write_reports(training *t)
     for (int i = 0; i < t->model->nreports; i++) {
         const rt_report *report = &t->model->reports[i];
         char name[512];
-        if (strcmp(report->kind, "reconstructions"))
+        if (strcmp(report->kind, "reconstructions")) {
+            progress_say(&t->progress, "skipped the report %s: a trainer draws reconstructions",
+                         report->kind);
             continue;
+        }
         if (pictures++)
             snprintf(name, sizeof name, "%s-reconstructions-%d.png", t->model->name, pictures);
         else
