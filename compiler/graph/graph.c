@@ -31,13 +31,16 @@ void print_ops(Text *out)
         [LEAF] = "leaf",         [MAP] = "map",       [LAYOUT] = "layout", [REDUCE] = "reduce",
         [CONTRACT] = "contract", [WINDOW] = "window", [INDEX] = "index",   [GRADIENT] = "gradient",
     };
-    text_printf(out, "%-17s %-5s %-9s %s\n", "operation", "arity", "kind", "meaning; gradient");
+    text_printf(out,
+                "Operands x y z, result r; below, where there is one, what turns the gradient g\n"
+                "of r into those of the operands.\n\n%-17s%-6s%-10s%s\n",
+                "operation", "arity", "kind", "meaning");
     for (int op = 0; op < N_OPS; op++) {
         const OpInfo *o = &op_info[op];
-        text_printf(out, "%-17s ", o->name);
-        text_printf(out, o->arity < 0 ? "n     " : "%-5d ", o->arity);
-        text_printf(out, "%-9s %s", kinds[o->kind], o->doc);
-        text_printf(out, strcmp(o->gradient, "NONE") ? "; %s\n" : "\n", o->gradient);
+        const char *arity = o->arity < 0 ? "any" : format("%d", o->arity);
+        text_printf(out, "%-17s%-6s%-10s%s\n", o->name, arity, kinds[o->kind], o->doc);
+        if (strcmp(o->gradient, "NONE"))
+            text_printf(out, "%-33s%s\n", "", o->gradient);
     }
 }
 
