@@ -15,11 +15,11 @@ typedef struct bench {
     data_view view;
     int64_t *order;
     int64_t batch, steps;
-    int64_t batches, done;           /* in the data; passes so far           */
-    int step;                        /* of the pass                          */
-    int *first_kernel;               /* [step] its place in `ticks`          */
+    int64_t batches, done; /* in the data; passes so far           */
+    int step;              /* of the pass                          */
+    int *first_kernel;     /* [step] its place in `ticks`          */
     int nkernels;
-    uint64_t **ticks, **profile;     /* [thread]                             */
+    uint64_t **ticks, **profile; /* [thread]                             */
 } bench;
 
 /* One call for each step of a pass, over whole batches. */
@@ -79,7 +79,7 @@ static double step_flops(const bench *b)
 static void open_bench(bench *b, rt_trainer *t)
 {
     const rt_model *m = t->model;
-    *b = (bench){ .trainer = t };
+    *b = (bench){.trainer = t};
     if (!m->ntrains)
         rt_fail(RT_USAGE, "%s has no train block", m->source);
     b->block = &m->trains[0];
@@ -174,8 +174,8 @@ static void print_json(const bench *b, double step, double tick, double peak, do
         for (int i = 0; i < step_function(b, s)->nkernels; i++, n++) {
             const rt_kernel *k = &step_function(b, s)->kernels[i];
             printf("%s\n{\"name\":\"%s\",\"line\":%d,\"seconds\":%.9g,\"flops\":%.9g}",
-                   n ? "," : "", k->name, k->line,
-                   kernel_seconds(b, b->first_kernel[s] + i, tick), flops_of(k, b->batch));
+                   n ? "," : "", k->name, k->line, kernel_seconds(b, b->first_kernel[s] + i, tick),
+                   flops_of(k, b->batch));
         }
     printf("]}\n");
 }

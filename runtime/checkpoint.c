@@ -27,13 +27,16 @@ typedef struct member {
     enum { WHOLE, REAL, LIST, FLAG } kind;
 } member;
 
-#define MEMBER(name, kind) { #name, offsetof(rt_state, name), kind }
+#define MEMBER(name, kind)                    \
+    {                                         \
+#name, offsetof(rt_state, name), kind \
+    }
 static const member members[] = {
-    MEMBER(block, WHOLE),   MEMBER(epoch, WHOLE),   MEMBER(position, WHOLE),
-    MEMBER(step, WHOLE),    MEMBER(batches, WHOLE), MEMBER(samples, WHOLE),
-    MEMBER(sums, LIST),     MEMBER(counts, LIST),   MEMBER(best, REAL),
-    MEMBER(waited, WHOLE),  MEMBER(seconds, REAL),  MEMBER(seed, WHOLE),
-    MEMBER(batch, WHOLE),   MEMBER(log_bytes, WHOLE), MEMBER(no_shuffle, FLAG),
+    MEMBER(block, WHOLE),  MEMBER(epoch, WHOLE),     MEMBER(position, WHOLE),
+    MEMBER(step, WHOLE),   MEMBER(batches, WHOLE),   MEMBER(samples, WHOLE),
+    MEMBER(sums, LIST),    MEMBER(counts, LIST),     MEMBER(best, REAL),
+    MEMBER(waited, WHOLE), MEMBER(seconds, REAL),    MEMBER(seed, WHOLE),
+    MEMBER(batch, WHOLE),  MEMBER(log_bytes, WHOLE), MEMBER(no_shuffle, FLAG),
 };
 enum { N_MEMBERS = sizeof members / sizeof *members };
 
@@ -95,7 +98,10 @@ static char *state_json(const rt_model *m, const rt_state *s)
 
 /* ---- Writing -------------------------------------------------------------- */
 
-typedef struct sink { FILE *stream; uint32_t crc; } sink;
+typedef struct sink {
+    FILE *stream;
+    uint32_t crc;
+} sink;
 
 static void put(sink *s, const void *bytes, size_t n)
 {
@@ -110,7 +116,7 @@ bool checkpoint_save(const rt_machine *machine, const rt_state *state, const cha
     atomic_file file;
     if (!atomic_open(&file, path, error))
         return false;
-    sink s = { file.stream, 0 };
+    sink s = {file.stream, 0};
     char *json = state_json(m, state);
     uint64_t length = strlen(json);
     put(&s, MAGIC, sizeof MAGIC);
@@ -126,12 +132,16 @@ bool checkpoint_save(const rt_machine *machine, const rt_state *state, const cha
 
 /* ---- Reading -------------------------------------------------------------- */
 
-typedef struct image { const char *path; unsigned char *bytes; size_t size; } image;
+typedef struct image {
+    const char *path;
+    unsigned char *bytes;
+    size_t size;
+} image;
 
 static bool corrupt(const image *f, const char *why, rt_error *error)
 {
-    return rt_set(error, RT_BAD_INPUT,
-                  "%s: not a whole checkpoint: %s\nremove it to start afresh", f->path, why);
+    return rt_set(error, RT_BAD_INPUT, "%s: not a whole checkpoint: %s\nremove it to start afresh",
+                  f->path, why);
 }
 
 static bool check_frame(const image *f, uint64_t *length, rt_error *error)
@@ -160,8 +170,8 @@ static bool check_model(const image *f, const rt_model *m, const json_t *object,
         return true;
     return rt_set(error, RT_BAD_INPUT,
                   "%s: a checkpoint of %s (%s), and this is %s (%s)\n"
-                  "the program has changed since; remove the checkpoint to start afresh", f->path,
-                  name, hash, m->name, m->hash);
+                  "the program has changed since; remove the checkpoint to start afresh",
+                  f->path, name, hash, m->name, m->hash);
 }
 
 static size_t vars_bytes(const rt_model *m)
@@ -196,11 +206,11 @@ static bool read_image(const image *f, const rt_model *m, rt_state *state, char 
     return ok;
 }
 
-bool checkpoint_read(const rt_model *m, const char *path, rt_state *state, char **vars,
-                     bool *found, rt_error *error)
+bool checkpoint_read(const rt_model *m, const char *path, rt_state *state, char **vars, bool *found,
+                     rt_error *error)
 {
     struct stat about;
-    image f = { .path = path };
+    image f = {.path = path};
     *found = stat(path, &about) == 0 || errno != ENOENT;
     if (!*found)
         return true;

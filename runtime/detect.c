@@ -40,11 +40,11 @@ static double *errors_of(rt_trainer *t, const data_view *view)
 {
     int function = t->model->reconstruct;
     int64_t elements = t->model->functions[function].outputs[0].elements;
-    errors e = { rt_alloc((size_t)view->samples, sizeof(double)),
-                 rt_alloc((size_t)elements, sizeof(float)),
-                 rt_alloc((size_t)elements, sizeof(float)) };
-    bool whole = over_view(&t->machine, function, AECC_RANDOM_RUN, view, t->machine.batch, take,
-                           &e);
+    errors e = {rt_alloc((size_t)view->samples, sizeof(double)),
+                rt_alloc((size_t)elements, sizeof(float)),
+                rt_alloc((size_t)elements, sizeof(float))};
+    bool whole =
+        over_view(&t->machine, function, AECC_RANDOM_RUN, view, t->machine.batch, take, &e);
     free(e.made);
     free(e.given);
     if (whole)
@@ -72,7 +72,10 @@ static double quantile(double *values, int64_t n, double q)
 
 /* ---- Output ----------------------------------------------------------------- */
 
-typedef struct ranked { int64_t sample; double error; } ranked;
+typedef struct ranked {
+    int64_t sample;
+    double error;
+} ranked;
 
 static int descending(const void *a, const void *b)
 {
@@ -114,7 +117,7 @@ static bool wants_json(const char *out)
 
 static void write_result(const rt_options *o, const ranked *r, int64_t n, double threshold)
 {
-    atomic_file file = { .stream = stdout };
+    atomic_file file = {.stream = stdout};
     rt_error error;
     bool json = wants_json(o->out);
     if (o->out && !atomic_open(&file, o->out, &error))
@@ -132,14 +135,15 @@ static void report(rt_trainer *t, const double *found, int64_t n, double thresho
     ranked *r = rt_alloc((size_t)n, sizeof *r);
     int64_t anomalies = 0, shown = t->options->count;
     for (int64_t i = 0; i < n; i++) {
-        r[i] = (ranked){ i, found[i] };
+        r[i] = (ranked){i, found[i]};
         anomalies += found[i] > threshold;
     }
     qsort(r, (size_t)n, sizeof *r, descending);
     write_result(t->options, r, shown && shown < n ? shown : n, threshold);
-    fprintf(stderr, "%lld of %lld samples are anomalies: error above %.6g, the %g quantile of the "
-            "training errors\n", (long long)anomalies, (long long)n, threshold,
-            t->options->quantile);
+    fprintf(stderr,
+            "%lld of %lld samples are anomalies: error above %.6g, the %g quantile of the "
+            "training errors\n",
+            (long long)anomalies, (long long)n, threshold, t->options->quantile);
     free(r);
 }
 
@@ -148,8 +152,10 @@ int command_detect(rt_trainer *t)
     const rt_model *m = t->model;
     wants_json(t->options->out);
     if (m->reconstruct < 0 || !m->ntrains)
-        rt_fail(RT_USAGE, "%s reconstructs nothing, so there are no errors to rank by\n"
-                "write networks `encoder` and `decoder`, and a train block", m->source);
+        rt_fail(RT_USAGE,
+                "%s reconstructs nothing, so there are no errors to rank by\n"
+                "write networks `encoder` and `decoder`, and a train block",
+                m->source);
     const rt_function *f = &m->functions[m->reconstruct];
     bool scaled = m->reconstruct_scaled;
     data_view view = sources_given(&t->sources, f, m->reconstruct_data, scaled);

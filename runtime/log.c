@@ -32,7 +32,7 @@ static void cut(const rt_log *log, int64_t keep)
 
 void log_open(rt_log *log, const char *path, int64_t keep)
 {
-    *log = (rt_log){ .path = path };
+    *log = (rt_log){.path = path};
     if (!path)
         return;
     log->file = keep ? fopen(path, "r+") : NULL;

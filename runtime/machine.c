@@ -43,9 +43,11 @@ void machine_open(rt_machine *m, const rt_model *model, int64_t threads, uint64_
     madvise(m->memory, (size_t)size, MADV_HUGEPAGE);
     memset(m->memory, 0, (size_t)fixed);
     team_open(&m->team, threads);
-    m->call = (aecc_call){ .fixed = m->memory, .blocks = m->memory + fixed,
-                           .block_stride = model->block_bytes, .threads = (int32_t)threads,
-                           .runtime = m };
+    m->call = (aecc_call){.fixed = m->memory,
+                          .blocks = m->memory + fixed,
+                          .block_stride = model->block_bytes,
+                          .threads = (int32_t)threads,
+                          .runtime = m};
 }
 
 void machine_close(rt_machine *m)
@@ -56,8 +58,8 @@ void machine_close(rt_machine *m)
 
 /* ---- Calls ---------------------------------------------------------------- */
 
-void machine_set(rt_machine *m, int function, uint32_t purpose, int64_t step,
-                 const data_view *view, const int64_t *order, int64_t first, int64_t count)
+void machine_set(rt_machine *m, int function, uint32_t purpose, int64_t step, const data_view *view,
+                 const int64_t *order, int64_t first, int64_t count)
 {
     m->function = &m->model->functions[function];
     m->view = view;
@@ -116,7 +118,7 @@ static void member(void *argument, int64_t thread)
 
 void machine_run(rt_machine *m, rt_next *next, void *job)
 {
-    run r = { m, next, job, true };
+    run r = {m, next, job, true};
     advance(&r);
     if (r.more)
         team_run(&m->team, member, &r);

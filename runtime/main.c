@@ -17,7 +17,7 @@ static void on_signal(int number)
 
 void signals_catch(void)
 {
-    struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESETHAND | SA_RESTART };
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND | SA_RESTART};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -32,7 +32,8 @@ static void check_cpu(void)
 {
     const char *missing = cpu_missing(aecc_cpu);
     if (missing)
-        rt_fail(RT_USAGE, "this CPU lacks %.*s, which the code of this trainer uses\n"
+        rt_fail(RT_USAGE,
+                "this CPU lacks %.*s, which the code of this trainer uses\n"
                 "compile it for this machine, or with --mcpu=x86-64-v3",
                 (int)strcspn(missing, ","), missing);
 }
@@ -52,15 +53,15 @@ int64_t inference_batch(const rt_trainer *t)
 static int dispatch(rt_trainer *t)
 {
     switch (t->options->command) {
-    case CMD_TRAIN:       return command_train(t);
-    case CMD_EVALUATE:    return command_evaluate(t);
-    case CMD_RUN:         return command_run(t);
-    case CMD_ENCODE:      return command_encode(t);
+    case CMD_TRAIN: return command_train(t);
+    case CMD_EVALUATE: return command_evaluate(t);
+    case CMD_RUN: return command_run(t);
+    case CMD_ENCODE: return command_encode(t);
     case CMD_RECONSTRUCT: return command_reconstruct(t);
-    case CMD_GENERATE:    return command_generate(t);
-    case CMD_DETECT:      return command_detect(t);
-    case CMD_SUMMARY:     return command_summary(t);
-    case CMD_BENCHMARK:   return command_benchmark(t);
+    case CMD_GENERATE: return command_generate(t);
+    case CMD_DETECT: return command_detect(t);
+    case CMD_SUMMARY: return command_summary(t);
+    case CMD_BENCHMARK: return command_benchmark(t);
     }
     return RT_DEFECT;
 }
@@ -68,10 +69,10 @@ static int dispatch(rt_trainer *t)
 int main(int argc, char **argv)
 {
     rt_set_name(argv[0]);
-    signal(SIGXFSZ, SIG_IGN);    /* a file that grew too large is an error of write() */
+    signal(SIGXFSZ, SIG_IGN); /* a file that grew too large is an error of write() */
     check_cpu();
     rt_model *model = model_read(aecc_descriptor, aecc_functions);
-    static rt_options options;    /* these live as long as the process */
+    static rt_options options; /* these live as long as the process */
     static rt_trainer trainer;
     options = options_read(argc, argv, model);
     trainer.model = model;

@@ -107,7 +107,7 @@ static void read_tensor(void *out, const json_t *object)
 
 static void read_var(void *out, const json_t *object)
 {
-    static const char *const kinds[] = { "param", "state", "slot", "count" };
+    static const char *const kinds[] = {"param", "state", "slot", "count"};
     rt_var *v = out;
     read_tensor(&v->tensor, object);
     v->kind = (rt_var_kind)choice(object, "kind", kinds, 4);
@@ -127,7 +127,7 @@ static void read_kernel(void *out, const json_t *object)
 
 static void read_function(void *out, const json_t *object)
 {
-    static const char *const kinds[] = { "init", "step", "objective", "network", "report" };
+    static const char *const kinds[] = {"init", "step", "objective", "network", "report"};
     rt_function *f = out;
     f->name = text(object, "name");
     f->kind = (rt_fn_kind)choice(object, "kind", kinds, 5);
@@ -157,7 +157,7 @@ static void read_file(rt_tree *t, const json_t *object)
 
 static void read_tree(void *out, const json_t *object)
 {
-    static const char *const kinds[] = { "file", "split", "zip", "concat" };
+    static const char *const kinds[] = {"file", "split", "zip", "concat"};
     rt_tree *t = out;
     t->kind = (rt_tree_kind)choice(object, "kind", kinds, 4);
     t->name = text(object, "name");

@@ -21,7 +21,7 @@ typedef struct entry {
 } entry;
 
 static const entry table[] = {
-#define OPTION(name, field, ...) { name, offsetof(rt_options, field), __VA_ARGS__ },
+#define OPTION(name, field, ...) {name, offsetof(rt_options, field), __VA_ARGS__},
 #include "options.def"
 #undef OPTION
 };
@@ -33,15 +33,15 @@ typedef struct command {
 } command;
 
 static const command commands[] = {
-    { "train", CMD_TRAIN, "train and save the weights (the default)" },
-    { "evaluate", CMD_EVALUATE, "the objectives over the validation data, or over --in" },
-    { "run", CMD_RUN, "run NETWORK --in FILE --out FILE.npy: any network over a file" },
-    { "encode", CMD_ENCODE, "codings of --in (default: the program's data) as .npy" },
-    { "reconstruct", CMD_RECONSTRUCT, "originals over reconstructions as PNG" },
-    { "generate", CMD_GENERATE, "samples of a network that is fed with noise as PNG" },
-    { "detect", CMD_DETECT, "samples ranked by reconstruction error, anomalies marked" },
-    { "summary", CMD_SUMMARY, "layers, shapes, parameters, FLOPs and bytes" },
-    { "benchmark", CMD_BENCHMARK, "time per step and kernel, GFLOP/s, share of the peak" },
+    {"train", CMD_TRAIN, "train and save the weights (the default)"},
+    {"evaluate", CMD_EVALUATE, "the objectives over the validation data, or over --in"},
+    {"run", CMD_RUN, "run NETWORK --in FILE --out FILE.npy: any network over a file"},
+    {"encode", CMD_ENCODE, "codings of --in (default: the program's data) as .npy"},
+    {"reconstruct", CMD_RECONSTRUCT, "originals over reconstructions as PNG"},
+    {"generate", CMD_GENERATE, "samples of a network that is fed with noise as PNG"},
+    {"detect", CMD_DETECT, "samples ranked by reconstruction error, anomalies marked"},
+    {"summary", CMD_SUMMARY, "layers, shapes, parameters, FLOPs and bytes"},
+    {"benchmark", CMD_BENCHMARK, "time per step and kernel, GFLOP/s, share of the peak"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
@@ -55,7 +55,7 @@ static const char *command_name(rt_command which)
 
 /* ---- Help ----------------------------------------------------------------- */
 
-enum { LEFT = 34 };       /* columns of an option and its argument */
+enum { LEFT = 34 }; /* columns of an option and its argument */
 
 static void help_option(const entry *e)
 {
@@ -148,12 +148,12 @@ static void set(rt_options *o, const entry *e, const char *value)
 {
     void *field = (char *)o + e->field;
     switch (e->kind) {
-    case COUNT:  *(int64_t *)field = read_count(e, value); break;
-    case SEED:   *(uint64_t *)field = read_seed(e, value); break;
+    case COUNT: *(int64_t *)field = read_count(e, value); break;
+    case SEED: *(uint64_t *)field = read_seed(e, value); break;
     case NUMBER: *(double *)field = read_number(e, value); break;
-    case TEXT:   *(const char **)field = value; break;
-    case LIST:   append(field, value); break;
-    case FLAG:   *(bool *)field = true; break;
+    case TEXT: *(const char **)field = value; break;
+    case LIST: append(field, value); break;
+    case FLAG: *(bool *)field = true; break;
     }
     if (e->kind == TEXT && !*value)
         rt_fail(RT_USAGE, "--%s takes %s, not an empty string", e->name, e->argument);
@@ -226,7 +226,7 @@ static bool read_command(rt_options *o, const char *word)
 
 static void check(const rt_options *o)
 {
-    static const char *const shows[] = { "auto", "always", "never", "json" };
+    static const char *const shows[] = {"auto", "always", "never", "json"};
     bool known = !o->progress;
     for (int i = 0; i < 4 && !known; i++)
         known = !strcmp(o->progress, shows[i]);
@@ -253,7 +253,7 @@ int cores_available(void)
 
 rt_options options_read(int argc, char **argv, const rt_model *model)
 {
-    rt_options o = { .command = CMD_TRAIN, .seed = 42, .quantile = 0.99 };
+    rt_options o = {.command = CMD_TRAIN, .seed = 42, .quantile = 0.99};
     int i = 1;
     bool named = argc > 1 && read_command(&o, argv[1]);
     i += named;

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-static const double SLICE = 0.08;    /* seconds between looks at the outside */
+static const double SLICE = 0.08; /* seconds between looks at the outside */
 
 /* A step with `repeat n` draws n batches of its own; the others share the one
  * that is there. */
@@ -74,11 +74,11 @@ static void log_step(training *t)
     char names[MAX_METRICS][128];
     int n = 0;
     if (t->model->ntrains > 1)
-        fields[n++] = (rt_field){ "block", true, t->state.block + 1, 0 };
-    fields[n++] = (rt_field){ "step", true, t->state.step, 0 };
+        fields[n++] = (rt_field){"block", true, t->state.block + 1, 0};
+    fields[n++] = (rt_field){"step", true, t->state.step, 0};
     for (int i = 0; i < t->block->nsteps && n < MAX_METRICS; i++, n++) {
         snprintf(names[n], sizeof names[n], "%s", loss_name(t, i));
-        fields[n] = (rt_field){ names[n], false, 0, t->losses[i] };
+        fields[n] = (rt_field){names[n], false, 0, t->losses[i]};
     }
     log_row(&t->log, fields, n);
 }
@@ -102,7 +102,7 @@ static bool must_leave(training *t)
     else if (o->steps && s->step >= o->steps)
         t->ending = LIMITED;
     return t->ending != GOING || s->position == t->passes * t->per_pass ||
-           s->position == t->per_pass ||    /* the first pass is timed apart */
+           s->position == t->per_pass || /* the first pass is timed apart */
            (o->every && s->step % o->every == 0) || now() > t->slice;
 }
 

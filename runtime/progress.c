@@ -14,7 +14,7 @@ static const double REDRAW = 0.05, REDRAW_JSON = 0.5;
 
 static bool utf8(void)
 {
-    static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
     for (int i = 0; i < 3; i++) {
         const char *value = getenv(names[i]);
         if (value && *value)
@@ -28,7 +28,7 @@ void progress_open(rt_progress *p, const rt_options *o)
     const char *when = o->progress ? o->progress : "auto";
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
     bool terminal = isatty(STDERR_FILENO) && !(term && !strcmp(term, "dumb"));
-    *p = (rt_progress){ .show = terminal ? SHOW_BAR : SHOW_LINES, .plain = !utf8() };
+    *p = (rt_progress){.show = terminal ? SHOW_BAR : SHOW_LINES, .plain = !utf8()};
     if (!strcmp(when, "always"))
         p->show = SHOW_BAR;
     if (!strcmp(when, "json"))
@@ -40,7 +40,10 @@ void progress_open(rt_progress *p, const rt_options *o)
 
 /* ---- Text ----------------------------------------------------------------- */
 
-typedef struct line { char at[LINE]; int n, columns; } line;
+typedef struct line {
+    char at[LINE];
+    int n, columns;
+} line;
 
 static void put(line *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void put(line *l, const char *format, ...)
@@ -133,7 +136,7 @@ static double rate(const rt_progress *p, int64_t done, double time)
 
 static void draw(rt_progress *p, int64_t done, double time, const rt_metric *metrics, int n)
 {
-    line l = { .n = 0 };
+    line l = {.n = 0};
     double step = rate(p, done, time);
     style(&l, p, "1");
     put(&l, "%*lld/%lld", digits(p->total), (long long)done, (long long)p->total);
@@ -201,7 +204,7 @@ void progress_end(rt_progress *p, int64_t done, const rt_metric *metrics, int n)
     if (p->show == SHOW_JSON)
         draw_json(p, done, time, metrics, n, true);
     if (p->show == SHOW_LINES) {
-        line l = { .n = 0 };
+        line l = {.n = 0};
         put(&l, "Epoch %lld/%lld - %lld steps - ", (long long)p->epoch, (long long)p->epochs,
             (long long)done);
         put_time(&l, time - p->began);

@@ -12,8 +12,8 @@ enum { DEFAULT_COUNT = 5, GENERATED_COUNT = 32, GENERATED_COLUMNS = 8 };
 /* Outputs of the first `count` samples. */
 typedef struct pictures {
     int64_t count, elements;
-    int rows;                     /* outputs shown */
-    float **cells;                /* [rows][count] */
+    int rows;      /* outputs shown */
+    float **cells; /* [rows][count] */
 } pictures;
 
 static bool is_picture(const rt_tensor *t)
@@ -23,7 +23,7 @@ static bool is_picture(const rt_tensor *t)
 
 static void open_pictures(pictures *p, int rows, int64_t count, int64_t elements)
 {
-    *p = (pictures){ .count = count, .elements = elements, .rows = rows };
+    *p = (pictures){.count = count, .elements = elements, .rows = rows};
     p->cells = rt_alloc((size_t)(rows * count), sizeof *p->cells);
     for (int64_t i = 0; i < rows * count; i++)
         p->cells[i] = rt_alloc((size_t)elements, sizeof **p->cells);
@@ -49,8 +49,10 @@ static void take(rt_machine *m, void *job, int64_t first, int64_t count)
 static void write_grid(const pictures *p, int columns, const rt_tensor *t, const char *path)
 {
     int64_t cells = p->rows * p->count;
-    image_grid grid = { .rows = (int)((cells + columns - 1) / columns), .columns = columns,
-                        .rank = t->rank, .dims = t->shape };
+    image_grid grid = {.rows = (int)((cells + columns - 1) / columns),
+                       .columns = columns,
+                       .rank = t->rank,
+                       .dims = t->shape};
     const float **padded = rt_alloc((size_t)grid.rows * (size_t)columns, sizeof *padded);
     rt_error error;
     memcpy(padded, p->cells, (size_t)cells * sizeof *padded);
@@ -61,8 +63,7 @@ static void write_grid(const pictures *p, int columns, const rt_tensor *t, const
 }
 
 /* Draws the first samples of a view. */
-static void draw(rt_trainer *t, int function, const data_view *all, int64_t count,
-                 const char *path)
+static void draw(rt_trainer *t, int function, const data_view *all, int64_t count, const char *path)
 {
     const rt_function *f = &t->model->functions[function];
     int rows = f->noutputs < 2 ? 1 : 2;
@@ -95,8 +96,7 @@ static char *out_path(const rt_trainer *t, const char *what)
     size_t n = out ? strlen(out) : 0;
     if (out && (n < 5 || strcmp(out + n - 4, ".png")))
         rt_fail(RT_USAGE, "--out takes a name that ends in .png, not '%s'", out);
-    if ((out ? asprintf(&path, "%s", out)
-             : asprintf(&path, "%s-%s.png", t->model->name, what)) < 0)
+    if ((out ? asprintf(&path, "%s", out) : asprintf(&path, "%s-%s.png", t->model->name, what)) < 0)
         rt_fail(RT_IO, "out of memory");
     return path;
 }
@@ -105,16 +105,20 @@ static _Noreturn void no_picture(const rt_tensor *t)
 {
     char shape[64];
     data_shape_text(shape, sizeof shape, t->rank, t->shape);
-    rt_fail(RT_USAGE, "samples of shape %s are no pictures\npictures are [height, width], or with "
-            "1 or 3 channels; `run` writes any network's output as .npy", shape);
+    rt_fail(RT_USAGE,
+            "samples of shape %s are no pictures\npictures are [height, width], or with "
+            "1 or 3 channels; `run` writes any network's output as .npy",
+            shape);
 }
 
 int command_reconstruct(rt_trainer *t)
 {
     const rt_model *m = t->model;
     if (m->reconstruct < 0)
-        rt_fail(RT_USAGE, "%s reconstructs nothing\nwrite networks `encoder` and `decoder`, or a "
-                "report block with reconstructions", m->source);
+        rt_fail(RT_USAGE,
+                "%s reconstructs nothing\nwrite networks `encoder` and `decoder`, or a "
+                "report block with reconstructions",
+                m->source);
     const rt_function *f = &m->functions[m->reconstruct];
     if (!is_picture(&f->outputs[0]))
         no_picture(&f->outputs[0]);
@@ -139,9 +143,11 @@ static const rt_network *noise_network(const rt_trainer *t)
     if (!network && t->options->network)
         rt_fail(RT_USAGE, "%s has no network %s", m->source, name);
     if (!network)
-        rt_fail(RT_USAGE, "%s has no network that makes samples from noise alone\n"
+        rt_fail(RT_USAGE,
+                "%s has no network that makes samples from noise alone\n"
                 "that would be one named generator; `%s generate NETWORK` feeds another one "
-                "with normal noise", m->source, rt_name());
+                "with normal noise",
+                m->source, rt_name());
     const rt_function *f = &m->functions[network->function];
     if (f->ninputs != 1 || f->inputs[0].integer)
         rt_fail(RT_USAGE, "%s cannot be fed with noise: it takes %s", name,
@@ -159,7 +165,7 @@ static float *noise(uint64_t seed, int64_t samples, int64_t elements)
     random_key(seed, AECC_RANDOM_RUN, key);
     for (int64_t s = 0; s < samples; s++)
         for (int64_t e = 0; e < elements; e += 4) {
-            const uint32_t counter[4] = { (uint32_t)(e / 4), (uint32_t)s, 0, 0 };
+            const uint32_t counter[4] = {(uint32_t)(e / 4), (uint32_t)s, 0, 0};
             double four[4];
             random_normal4(counter, key, four);
             for (int64_t i = 0; i < 4 && e + i < elements; i++)
@@ -174,7 +180,7 @@ int command_generate(rt_trainer *t)
     const rt_function *f = &t->model->functions[network->function];
     const rt_tensor *in = &f->inputs[0];
     int64_t count = t->options->count ? t->options->count : GENERATED_COUNT;
-    int64_t dims[RT_MAX_RANK + 1] = { count };
+    int64_t dims[RT_MAX_RANK + 1] = {count};
     char *path = out_path(t, "samples");
     memcpy(dims + 1, in->shape, (size_t)in->rank * sizeof *dims);
     float *values = noise(t->options->seed, count, in->elements);

@@ -9,8 +9,8 @@
 static void philox_round(uint32_t c[4], uint32_t k0, uint32_t k1)
 {
     uint64_t p0 = (uint64_t)0xD2511F53 * c[0], p1 = (uint64_t)0xCD9E8D57 * c[2];
-    uint32_t next[4] = { (uint32_t)(p1 >> 32) ^ c[1] ^ k0, (uint32_t)p1,
-                         (uint32_t)(p0 >> 32) ^ c[3] ^ k1, (uint32_t)p0 };
+    uint32_t next[4] = {(uint32_t)(p1 >> 32) ^ c[1] ^ k0, (uint32_t)p1,
+                        (uint32_t)(p0 >> 32) ^ c[3] ^ k1, (uint32_t)p0};
     memcpy(c, next, sizeof next);
 }
 
@@ -58,8 +58,8 @@ void shuffle(int64_t *order, int64_t n, uint64_t seed, uint32_t block, uint32_t 
         order[i] = i;
     for (int64_t i = n - 1, draw = 0; i > 0; i--, draw++) {
         if (!(draw & 1)) {
-            const uint32_t counter[4] = { (uint32_t)(draw >> 1), (uint32_t)(draw >> 33), block,
-                                          epoch };
+            const uint32_t counter[4] = {(uint32_t)(draw >> 1), (uint32_t)(draw >> 33), block,
+                                         epoch};
             philox(counter, key, w);
         }
         uint64_t bits = (uint64_t)w[2 * (draw & 1)] << 32 | w[2 * (draw & 1) + 1];
@@ -107,11 +107,11 @@ void aecc_orthogonal(aecc_call *call, float *at, int64_t rows, int64_t columns, 
     int64_t n = rows * columns;
     double *matrix = rt_alloc((size_t)(n + 3), sizeof *matrix);
     for (int64_t i = 0; i < n; i += 4) {
-        const uint32_t counter[4] = { (uint32_t)(i >> 2), 0, path, call->step };
+        const uint32_t counter[4] = {(uint32_t)(i >> 2), 0, path, call->step};
         random_normal4(counter, call->key, matrix + i);
     }
-    vectors tall = { matrix, columns, rows, 1, columns };
-    vectors wide = { matrix, rows, columns, columns, 1 };
+    vectors tall = {matrix, columns, rows, 1, columns};
+    vectors wide = {matrix, rows, columns, columns, 1};
     orthonormalize(rows >= columns ? &tall : &wide);
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < columns; c++)

@@ -7,7 +7,7 @@
 
 typedef struct results {
     int n;
-    npy_writer **writers;         /* [output]; NULL: closed */
+    npy_writer **writers; /* [output]; NULL: closed */
     float *sample;
 } results;
 
@@ -46,7 +46,7 @@ static void create(results *r, const rt_function *f, const char *out, int64_t sa
     r->writers = rt_alloc((size_t)f->noutputs, sizeof *r->writers);
     for (int i = 0; i < f->noutputs; i++) {
         const rt_tensor *t = &f->outputs[i];
-        int64_t dims[RT_MAX_RANK + 1] = { samples };
+        int64_t dims[RT_MAX_RANK + 1] = {samples};
         rt_error error;
         char *path = output_path(f, out, i);
         memcpy(dims + 1, t->shape, (size_t)t->rank * sizeof *dims);
@@ -108,8 +108,8 @@ static int run_network(rt_trainer *t, const rt_network *network, const data_view
     weights_need(&t->machine, t->options);
     signals_catch();
     create(&r, f, out, view->samples);
-    bool whole = over_view(&t->machine, network->function, AECC_RANDOM_RUN, view, batch, append,
-                           &r);
+    bool whole =
+        over_view(&t->machine, network->function, AECC_RANDOM_RUN, view, batch, append, &r);
     finish(&r, whole);
     return whole ? RT_OK : 128 + signal_seen();
 }

@@ -83,7 +83,7 @@ typedef struct entry {
 typedef struct file {
     const char *path;
     unsigned char *bytes;
-    size_t size, data;            /* data: where it starts */
+    size_t size, data; /* data: where it starts */
     json_t *header;
     entry *entries;
     int n;
@@ -91,10 +91,13 @@ typedef struct file {
 
 static int width_of(const char *dtype)
 {
-    static const struct { const char *name; int width; } types[] = {
-        { "F32", 4 }, { "I32", 4 }, { "F64", 8 }, { "I64", 8 }, { "F16", 2 }, { "BF16", 2 },
-        { "I16", 2 }, { "U16", 2 }, { "I8", 1 }, { "U8", 1 }, { "BOOL", 1 }, { "U32", 4 },
-        { "U64", 8 }, { "F8_E4M3", 1 }, { "F8_E5M2", 1 },
+    static const struct {
+        const char *name;
+        int width;
+    } types[] = {
+        {"F32", 4},  {"I32", 4}, {"F64", 8}, {"I64", 8},     {"F16", 2},
+        {"BF16", 2}, {"I16", 2}, {"U16", 2}, {"I8", 1},      {"U8", 1},
+        {"BOOL", 1}, {"U32", 4}, {"U64", 8}, {"F8_E4M3", 1}, {"F8_E5M2", 1},
     };
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (!strcmp(types[i].name, dtype))
@@ -123,11 +126,10 @@ static bool read_entry(file *f, const char *name, const json_t *object, rt_error
     const json_t *shape = json_object_get(object, "shape");
     const json_t *offsets = json_object_get(object, "data_offsets");
     const json_t *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
-    if (!dtype || json_array_size(offsets) != 2 || !json_is_integer(begin) ||
-        !json_is_integer(end))
+    if (!dtype || json_array_size(offsets) != 2 || !json_is_integer(begin) || !json_is_integer(end))
         return rt_set(error, RT_BAD_INPUT,
                       "%s: tensor %s lacks a dtype, a shape or two data_offsets", f->path, name);
-    entry e = { name, dtype, shape, json_integer_value(begin), json_integer_value(end) };
+    entry e = {name, dtype, shape, json_integer_value(begin), json_integer_value(end)};
     if (!width_of(dtype))
         return rt_set(error, RT_BAD_INPUT, "%s: tensor %s has the unknown dtype %s", f->path, name,
                       dtype);
@@ -162,7 +164,8 @@ static bool check_cover(file *f, rt_error *error)
             return rt_set(error, RT_BAD_INPUT, "%s: tensor %s begins at byte %lld, %s %lld",
                           f->path, e->name, (long long)e->begin,
                           e->begin < at ? "inside the one that ends at"
-                                        : "and the one before ends at", (long long)at);
+                                        : "and the one before ends at",
+                          (long long)at);
         at = e->end;
     }
     if ((uint64_t)at != f->size - f->data)
@@ -180,17 +183,16 @@ static bool read_header(file *f, rt_error *error)
     for (int i = 7; f->size >= 8 && i >= 0; i--)
         length = length << 8 | f->bytes[i];
     if (f->size < 8 || length > MAX_HEADER || length > f->size - 8)
-        return rt_set(error, RT_BAD_INPUT,
-                      "%s: not a .safetensors file, or cut off (%zu bytes)", f->path, f->size);
+        return rt_set(error, RT_BAD_INPUT, "%s: not a .safetensors file, or cut off (%zu bytes)",
+                      f->path, f->size);
     f->header = json_loadb((char *)f->bytes + 8, length, JSON_REJECT_DUPLICATES, &json);
     if (!json_is_object(f->header) || f->bytes[8] != '{')
         return rt_set(error, RT_BAD_INPUT, "%s: bad .safetensors header: %s", f->path,
                       f->header ? "it is no JSON object" : json.text);
     f->data = 8 + length;
     f->entries = rt_alloc(json_object_size(f->header) + 1, sizeof *f->entries);
-    json_object_foreach(f->header, key, value)
-        if (strcmp(key, "__metadata__") && !read_entry(f, key, value, error))
-            return false;
+    json_object_foreach(f->header, key, value) if (strcmp(key, "__metadata__") &&
+                                                   !read_entry(f, key, value, error)) return false;
     return check_cover(f, error);
 }
 
@@ -265,8 +267,8 @@ static bool check_all(const file *f, const rt_model *m, rt_error *error)
         if (!known)
             return rt_set(error, RT_BAD_INPUT,
                           "%s: %s has no variable for tensor %s\n"
-                          "these are the weights of another model", f->path, m->name,
-                          f->entries[i].name);
+                          "these are the weights of another model",
+                          f->path, m->name, f->entries[i].name);
     }
     return true;
 }
@@ -285,7 +287,7 @@ static void copy_all(const file *f, rt_machine *machine)
 
 bool weights_load(rt_machine *machine, const char *path, rt_error *error)
 {
-    file f = { .path = path };
+    file f = {.path = path};
     f.bytes = data_slurp(path, &f.size, error);
     if (!f.bytes)
         return false;
@@ -308,8 +310,10 @@ void weights_need(rt_machine *machine, const rt_options *o)
     if (!o->weights) {
         FILE *there = fopen(path, "rb");
         if (!there)
-            rt_fail(RT_BAD_INPUT, "no weights: %s is not here\n"
-                    "train first (`%s`), or name a file with --weights FILE", path, rt_name());
+            rt_fail(RT_BAD_INPUT,
+                    "no weights: %s is not here\n"
+                    "train first (`%s`), or name a file with --weights FILE",
+                    path, rt_name());
         fclose(there);
     }
     if (!weights_load(machine, o->weights ? o->weights : path, &error))

@@ -59,7 +59,7 @@ void sources_open(rt_sources *s, const rt_model *m, const rt_options *o)
 {
     for (int i = 0; i < o->data.n; i++)
         check_name(m, o->data.at[i]);
-    *s = (rt_sources){ .model = m, .options = o, .beside = folder_of(m->source) };
+    *s = (rt_sources){.model = m, .options = o, .beside = folder_of(m->source)};
     s->arrays = rt_alloc((size_t)m->nfiles + 1, sizeof *s->arrays);
     s->opened = rt_alloc((size_t)m->nfiles + 1, sizeof *s->opened);
 }
@@ -87,8 +87,7 @@ static const data_array *open_file(rt_sources *s, const rt_tree *t)
     if (s->opened[t->index])
         return array;
     const char *other = replacement(s->options, t->name);
-    data_source source = { t->name, other ? NULL : t->reader, other ? other : t->path,
-                           s->beside };
+    data_source source = {t->name, other ? NULL : t->reader, other ? other : t->path, s->beside};
     rt_error error;
     if (!data_open(array, &source, &error))
         rt_raise(&error);
@@ -99,8 +98,10 @@ static const data_array *open_file(rt_sources *s, const rt_tree *t)
 static data_view view_file(rt_sources *s, const rt_tree *t, bool scaled)
 {
     if (scaled && t->opaque)
-        rt_fail(RT_USAGE, "%s goes through an expression that only training applies\n"
-                "give --in FILE.npy with what the network sees", t->name ? t->name : t->path);
+        rt_fail(RT_USAGE,
+                "%s goes through an expression that only training applies\n"
+                "give --in FILE.npy with what the network sees",
+                t->name ? t->name : t->path);
     data_view view = data_view_of(open_file(s, t), scaled ? &t->affine : NULL);
     rt_error error;
     if (t->rank >= 0 && !data_check(&view.components[0], t->name ? t->name : t->path, t->rank,
@@ -117,8 +118,8 @@ static data_view view_parts(rt_sources *s, const rt_tree *t, bool scaled)
         parts[i] = sources_view(s, &t->parts[i], scaled);
     bool ok = t->kind == RT_ZIP      ? data_zip(&view, parts, t->nparts, &error)
               : t->kind == RT_CONCAT ? data_concat(&view, parts, t->nparts, &error)
-                                     : data_split(&view, parts, t->name, t->last, t->rest,
-                                                  t->count, t->fraction, &error);
+                                     : data_split(&view, parts, t->name, t->last, t->rest, t->count,
+                                                  t->fraction, &error);
     if (!ok)
         rt_raise(&error);
     for (int i = 0; i < t->nparts; i++)
@@ -158,8 +159,10 @@ static const data_affine *scaling(const data_array *array, const rt_tree *like, 
         return NULL;
     const rt_tree *file = component(like, &i);
     if (file && file->opaque)
-        rt_fail(RT_USAGE, "%s: the program's expression of its data is only applied in training\n"
-                "give a .npy of floats with what the network sees", array->path);
+        rt_fail(RT_USAGE,
+                "%s: the program's expression of its data is only applied in training\n"
+                "give a .npy of floats with what the network sees",
+                array->path);
     return file ? &file->affine : NULL;
 }
 
@@ -180,7 +183,7 @@ static int input_of(const rt_function *f, const char *given, int place, const ch
 static data_view read_input(rt_sources *s, const char *path, const rt_tree *like, int i)
 {
     rt_input *input = rt_alloc(1, sizeof *input);
-    data_source source = { NULL, NULL, path, NULL };
+    data_source source = {NULL, NULL, path, NULL};
     rt_error error;
     if (!data_open(&input->array, &source, &error))
         rt_raise(&error);

@@ -29,7 +29,7 @@ static const char *grouped(char *text, int64_t n)
 
 static const char *bytes_text(char text[32], double bytes)
 {
-    static const char *const units[] = { "B", "KB", "MB", "GB", "TB" };
+    static const char *const units[] = {"B", "KB", "MB", "GB", "TB"};
     int unit = 0;
     for (; bytes >= 1024 && unit < 4; unit++)
         bytes /= 1024;

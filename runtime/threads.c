@@ -47,8 +47,8 @@ static inline void pause_after(int *looks, int spins)
 
 static void wait_for_all(rt_team *team)
 {
-    for (int looks = 0; atomic_load_explicit(&team->arrived, memory_order_acquire) <
-                        team->threads - 1;)
+    for (int looks = 0;
+         atomic_load_explicit(&team->arrived, memory_order_acquire) < team->threads - 1;)
         pause_after(&looks, team->spins);
     atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
 }

@@ -47,7 +47,7 @@ static char *resume(training *t)
     char *vars = NULL;
     bool found = false;
     rt_error error;
-    rt_state state = { 0 };
+    rt_state state = {0};
     if (!t->options->resume)
         return NULL;
     if (!checkpoint_read(t->model, t->options->checkpoint, &state, &vars, &found, &error))
@@ -96,9 +96,11 @@ static void check_samples(training *t)
                 t->options->checkpoint, (long long)s->samples, (long long)n);
     s->samples = n;
     if (!t->passes)
-        rt_fail(RT_BAD_INPUT, "%lld samples are too few for one pass: it takes %lld batch%s of "
-                "%lld\nuse a smaller --batch", (long long)n, (long long)t->per_pass,
-                t->per_pass == 1 ? "" : "es", (long long)t->batch);
+        rt_fail(RT_BAD_INPUT,
+                "%lld samples are too few for one pass: it takes %lld batch%s of "
+                "%lld\nuse a smaller --batch",
+                (long long)n, (long long)t->per_pass, t->per_pass == 1 ? "" : "es",
+                (long long)t->batch);
 }
 
 static void open_block(training *t)
@@ -163,7 +165,7 @@ static void add_metric(metrics *m, const char *name, double value)
     if (m->n == MAX_METRICS)
         return;
     snprintf(m->names[m->n], sizeof m->names[m->n], "%s", name);
-    m->at[m->n] = (rt_metric){ m->names[m->n], value };
+    m->at[m->n] = (rt_metric){m->names[m->n], value};
     m->n++;
 }
 
@@ -182,8 +184,7 @@ static bool validate(training *t, metrics *m)
         return true;
     int n = t->model->functions[t->block->objective].noutputs;
     double *values = rt_alloc((size_t)n, sizeof *values);
-    bool whole = objectives_over(t->machine, t->block->objective, &t->validation, t->batch,
-                                 values);
+    bool whole = objectives_over(t->machine, t->block->objective, &t->validation, t->batch, values);
     for (int i = 0; whole && i < n; i++) {
         char *name = objective_name(t->model, t->block, i);
         add_metric(m, name, values[i]);
@@ -198,12 +199,12 @@ static void log_epoch(training *t, const metrics *m)
     rt_field fields[MAX_METRICS + 4];
     int n = 0;
     if (t->model->ntrains > 1)
-        fields[n++] = (rt_field){ "block", true, t->state.block + 1, 0 };
-    fields[n++] = (rt_field){ "epoch", true, t->state.epoch + 1, 0 };
-    fields[n++] = (rt_field){ "step", true, t->state.step, 0 };
+        fields[n++] = (rt_field){"block", true, t->state.block + 1, 0};
+    fields[n++] = (rt_field){"epoch", true, t->state.epoch + 1, 0};
+    fields[n++] = (rt_field){"step", true, t->state.step, 0};
     for (int i = 0; i < m->n; i++)
-        fields[n++] = (rt_field){ m->at[i].name, false, 0, m->at[i].value };
-    fields[n++] = (rt_field){ "seconds", false, 0, seconds(t) };
+        fields[n++] = (rt_field){m->at[i].name, false, 0, m->at[i].value};
+    fields[n++] = (rt_field){"seconds", false, 0, seconds(t)};
     log_row(&t->log, fields, n);
     log_sync(&t->log);
 }
@@ -218,9 +219,10 @@ static _Noreturn void diverged(const training *t, const char *what, double value
                  bad->tensor.name, (long long)at);
     else
         snprintf(hint, sizeof hint, "all variables are still finite: the objective overflows");
-    rt_fail(RT_DIVERGED, "epoch %lld, step %lld: %s is %f\n%s\n"
-            "try a smaller learning rate; nothing was overwritten", (long long)t->state.epoch + 1,
-            (long long)t->state.step + 1, what, value, hint);
+    rt_fail(RT_DIVERGED,
+            "epoch %lld, step %lld: %s is %f\n%s\n"
+            "try a smaller learning rate; nothing was overwritten",
+            (long long)t->state.epoch + 1, (long long)t->state.step + 1, what, value, hint);
 }
 
 /* The first objective of the validation, or without one the first loss. */
@@ -346,10 +348,10 @@ static void open_vars(training *t, char *vars)
 static void open_run(training *t, rt_trainer *trainer)
 {
     const rt_options *o = trainer->options;
-    *t = (training){ .trainer = trainer, .options = o, .model = trainer->model,
-                     .machine = &trainer->machine };
-    t->state = (rt_state){ .best = INFINITY, .seed = o->seed, .batch = o->batch,
-                           .no_shuffle = o->no_shuffle };
+    *t = (training){
+        .trainer = trainer, .options = o, .model = trainer->model, .machine = &trainer->machine};
+    t->state = (rt_state){
+        .best = INFINITY, .seed = o->seed, .batch = o->batch, .no_shuffle = o->no_shuffle};
     if (!t->model->ntrains)
         rt_fail(RT_USAGE, "%s has no train block", t->model->source);
     progress_open(&t->progress, o);
@@ -412,8 +414,9 @@ int command_train(rt_trainer *trainer)
     log_close(&t.log);
     if (!weights_save(t.machine, path, &error))
         rt_raise(&error);
-    progress_say(&t.progress, t.ending == SIGNALLED ? "stopped after step %lld, saved %s"
-                                                    : "%lld steps, saved %s",
+    progress_say(&t.progress,
+                 t.ending == SIGNALLED ? "stopped after step %lld, saved %s"
+                                       : "%lld steps, saved %s",
                  (long long)t.state.step, path);
     free(path);
     int status = t.ending == SIGNALLED ? 128 + signal_seen() : RT_OK;

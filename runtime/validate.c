@@ -9,7 +9,7 @@ typedef struct pass {
     int function;
     uint32_t purpose;
     const data_view *view;
-    int64_t batch, first, count;     /* count 0: no call yet */
+    int64_t batch, first, count; /* count 0: no call yet */
     rt_each *each;
     void *job;
 } pass;
@@ -24,15 +24,14 @@ static bool next_batch(rt_machine *m, void *job)
     if (!left || signal_seen())
         return false;
     p->count = left < p->batch ? left : p->batch;
-    machine_set(m, p->function, p->purpose, p->first / p->batch, p->view, NULL, p->first,
-                p->count);
+    machine_set(m, p->function, p->purpose, p->first / p->batch, p->view, NULL, p->first, p->count);
     return true;
 }
 
-bool over_view(rt_machine *m, int function, uint32_t purpose, const data_view *view,
-               int64_t batch, rt_each *each, void *job)
+bool over_view(rt_machine *m, int function, uint32_t purpose, const data_view *view, int64_t batch,
+               rt_each *each, void *job)
 {
-    pass p = { function, purpose, view, batch, 0, 0, each, job };
+    pass p = {function, purpose, view, batch, 0, 0, each, job};
     view_check(view, &m->model->functions[function]);
     machine_run(m, next_batch, &p);
     return p.first == view->samples;
@@ -46,8 +45,7 @@ static void add_scalars(rt_machine *m, void *job, int64_t first, int64_t count)
         sums[i] += (double)machine_scalar(m, &m->function->outputs[i]) * (double)count;
 }
 
-bool objectives_over(rt_machine *m, int function, const data_view *view, int64_t batch,
-                     double *out)
+bool objectives_over(rt_machine *m, int function, const data_view *view, int64_t batch, double *out)
 {
     int n = m->model->functions[function].noutputs;
     memset(out, 0, (size_t)n * sizeof *out);

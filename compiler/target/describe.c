@@ -13,10 +13,9 @@
 #include "../aecc.h"
 #include "../loop/loop.h"
 
-static const char *const var_kind[] = { "param", "state", "slot", "count" };
-static const char *const fn_kind[] = { "init", "step", "objective", "network",
-                                       "report" };
-static const char *const data_kind[] = { "file", "split", "zip", "concat" };
+static const char *const var_kind[] = {"param", "state", "slot", "count"};
+static const char *const fn_kind[] = {"init", "step", "objective", "network", "report"};
+static const char *const data_kind[] = {"file", "split", "zip", "concat"};
 
 static void put(Text *t, const char *s)
 {
@@ -222,7 +221,7 @@ static void put_file(Text *t, const Model *m, const Data *d)
         put(t, "null");
         return;
     }
-    const double factor[3] = { d->divide, d->multiply, d->add };
+    const double factor[3] = {d->divide, d->multiply, d->add};
     for (int i = 0; i < 3; i++) {
         put(t, i ? "," : "[");
         text_double(t, factor[i]);
@@ -360,7 +359,7 @@ static void put_report(Text *t, const Model *m, const Report *report)
 /* Identifies the program: its graph and its memory. FNV-1a, 64 bits. */
 static uint64_t hash_of(const Model *m, const char *body, size_t n)
 {
-    Text graph = { 0 };
+    Text graph = {0};
     print_graph(&graph, m);
     uint64_t h = 0xcbf29ce484222325;
     for (size_t i = 0; i < graph.n; i++)
@@ -384,14 +383,14 @@ static void put_sizes(Text *t, const Model *m)
 }
 
 /* "key":[…] of n things, one a line. */
-#define PUT_ARRAY(t, key, n, put_one)                                        \
-    do {                                                                     \
-        text_printf(t, ",\n\"%s\":[", key);                                  \
-        for (int i = 0; i < (n); i++) {                                      \
-            separate(t, i);                                                  \
-            put_one;                                                         \
-        }                                                                    \
-        put(t, "]");                                                         \
+#define PUT_ARRAY(t, key, n, put_one)       \
+    do {                                    \
+        text_printf(t, ",\n\"%s\":[", key); \
+        for (int i = 0; i < (n); i++) {     \
+            separate(t, i);                 \
+            put_one;                        \
+        }                                   \
+        put(t, "]");                        \
     } while (0)
 
 /* A report's function holds the expression of its data, as those of train
@@ -422,7 +421,7 @@ static void put_reconstruct(Text *t, const Model *m)
 
 char *describe(const Model *m)
 {
-    Text body = { 0 }, all = { 0 };
+    Text body = {0}, all = {0};
     put_sizes(&body, m);
     PUT_ARRAY(&body, "vars", m->nvars, put_var(&body, m->vars[i]));
     PUT_ARRAY(&body, "functions", m->nfns, put_fn(&body, m->fns[i]));
@@ -437,8 +436,7 @@ char *describe(const Model *m)
     put_field(&all, "name", m->name);
     put(&all, ",");
     put_field(&all, "source", m->source);
-    text_printf(&all, ",\"hash\":\"%016llx\",\n",
-                (unsigned long long)hash_of(m, body.at, body.n));
+    text_printf(&all, ",\"hash\":\"%016llx\",\n", (unsigned long long)hash_of(m, body.at, body.n));
     text_put(&all, body.at, body.n);
     text_put(&all, "}\n", 3);
     return all.at;

@@ -17,8 +17,17 @@
 void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 
 enum { N = 4, ROW = 16, LANES = AECC_LANES };
-enum { KERNEL = 0, BIAS = 256, VELOCITY = 320, COUNT = 576, MEAN = 640, LOSS = 704,
-       GRADIENT = 768, BIAS_GRADIENT = 1024, FIXED = 1088 };
+enum {
+    KERNEL = 0,
+    BIAS = 256,
+    VELOCITY = 320,
+    COUNT = 576,
+    MEAN = 640,
+    LOSS = 704,
+    GRADIENT = 768,
+    BIAS_GRADIENT = 1024,
+    FIXED = 1088
+};
 enum { X = 0, R = 256, D = 512, BLOCK = 768 };
 
 static float *fixed(const aecc_call *c, int at)
@@ -37,7 +46,7 @@ static void init(aecc_call *c, int64_t thread)
         return;
     memset(c->fixed, 0, FIXED);
     for (int i = 0; i < N * N; i++) {
-        uint32_t counter[4] = { (uint32_t)i, 0, 7, c->step }, w[4];
+        uint32_t counter[4] = {(uint32_t)i, 0, 7, c->step}, w[4];
         philox(counter, c->key, w);
         fixed(c, KERNEL)[i / N * ROW + i % N] = (float)((w[0] >> 8) * 0x1p-24 - 0.5);
     }
@@ -55,7 +64,7 @@ static void forward(aecc_call *c, int64_t b, float noise, float divide)
             float sum = fixed(c, BIAS)[j];
             for (int i = 0; i < N; i++)
                 sum = fmaf(x[i * LANES + lane], fixed(c, KERNEL)[i * ROW + j], sum);
-            uint32_t counter[4] = { (uint32_t)j, (uint32_t)(b * LANES + lane), 3, c->step }, w[4];
+            uint32_t counter[4] = {(uint32_t)j, (uint32_t)(b * LANES + lane), 3, c->step}, w[4];
             philox(counter, c->key, w);
             sum += noise * (float)((w[0] >> 8) * 0x1p-24 - 0.5);
             r[j * LANES + lane] = sum;
@@ -154,8 +163,7 @@ static void reconstruct(aecc_call *c, int64_t thread)
     all_blocks(c, thread, 0, 10);
 }
 
-aecc_function *const aecc_functions[] = { init, step, objective, network,
-                                           reconstruct };
+aecc_function *const aecc_functions[] = {init, step, objective, network, reconstruct};
 
 #ifndef FAKE_CPU
 #define FAKE_CPU ""
@@ -166,46 +174,54 @@ const char aecc_cpu[] = FAKE_CPU;
 #define FAKE_HASH "00000000000000aa"
 #endif
 
-#define IMAGE "\"type\":\"f32\",\"shape\":[2,2],\"strides\":[2,1]"
-#define INPUTS "\"inputs\":[{\"name\":\"image\"," IMAGE ",\"offset\":0}]"
-#define SCALAR "{\"name\":null,\"type\":\"f32\",\"shape\":[],\"strides\":[],\"batch\":false,\"offset\":704}"
-#define KERNELS "\"kernels\":[{\"name\":\"dense_1.forward\",\"kind\":\"block\"," \
-    "\"layer\":\"encoder.dense_1\",\"line\":4,\"flops\":32,\"bytes\":64,\"units\":1,\"each_sample\":true}]"
-#define POINTS "{\"kind\":\"file\",\"name\":\"points\",\"index\":0,\"reader\":\"csv\"," \
-    "\"path\":\"points.csv\",\"shape\":null,\"type\":\"f32\",\"affine\":[10,1,0]}"
-#define SPLIT(rest) "{\"kind\":\"split\",\"name\":null,\"of\":" POINTS \
-    ",\"last\":true,\"rest\":" rest ",\"count\":24}"
-#define BLOCK_OF(steps, epochs) "{\"data\":" SPLIT("true") ",\"validation\":" SPLIT("false") \
-    ",\"objective\":2,\"steps\":[" steps "],\"epochs\":" epochs \
-    ",\"batch\":32,\"drop_last\":false,\"line\":9}"
-#define FUNCTION(name, kind, outputs) "{\"name\":\"" name "\",\"kind\":\"" kind "\"," INPUTS \
-    ",\"outputs\":[" outputs "],\"updates\":[]," KERNELS "}"
-#define OUTPUT(name, offset) "{\"name\":\"" name "\"," IMAGE ",\"batch\":true,\"offset\":" offset "}"
-#define VAR(name, kind, type, shape, strides, offset, bytes) "{\"name\":\"encoder." name \
-    "\",\"kind\":\"" kind "\",\"type\":\"" type "\",\"shape\":" shape ",\"strides\":" strides \
-    ",\"offset\":" offset ",\"bytes\":" bytes ",\"owner\":null}"
+/* The descriptor is JSON that the preprocessor puts together and quotes. */
+/* clang-format off */
+#define QUOTED(...) #__VA_ARGS__
+#define JSON(...) QUOTED(__VA_ARGS__)
 
-const char aecc_descriptor[] =
-    "{\"aecc\":\"0.1.0\",\"name\":\"fake\",\"source\":\"fake.nn\",\"hash\":\"" FAKE_HASH "\","
-    "\"fixed_bytes\":1088,\"block_bytes\":768,\"vars\":["
-    VAR("dense_1.kernel", "param", "f32", "[4,4]", "[16,1]", "0", "256") ","
-    VAR("dense_1.bias", "param", "f32", "[4]", "[1]", "256", "64") ","
-    VAR("dense_1.kernel.velocity", "slot", "f32", "[4,4]", "[16,1]", "320", "256") ","
-    VAR("count", "count", "i32", "[]", "[]", "576", "64") ","
-    VAR("norm_1.moving_mean", "state", "f32", "[4]", "[1]", "640", "64") "],"
-    "\"functions\":[{\"name\":\"init\",\"kind\":\"init\",\"inputs\":[],\"outputs\":[],"
-    "\"updates\":[],\"kernels\":[]},"
-    FUNCTION("train_1.step", "step", SCALAR) ","
-    FUNCTION("train_1.objective", "objective", SCALAR) ","
-    FUNCTION("encoder", "network", OUTPUT("r", "256")) ","
-    FUNCTION("reconstruct", "report", OUTPUT("reconstruction", "256") "," OUTPUT("original", "0")) "],"
-    "\"data\":[" POINTS "],"
-    "\"networks\":[{\"name\":\"encoder\",\"function\":3,\"layers\":[{\"name\":\"encoder.dense_1\","
-    "\"type\":\"dense\",\"output\":[2,2],\"params\":20,\"untrained\":0,\"line\":4}]}],"
-    "\"train\":["
-    BLOCK_OF("{\"name\":null,\"function\":1,\"repeat\":1}", "3") ","
-    BLOCK_OF("{\"name\":\"first\",\"function\":1,\"repeat\":1},"
-             "{\"name\":\"second\",\"function\":1,\"repeat\":2}", "2") "],"
-    "\"reports\":[{\"kind\":\"reconstructions\",\"data\":" SPLIT("false") ",\"function\":4,"
-    "\"options\":{\"count\":\"3\"}}],"
-    "\"reconstruct\":{\"function\":4,\"scaled\":false,\"data\":" SPLIT("false") "}}";
+#define IMAGE "type": "f32", "shape": [2, 2], "strides": [2, 1]
+#define SCALAR {"name": null, "type": "f32", "shape": [], "strides": [], "batch": false, \
+                "offset": 704}
+#define OUTPUT(name_, offset_) {"name": name_, IMAGE, "batch": true, "offset": offset_}
+#define FUNCTION(name_, kind_, ...) \
+    {"name": name_, "kind": kind_, "inputs": [{"name": "image", IMAGE, "offset": 0}], \
+     "outputs": [__VA_ARGS__], "updates": [], \
+     "kernels": [{"name": "dense_1.forward", "kind": "block", "layer": "encoder.dense_1", \
+                  "line": 4, "flops": 32, "bytes": 64, "units": 1, "each_sample": true}]}
+#define POINTS {"kind": "file", "name": "points", "index": 0, "reader": "csv", \
+                "path": "points.csv", "shape": null, "type": "f32", "affine": [10, 1, 0]}
+#define SPLIT(rest_) {"kind": "split", "name": null, "of": POINTS, "last": true, \
+                      "rest": rest_, "count": 24}
+#define TRAIN(epochs_, ...) \
+    {"data": SPLIT(true), "validation": SPLIT(false), "objective": 2, "steps": [__VA_ARGS__], \
+     "epochs": epochs_, "batch": 32, "drop_last": false, "line": 9}
+#define MATRIX "shape": [4, 4], "strides": [16, 1], "bytes": 256, "owner": null
+#define VECTOR "shape": [4], "strides": [1], "bytes": 64, "owner": null
+#define NUMBER "shape": [], "strides": [], "bytes": 64, "owner": null
+
+const char aecc_descriptor[] = JSON(
+{"aecc": "0.1.0", "name": "fake", "source": "fake.nn", "hash": FAKE_HASH,
+ "fixed_bytes": 1088, "block_bytes": 768,
+ "vars": [
+  {"name": "encoder.dense_1.kernel", "kind": "param", "type": "f32", MATRIX, "offset": 0},
+  {"name": "encoder.dense_1.bias", "kind": "param", "type": "f32", VECTOR, "offset": 256},
+  {"name": "encoder.dense_1.velocity", "kind": "slot", "type": "f32", MATRIX, "offset": 320},
+  {"name": "count", "kind": "count", "type": "i32", NUMBER, "offset": 576},
+  {"name": "encoder.norm_1.moving_mean", "kind": "state", "type": "f32", VECTOR, "offset": 640}],
+ "functions": [
+  {"name": "init", "kind": "init", "inputs": [], "outputs": [], "updates": [], "kernels": []},
+  FUNCTION("train_1.step", "step", SCALAR),
+  FUNCTION("train_1.objective", "objective", SCALAR),
+  FUNCTION("encoder", "network", OUTPUT("r", 256)),
+  FUNCTION("reconstruct", "report", OUTPUT("reconstruction", 256), OUTPUT("original", 0))],
+ "data": [POINTS],
+ "networks": [{"name": "encoder", "function": 3, "layers": [
+  {"name": "encoder.dense_1", "type": "dense", "output": [2, 2], "params": 20, "untrained": 0,
+   "line": 4}]}],
+ "train": [
+  TRAIN(3, {"name": null, "function": 1, "repeat": 1}),
+  TRAIN(2, {"name": "first", "function": 1, "repeat": 1},
+           {"name": "second", "function": 1, "repeat": 2})],
+ "reports": [{"kind": "reconstructions", "data": SPLIT(false), "function": 4,
+              "options": {"count": "3"}}],
+ "reconstruct": {"function": 4, "scaled": false, "data": SPLIT(false)}});

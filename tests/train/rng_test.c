@@ -12,12 +12,14 @@
 /* The vectors of the authors' Random123 library. */
 static void philox_known_answers(void **state)
 {
-    static const struct { uint32_t counter[4], key[2], out[4]; } known[] = {
-        { { 0, 0, 0, 0 }, { 0, 0 }, { 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8 } },
-        { { ~0u, ~0u, ~0u, ~0u }, { ~0u, ~0u },
-          { 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd } },
-        { { 0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344 }, { 0xa4093822, 0x299f31d0 },
-          { 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1 } },
+    static const struct {
+        uint32_t counter[4], key[2], out[4];
+    } known[] = {
+        {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+        {{~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+         {0xa4093822, 0x299f31d0},
+         {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
     };
     (void)state;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
@@ -57,7 +59,7 @@ static void check_permutation(int64_t n)
 
 static void shuffles_are_permutations(void **state)
 {
-    static const int64_t sizes[] = { 0, 1, 2, 3, 17, 1000, 55001 };
+    static const int64_t sizes[] = {0, 1, 2, 3, 17, 1000, 55001};
     (void)state;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         check_permutation(sizes[i]);
@@ -84,7 +86,7 @@ static void shuffles_depend_on_all(void **state)
 static void shuffles_are_uniform(void **state)
 {
     enum { N = 6, EPOCHS = 6000 };
-    double count[N][N] = { { 0 } }, chi = 0, expected = (double)EPOCHS / N;
+    double count[N][N] = {{0}}, chi = 0, expected = (double)EPOCHS / N;
     (void)state;
     for (uint32_t epoch = 0; epoch < EPOCHS; epoch++) {
         int64_t order[N];
@@ -106,7 +108,7 @@ static void normals_have_moments(void **state)
     (void)state;
     random_key(42, AECC_RANDOM_INIT, key);
     for (uint32_t i = 0; i < N / 4; i++) {
-        const uint32_t counter[4] = { i, 0, 1, 0 };
+        const uint32_t counter[4] = {i, 0, 1, 0};
         double four[4];
         random_normal4(counter, key, four);
         for (int k = 0; k < 4; k++) {
@@ -123,7 +125,7 @@ static void check_orthogonal(int64_t rows, int64_t columns)
 {
     int64_t stride = columns + 3, n = rows < columns ? rows : columns;
     float *m = rt_alloc((size_t)(rows * stride), sizeof *m);
-    aecc_call call = { .step = 0 };
+    aecc_call call = {.step = 0};
     random_key(42, AECC_RANDOM_INIT, call.key);
     aecc_orthogonal(&call, m, rows, columns, stride, 99);
     for (int64_t a = 0; a < n; a++)
@@ -151,9 +153,9 @@ static void orthogonal_matrices(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(philox_known_answers),     cmocka_unit_test(keys_differ_by_purpose),
+        cmocka_unit_test(philox_known_answers),      cmocka_unit_test(keys_differ_by_purpose),
         cmocka_unit_test(shuffles_are_permutations), cmocka_unit_test(shuffles_depend_on_all),
-        cmocka_unit_test(shuffles_are_uniform),     cmocka_unit_test(normals_have_moments),
+        cmocka_unit_test(shuffles_are_uniform),      cmocka_unit_test(normals_have_moments),
         cmocka_unit_test(orthogonal_matrices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

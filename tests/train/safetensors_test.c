@@ -14,21 +14,21 @@ static char path[] = "/tmp/aecc-safetensors-XXXXXX";
 
 /* a: f32 [2, 3] with a row stride of 5; n: i32 []; s: an optimizer's. */
 static rt_var vars[] = {
-    { { .name = "a", .rank = 2, .shape = { 2, 3 }, .strides = { 5, 1 }, .elements = 6 },
-      RT_PARAM, 64 },
-    { { .name = "n", .integer = true, .elements = 1, .offset = 64 }, RT_STATE, 64 },
-    { { .name = "s", .rank = 1, .shape = { 2 }, .strides = { 1 }, .elements = 2, .offset = 128 },
-      RT_SLOT, 64 },
+    {{.name = "a", .rank = 2, .shape = {2, 3}, .strides = {5, 1}, .elements = 6}, RT_PARAM, 64},
+    {{.name = "n", .integer = true, .elements = 1, .offset = 64}, RT_STATE, 64},
+    {{.name = "s", .rank = 1, .shape = {2}, .strides = {1}, .elements = 2, .offset = 128},
+     RT_SLOT,
+     64},
 };
-static rt_model model = { .name = "m", .source = "m.nn", .nvars = 3, .vars = vars };
+static rt_model model = {.name = "m", .source = "m.nn", .nvars = 3, .vars = vars};
 static _Alignas(64) float memory[48];
-static rt_machine machine = { .model = &model, .memory = (char *)memory };
+static rt_machine machine = {.model = &model, .memory = (char *)memory};
 
 static void write_file(const char *header, int64_t length, size_t data)
 {
     FILE *file = fopen(path, "wb");
     uint64_t n = length < 0 ? strlen(header) : (uint64_t)length;
-    char zeros[256] = { 0 };
+    char zeros[256] = {0};
     fwrite(&n, 8, 1, file);
     fputs(header, file);
     fwrite(zeros, 1, data, file);
@@ -45,7 +45,7 @@ static void set_memory(void)
 static void refused(const char *text)
 {
     float before[48];
-    rt_error error = { 0 };
+    rt_error error = {0};
     set_memory();
     memcpy(before, memory, sizeof before);
     assert_false(weights_load(&machine, path, &error));
@@ -61,7 +61,8 @@ static void refused_header(const char *header, size_t data, const char *text)
     refused(text);
 }
 
-#define A(begin, end) "\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[" begin "," end "]}"
+#define A(begin, end) \
+    "\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[" begin "," end "]}"
 #define S(begin, end) "\"n\":{\"dtype\":\"I32\",\"shape\":[],\"data_offsets\":[" begin "," end "]}"
 
 static void round_trip(void **state)
@@ -74,7 +75,7 @@ static void round_trip(void **state)
     memset(memory, 0, sizeof memory);
     memory[32] = 5;
     assert_true(weights_load(&machine, path, &error));
-    static const float rows[2][3] = { { 0, 1, 2 }, { 5, 6, 7 } };
+    static const float rows[2][3] = {{0, 1, 2}, {5, 6, 7}};
     assert_memory_equal(memory, rows[0], sizeof rows[0]);
     assert_memory_equal(memory + 5, rows[1], sizeof rows[1]);
     assert_true(memory[3] == 0 && memory[4] == 0);
@@ -102,7 +103,8 @@ static void accepted(void **state)
 {
     rt_error error;
     (void)state;
-    write_file("{\"__metadata__\":{\"format\":\"pt\"}," S("24", "28") "," A("0", "24") "}   ", -1, 28);
+    write_file("{\"__metadata__\":{\"format\":\"pt\"}," S("24", "28") "," A("0", "24") "}   ", -1,
+               28);
     assert_true(weights_load(&machine, path, &error));
     /* a state may be missing: it keeps its value, with a warning */
     write_file("{" A("0", "24") "}", -1, 24);
@@ -150,7 +152,8 @@ static void bad_places(void **state)
 static void bad_tensors(void **state)
 {
     (void)state;
-#define T(dtype, shape) "{\"a\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":[0,24]}}"
+#define T(dtype, shape) \
+    "{\"a\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":[0,24]}}"
     refused_header(T("F16", "[12]"), 24, "expected F32");
     refused_header(T("F64", "[3]"), 24, "expected F32");
     refused_header(T("X9", "[6]"), 24, "unknown dtype");
@@ -162,7 +165,8 @@ static void bad_tensors(void **state)
     refused_header(T("F32", "\"2,3\""), 24, "shape");
     refused_header("{" S("0", "4") "}", 4, "no tensor a");
     refused_header("{" A("0", "24") ",\"b\":{\"dtype\":\"U8\",\"shape\":[1],"
-                   "\"data_offsets\":[24,25]}}", 25, "tensor b");
+                                    "\"data_offsets\":[24,25]}}",
+                   25, "tensor b");
 }
 
 static void bad_values(void **state)
