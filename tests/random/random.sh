@@ -11,8 +11,9 @@ last=$((seed + count - 1))
 one() {
     file=$folder/$1.nn
     "$BUILD/tests/random.generate" "$1" >"$file"
-    "$AECC" --check=grad --check=interp "$file" >"$folder/$1.log" 2>&1 && return
-    { echo "seed $1: status $?"; cat "$file" "$folder/$1.log"; } >"$folder/$1.failed"
+    "$AECC" --check=grad "$file" >"$folder/$1.log" 2>&1 &&
+        "$AECC" --check=interp "$file" >>"$folder/$1.log" 2>&1 && return
+    { echo "seed $1:"; cat "$file" "$folder/$1.log"; } >"$folder/$1.failed"
 }
 
 # Two halves at once.
