@@ -128,13 +128,70 @@ static void views_of_contractions(void **state)
     arena_free();
 }
 
+static Node *random_view(Pool *p, Node *a)
+{
+    int64_t low[MAX_RANK], high[MAX_RANK], none[MAX_RANK] = {0};
+    bool axes[MAX_RANK];
+    switch (below(p->b, 6)) {
+    case 0: return random_transpose(p, a);
+    case 1: return random_broadcast(p, a);
+    case 2: return random_slice(p, a);
+    case 3: return random_reshape(p, a);
+    case 4:
+        for (int i = 0; i < a->shape.rank; i++)
+            axes[i] = below(p->b, 2);
+        return graph_reverse(a, axes);
+    default:
+        for (int i = 0; i < a->shape.rank; i++) {
+            low[i] = below(p->b, 2);
+            high[i] = below(p->b, 3);
+        }
+        return graph_pad(a, graph_const((Shape){0}, 0), low, high, none);
+    }
+}
+
+/* Contractions of views of inputs, under views: the same values, and of the
+ * views many are gone. */
+static void random_views(void **state)
+{
+    (void)state;
+    int views_before = 0, views_after = 0;
+    for (uint64_t seed = 1; seed <= 1500; seed++) {
+        Bench b = bench_new(2, seed);
+        Pool p = {.b = &b, .odd = {1, 2, 3, 4}};
+        for (int i = 0; i < 2; i++) {
+            Node *a = bench_input(&b, T_F32, random_shape(&p, 4), -1, 1);
+            for (int k = below(&b, 3); k >= 0 && shape_size(a->shape) < 300; k--)
+                a = random_view(&p, a);
+            pool_add(&p, a);
+        }
+        Node *root = p.n ? random_contract(&p)->in[0] : b.in[0];
+        root = random_transpose(&p, root);
+        double *before = bench_value(&b, root);
+        NodeList list = graph_reach(1, &root);
+        for (int i = 0; i < list.n; i++)
+            views_before += op_info[list.at[i]->op].kind == LAYOUT;
+        root = simplified(root);
+        list = graph_reach(1, &root);
+        for (int i = 0; i < list.n; i++)
+            views_after += op_info[list.at[i]->op].kind == LAYOUT;
+        double *after = bench_value(&b, root);
+        for (int64_t j = 0; j < bench_count(&b, root); j++)
+            if (!close_to(before[j], after[j]))
+                fail_msg("graph %d: %.12g became %.12g", (int)seed, before[j], after[j]);
+        graph_reset();
+        arena_free();
+    }
+    print_message("%d views became %d\n", views_before, views_after);
+    assert_true(views_after * 3 < views_before * 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_graphs),
-        cmocka_unit_test(algebra),
-        cmocka_unit_test(reductions),
-        cmocka_unit_test(views_of_contractions),
+        cmocka_unit_test(random_graphs), cmocka_unit_test(algebra),
+        cmocka_unit_test(reductions),    cmocka_unit_test(views_of_contractions),
+        cmocka_unit_test(random_views),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
