@@ -33,9 +33,12 @@ grep -q gradient graph || fail "no gradient in the graph as written"
 
 # The same program, whatever is looked at.
 "$AECC" pca.nn --emit=llvm -o plain.ll || fail "--emit=llvm"
-"$AECC" pca.nn --emit=llvm -o watched.ll --verify --time --stats --dump=all -v 2>seen || fail "all"
+"$AECC" pca.nn --emit=llvm -o watched.ll --verify --time --stats --dump=all -v 2>seen ||
+    fail "looking inside"
 same_files plain.ll watched.ll
-for text in "# after simplify" "total " "operations" "aecc: lower:"; do expect_text "$text" seen; done
+for text in "# after simplify" "total " "operations" "aecc: lower:"; do
+    expect_text "$text" seen
+done
 "$AECC" pca.nn --dump=grad,fuse --stop-after=fuse 2>seen || fail "--dump"
 [ "$(grep -c '^# after ' seen)" -eq 2 ] || fail "not two dumps"
 

@@ -30,9 +30,12 @@ TERM=xterm "$AECC" bad.nn --color=auto 2>text
 # One object a line, in the order of the source.
 "$AECC" bad.nn --error-format=json 2>json
 [ "$(grep -c '^{.*}$' json)" -eq 2 ] || { cat json; echo "not two objects"; exit 1; }
-cat >wanted <<'END'
-{"severity":"error","message":"expected `,` or `)`, found `20`","file":"bad.nn","line":2,"column":11,"length":2,"notes":[{"severity":"note","message":"this `(` is open","file":"bad.nn","line":2,"column":7,"length":1}],"hints":[]}
-END
+place='"file":"bad.nn","line":2,"column"'
+{
+    printf '{"severity":"error","message":"expected `,` or `)`, found `20`",%s:11,' "$place"
+    printf '"length":2,"notes":[{"severity":"note","message":"this `(` is open",%s:7,' "$place"
+    printf '"length":1}],"hints":[]}\n'
+} >wanted
 head -n 1 json | diff -u wanted - || exit 1
 expect_status 2 "$AECC" --error-format=json --wat 2>json
 grep -q '^{"severity":"error","message":"unknown option ' json || { cat json; exit 1; }
