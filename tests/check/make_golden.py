@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""Makes tests/check/golden.txt with Keras 3 from PyPI (pip install tensorflow-cpu).
+
+Each line of it is a layer or a training run, and what Keras computes for it in
+float64, for inputs and weights that are sines of the place of an element:
+
+    layer | shape of a sample | line of the network | three projections of the output
+    train | activation | objective | optimizer | the objective before each of 6 steps
+"""
+import os
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers as L
+from keras import losses, optimizers
+
+keras.backend.set_floatx("float64")
+HERE = os.path.dirname(os.path.abspath(__file__))
+SAMPLES, STEPS = 3, 6
+
+
+def sines(n, phase):
+    return np.sin(0.7 * np.arange(n) + phase)
+
+
+def weights_of(layer, order):
+    """Sets the weights, in the order in which aecc declares them."""
+    values = []
+    for i, weight in enumerate(layer.weights):
+        n = int(np.prod(weight.shape))
+        value = sines(n, order[i] + 1.0)
+        if "variance" in weight.path:
+            value = 1 + 0.5 * value
+        values.append(value.reshape(weight.shape))
+    layer.set_weights(values)
+
+
+def layer_line(shape, line, layer):
+    layer.build((None,) + shape)
+    weights_of(layer, range(len(layer.weights)))
+    n = int(np.prod(shape))
+    x = np.stack([2 * sines(n, 0.3 + s) for s in range(SAMPLES)]).reshape((SAMPLES,) + shape)
+    y = np.array(layer(x, training=False) if isinstance(layer, L.BatchNormalization) else layer(x))
+    flat, k = y.ravel(), np.arange(y.size)
+    dots = [float(np.dot(flat, np.cos(0.37 * m * k + m))) for m in range(3)]
+    print("layer |", " ".join(map(str, shape)), "|", line, "|", *map(repr, dots))
+
+
+def convolutions():
+    for pad in "same", "valid":
+        for s in 1, 2, 3:
+            for k in 1, 2, 3, 5:
+                args = f"{k}, strides: {s}, padding: {pad}"
+                layer_line((7, 8, 4), f"conv2d(6, {args})", L.Conv2D(6, k, strides=s, padding=pad))
+                layer_line((4, 3, 2), f"conv2d_transpose(3, {args})",
+                           L.Conv2DTranspose(3, k, strides=s, padding=pad))
+                layer_line((7, 8, 2), f"max_pool2d({args})",
+                           L.MaxPooling2D(k, strides=s, padding=pad))
+                layer_line((7, 8, 2), f"average_pool2d({args})",
+                           L.AveragePooling2D(k, strides=s, padding=pad))
+        layer_line((9, 8, 4), f"conv2d(6, [2, 3], dilation: 2, padding: {pad})",
+                   L.Conv2D(6, (2, 3), dilation_rate=2, padding=pad))
+        layer_line((7, 8, 3), f"depthwise_conv2d(3, strides: 2, padding: {pad})",
+                   L.DepthwiseConv2D(3, strides=2, padding=pad))
+        layer_line((7, 8, 3), f"separable_conv2d(5, 3, padding: {pad})",
+                   L.SeparableConv2D(5, 3, padding=pad))
+        layer_line((9, 3), f"conv1d(5, 3, strides: 2, padding: {pad})",
+                   L.Conv1D(5, 3, strides=2, padding=pad))
+    layer_line((7, 8, 4), "conv2d(6, 3, groups: 2)", L.Conv2D(6, 3, groups=2))
+
+
+def other_layers():
+    layer_line((5,), "dense(3, tanh)", L.Dense(3, activation="tanh"))
+    layer_line((4, 5), "dense(3, use_bias: false)", L.Dense(3, use_bias=False))
+    layer_line((7, 8, 4), "global_average_pool2d()", L.GlobalAveragePooling2D())
+    layer_line((7, 8, 4), "global_max_pool2d()", L.GlobalMaxPooling2D())
+    layer_line((3, 2, 4), "upsample2d([2, 3])", L.UpSampling2D((2, 3)))
+    layer_line((3, 2, 4), "zero_pad2d([1, 2])", L.ZeroPadding2D((1, 2)))
+    layer_line((5, 6, 4), "crop2d([1, 2])", L.Cropping2D((1, 2)))
+    layer_line((5, 6, 4), "layer_normalization()", L.LayerNormalization())
+    layer_line((5, 6, 4), "batch_normalization()", L.BatchNormalization())
+    names = ("relu leaky_relu elu selu gelu sigmoid tanh softmax log_softmax softplus softsign silu "
+             "mish hard_sigmoid hard_silu hard_tanh exponential log_sigmoid relu6")
+    for name in names.split():
+        layer_line((4, 6), f"activation({name})", L.Activation(name))
+    layer_line((4, 6), "activation(gelu(approximate: true))",
+               L.Activation(lambda x: keras.activations.gelu(x, approximate=True)))
+
+
+def train_line(activation, objective, loss, optimizer_text, optimizer):
+    """A dense layer of 3 numbers to 4; the target is made of the input."""
+    layer = L.Dense(4, activation=activation)
+    layer.build((None, 3))
+    weights_of(layer, range(2))
+    x = np.stack([2 * sines(3, 0.3 + s) for s in range(SAMPLES)])
+    target = np.abs(np.concatenate([x, x[:, :1]], axis=1)) / 2
+    seen = []
+    for _ in range(STEPS):
+        with tf.GradientTape() as tape:
+            value = loss(target, layer(x))
+        seen.append(float(value))
+        optimizer.apply(tape.gradient(value, layer.trainable_weights), layer.trainable_weights)
+    print("train |", activation, "|", objective, "|", optimizer_text, "|", *map(repr, seen))
+
+
+def objectives():
+    sgd = lambda: optimizers.SGD(0.1)
+    for activation, text, loss in [
+        ("linear", "mse(y, t)", losses.MeanSquaredError()),
+        ("linear", "mae(y, t)", losses.MeanAbsoluteError()),
+        ("linear", "huber(y, t, delta: 0.5)", losses.Huber(0.5)),
+        ("linear", "log_cosh(y, t)", losses.LogCosh()),
+        ("linear", "cosine_similarity(y, t)", losses.CosineSimilarity()),
+        ("linear", "mape(y, t) / 100", lambda t, y: losses.MeanAbsolutePercentageError()(t, y) / 100),
+        ("softplus", "msle(y, t)", losses.MeanSquaredLogarithmicError()),
+        ("softplus", "poisson(y, t)", losses.Poisson()),
+        ("linear", "hinge(y, 2 * t - 1)", lambda t, y: losses.Hinge()(2 * t - 1, y)),
+        ("sigmoid", "bce(y, t)", losses.BinaryCrossentropy()),
+        ("sigmoid", "bce(0.5 * y, t)", lambda t, y: losses.BinaryCrossentropy()(t, 0.5 * y)),
+        ("sigmoid", "kl_divergence(y, t)", losses.KLDivergence()),
+        ("softmax", "categorical_crossentropy(y, t / sum(t, axis: -1, keep: true))",
+         lambda t, y: losses.CategoricalCrossentropy()(t / t.sum(axis=1, keepdims=True), y)),
+        ("sigmoid", "categorical_crossentropy(0.5 * y, t)",
+         lambda t, y: losses.CategoricalCrossentropy()(t, 0.5 * y)),
+        ("softmax", "sparse_categorical_crossentropy(y, 2)",
+         lambda t, y: losses.SparseCategoricalCrossentropy()(np.full(SAMPLES, 2), y)),
+    ]:
+        train_line(activation, text, loss, "sgd(learning_rate: 0.1)", sgd())
+
+
+def all_optimizers():
+    o, s = optimizers, optimizers.schedules
+    mse = losses.MeanSquaredError()
+    for text, optimizer in [
+        ("sgd(0.1, momentum: 0.9)", o.SGD(0.1, momentum=0.9)),
+        ("sgd(0.1, momentum: 0.9, nesterov: true)", o.SGD(0.1, momentum=0.9, nesterov=True)),
+        ("sgd(0.1, weight_decay: 0.1, clip_norm: 0.3)", o.SGD(0.1, weight_decay=0.1, clipnorm=0.3)),
+        ("sgd(0.1, global_clip_norm: 0.5)", o.SGD(0.1, global_clipnorm=0.5)),
+        ("sgd(0.1, clip_value: 0.2)", o.SGD(0.1, clipvalue=0.2)),
+        ("rmsprop(0.01)", o.RMSprop(0.01)),
+        ("rmsprop(0.01, centered: true, momentum: 0.5)",
+         o.RMSprop(0.01, centered=True, momentum=0.5)),
+        ("adam(0.01)", o.Adam(0.01)),
+        ("adam(0.01, amsgrad: true)", o.Adam(0.01, amsgrad=True)),
+        ("adamw(learning_rate: 0.01)", o.AdamW(0.01)),
+        ("nadam(0.01)", o.Nadam(0.01)),
+        ("adagrad(0.1)", o.Adagrad(0.1)),
+        ("sgd(exponential_decay(initial_learning_rate: 0.1, decay_steps: 2, decay_rate: 0.5))",
+         o.SGD(s.ExponentialDecay(0.1, 2, 0.5))),
+        ("sgd(exponential_decay(initial_learning_rate: 0.1, decay_steps: 2, decay_rate: 0.5, "
+         "staircase: true))", o.SGD(s.ExponentialDecay(0.1, 2, 0.5, staircase=True))),
+        ("sgd(inverse_time_decay(initial_learning_rate: 0.1, decay_steps: 2, decay_rate: 0.5))",
+         o.SGD(s.InverseTimeDecay(0.1, 2, 0.5))),
+        ("sgd(polynomial_decay(initial_learning_rate: 0.1, decay_steps: 4, power: 2))",
+         o.SGD(s.PolynomialDecay(0.1, 4, power=2.0))),
+        ("sgd(piecewise_constant(boundaries: [1, 3], values: [0.1, 0.05, 0.2]))",
+         o.SGD(s.PiecewiseConstantDecay([1, 3], [0.1, 0.05, 0.2]))),
+        ("sgd(cosine_decay(initial_learning_rate: 0.1, decay_steps: 4, alpha: 0.1))",
+         o.SGD(s.CosineDecay(0.1, 4, alpha=0.1))),
+        ("sgd(cosine_decay(initial_learning_rate: 0.01, decay_steps: 3, warmup_target: 0.1, "
+         "warmup_steps: 3))", o.SGD(s.CosineDecay(0.01, 3, warmup_target=0.1, warmup_steps=3))),
+    ]:
+        train_line("linear", "mse(y, t)", mse, text, optimizer)
+
+
+if __name__ == "__main__":
+    with open(os.path.join(HERE, "golden.txt"), "w") as out:
+        keep, print_ = out, print
+
+        def print(*words):
+            print_(*words, file=keep)
+
+        convolutions()
+        other_layers()
+        objectives()
+        all_optimizers()
