@@ -134,12 +134,14 @@ static int take_name(Reader *r, const char *const *names, int n, const char *exp
 
 /* ---- Values ----------------------------------------------------------------------------- */
 
-/* "v12" -> 12; NOWHERE: not a number after the letter. */
-static int number_of(const char *word)
+/* "v12" -> 12; NOWHERE: not one of the letters, or no number after it. */
+static int number_of(const char *word, const char *letters)
 {
+    if (!word[0] || !strchr(letters, word[0]))
+        return NOWHERE;
     char *end;
     long n = strtol(word + 1, &end, 10);
-    bool good = word[0] && end != word + 1 && !*end && n >= 0 && n < 1 << 24;
+    bool good = end != word + 1 && !*end && n >= 0 && n < 1 << 24;
     return good ? (int)n : NOWHERE;
 }
 
@@ -186,7 +188,7 @@ static Inst *take_operand(Reader *r)
     const char *word = take_word(r, "a value");
     char *end;
     int64_t integer = strtoll(word, &end, 10);
-    int number = strchr("ivr", word[0]) ? number_of(word) : NOWHERE;
+    int number = number_of(word, "ivr");
     Inst *parameter = parameter_named(r->kernel, word);
     if (r->failed)
         return nothing();
@@ -209,7 +211,7 @@ static Inst *take_operand(Reader *r)
 static Inst *take_new(Reader *r, LoopOp op)
 {
     const char *word = take_word(r, "a new value");
-    int number = strchr("ivr", word[0]) ? number_of(word) : NOWHERE;
+    int number = number_of(word, "ivr");
     ValueType type = word[0] == 'i' ? V_INDEX : V_NONE;
     if (number == NOWHERE) {
         fail(r, "a new value, as i1, v2 or r3");
@@ -248,7 +250,7 @@ static void read_region(Reader *r, Region *region);
 static Buffer *take_buffer(Reader *r)
 {
     const char *word = take_word(r, "a buffer");
-    int number = word[0] == 'b' ? number_of(word) : NOWHERE;
+    int number = number_of(word, "b");
     if (number == NOWHERE || number >= r->program->nbuffers) {
         fail(r, format("a buffer of the program instead of %s", word));
         return NEW(Buffer);
@@ -368,7 +370,7 @@ static LoopOp take_op(Reader *r)
 
 static bool starts_value(const Reader *r)
 {
-    return strchr("ivr", *r->at) && r->at[1] >= '0' && r->at[1] <= '9';
+    return *r->at && strchr("ivr", *r->at) && r->at[1] >= '0' && r->at[1] <= '9';
 }
 
 static void read_inst(Reader *r, Region *region)
@@ -438,7 +440,7 @@ static void read_buffer(Reader *r)
     static const char *const elements[] = {"f32", "i32", "u8"};
     Program *p = r->program;
     Buffer *b = NEW(Buffer);
-    if (number_of(take_word(r, "a buffer")) != p->nbuffers)
+    if (number_of(take_word(r, "a buffer"), "b") != p->nbuffers)
         fail(r, format("buffer b%d before this", p->nbuffers));
     b->id = p->nbuffers;
     b->name = take_string(r);
