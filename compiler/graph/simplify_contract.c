@@ -119,6 +119,22 @@ static bool batch_stays(const Node *n, int operand)
     return n->nin > 1 && n->in[1 - operand]->shape.batch;
 }
 
+/* A splat without its axes: one number, wherever it is read. */
+static Node *bare_splat(Node *n, int operand)
+{
+    double k;
+    Node *a = n->in[operand], *in[2] = {n->in[0], n->nin > 1 ? n->in[1] : NULL};
+    const Contraction *c = &n->attr.contraction;
+    bool other_batch = n->shape.batch || (n->nin > 1 && n->in[1 - operand]->shape.batch);
+    if (!splat_of(a, &k) || (!a->shape.rank && !a->shape.batch) || (a->shape.batch && !other_batch))
+        return NULL;
+    for (int i = 0; i < a->shape.rank; i++)
+        if (!affine_inside(c, &c->map[operand + 1][i], a->shape.dim[i]))
+            return NULL;
+    in[operand] = graph_const((Shape){0}, k);
+    return graph_contract(n->shape, in[0], in[1], c);
+}
+
 static Node *absorb_operand(Node *n, int operand)
 {
     Contraction c = n->attr.contraction;
@@ -129,6 +145,21 @@ static Node *absorb_operand(Node *n, int operand)
     in[operand] = view->in[0];
     memcpy(c.map[operand + 1], v.to, sizeof v.to);
     return graph_contract(n->shape, in[0], in[1], &c);
+}
+
+/* a * 1 = a: one operand is enough. */
+static Node *drop_factor_one(Node *n)
+{
+    Contraction c = n->attr.contraction;
+    if (n->nin < 2)
+        return NULL;
+    for (int i = 0; i < 2; i++)
+        if (!n->in[i]->shape.rank && !n->in[i]->shape.batch && is_splat(n->in[i], 1)) {
+            if (i == 0)
+                memcpy(c.map[1], c.map[2], sizeof c.map[1]);
+            return graph_contract(n->shape, n->in[1 - i], NULL, &c);
+        }
+    return NULL;
 }
 
 /* ---- Results ----------------------------------------------------------------------- */
@@ -146,6 +177,17 @@ Node *contract_under_view(Node *view, Node *n)
     memcpy(c.map[0], v.to, sizeof v.to);
     graph_at(n->pos, n->layer);
     return graph_contract(view->shape, n->in[0], n->nin > 1 ? n->in[1] : NULL, &c);
+}
+
+/* What no operand knows a sample of is the same for all samples. */
+static Node *same_for_all_samples(Node *n)
+{
+    Shape one = n->shape;
+    if (!n->shape.batch || n->in[0]->shape.batch || (n->nin > 1 && n->in[1]->shape.batch))
+        return NULL;
+    one.batch = false;
+    Node *once = graph_contract(one, n->in[0], n->nin > 1 ? n->in[1] : NULL, &n->attr.contraction);
+    return graph_expand(once, n->shape);
 }
 
 /* ---- Variables ----------------------------------------------------------------------- */
@@ -182,9 +224,17 @@ static Node *drop_ones(Node *n)
 Node *simplify_contract(Node *n)
 {
     for (int i = 0; i < n->nin; i++) {
-        Node *other = absorb_operand(n, i);
+        Node *other = bare_splat(n, i);
+        if (!other)
+            other = absorb_operand(n, i);
         if (other)
             return other;
     }
-    return drop_ones(n);
+    Node *(*const rules[])(Node *) = {drop_factor_one, same_for_all_samples, drop_ones};
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        Node *other = rules[i](n);
+        if (other)
+            return other;
+    }
+    return NULL;
 }

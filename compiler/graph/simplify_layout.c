@@ -171,53 +171,47 @@ static Node *reduce_ones(Node *n)
     return ones ? graph_reduce(n->op, graph_reshape(n->in[0], kept), axes) : NULL;
 }
 
-/* How often a reduction meets each element of what was repeated: a constant
- * for its axes, live for the batch. The axes it still has to reduce are left. */
-static double repeats(const Node *reduce, const Node *broadcast, bool *left)
+/* What a reduction of a broadcast does to the operand x of the broadcast. */
+typedef struct Repeats {
+    bool left[MAX_RANK + 1]; /* axes of x, and its batch, still to reduce */
+    double times;            /* how often the reduced axes show each element */
+    int map[MAX_RANK];       /* from what is left of x to the result */
+} Repeats;
+
+static Repeats repeats(const Node *reduce, const Node *broadcast)
 {
-    double times = 1;
-    const Shape *from = &broadcast->in[0]->shape;
+    Repeats r = {.times = 1};
+    int kept = 0, axis = 0;
     for (int i = 0; i < broadcast->shape.rank; i++) {
         int source = broadcast->attr.map[i];
-        bool repeated = source < 0 || from->dim[source] != broadcast->shape.dim[i];
-        if (source >= 0)
-            left[source] = reduce->attr.axes[i];
-        if (reduce->attr.axes[i] && repeated)
-            times *= (double)broadcast->shape.dim[i];
+        bool repeated =
+            source < 0 || broadcast->in[0]->shape.dim[source] != broadcast->shape.dim[i];
+        if (reduce->attr.axes[i]) {
+            r.times *= repeated ? (double)broadcast->shape.dim[i] : 1;
+            if (source >= 0)
+                r.left[source] = true;
+        } else {
+            r.map[axis++] = source < 0 ? -1 : kept++;
+        }
     }
-    return times;
+    r.left[MAX_RANK] = reduce->attr.axes[MAX_RANK] && broadcast->in[0]->shape.batch;
+    return r;
 }
 
-/* Whether an axis that is new or repeated survives the reduction. */
-static bool still_repeats(const Node *reduce, const Node *broadcast)
-{
-    const Shape *from = &broadcast->in[0]->shape;
-    for (int i = 0; i < broadcast->shape.rank; i++) {
-        int source = broadcast->attr.map[i];
-        bool repeated = source < 0 || from->dim[source] != broadcast->shape.dim[i];
-        if (repeated && !reduce->attr.axes[i])
-            return true;
-    }
-    return broadcast->shape.batch && !from->batch && !reduce->attr.axes[MAX_RANK];
-}
-
-/* sum(broadcast(x)) = n * sum(x); max(broadcast(x)) = max(x). */
+/* sum(broadcast(x)) = broadcast(n * sum(x)); max(broadcast(x)) = broadcast(max(x)). */
 static Node *reduce_of_broadcast(Node *n)
 {
-    Node *a = n->in[0], *x = a->op == OP_broadcast ? a->in[0] : NULL;
-    bool left[MAX_RANK + 1] = {0};
-    if (!x || n->type != T_F32 || still_repeats(n, a))
+    Node *a = n->in[0];
+    if (a->op != OP_broadcast || n->type != T_F32)
         return NULL;
-    double times = repeats(n, a, left);
-    left[MAX_RANK] = n->attr.axes[MAX_RANK] && x->shape.batch;
-    Node *sum = graph_reduce(n->op, x, left);
-    if (n->op == OP_reduce_max)
-        return sum;
-    if (times != 1)
-        sum = graph_op2(OP_mul, sum, graph_const(sum->shape, times));
-    if (n->attr.axes[MAX_RANK] && !x->shape.batch)
+    Repeats r = repeats(n, a);
+    Node *sum = graph_reduce(n->op, a->in[0], r.left);
+    bool samples = n->attr.axes[MAX_RANK] && !a->in[0]->shape.batch;
+    if (n->op == OP_reduce_sum && r.times != 1)
+        sum = graph_op2(OP_mul, sum, graph_const(sum->shape, r.times));
+    if (n->op == OP_reduce_sum && samples)
         sum = graph_op2(OP_mul, sum, graph_expand(graph_live(), sum->shape));
-    return sum;
+    return graph_broadcast(sum, n->shape, r.map);
 }
 
 /* Sums of a constant: the number of terms times it. */
