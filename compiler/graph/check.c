@@ -44,7 +44,6 @@ static void add_network(Check *c, const Ast *d, Function *f)
     c->networks_end = &info->next;
 }
 
-/* What can be said of a body before it runs. */
 static void check_body(Check *c, const Ast *d)
 {
     for (int i = 0; i + 1 < d->kids.n; i++)

@@ -155,6 +155,29 @@ static void unused_lines(const Ast *body)
     }
 }
 
+/* `return` gives what it names; lines above it have no names. */
+static void lost_lines(const Ast *body)
+{
+    const Ast *line = NULL;
+    for (int i = 0; i < body->kids.n; i++) {
+        if (body->kids.at[i]->kind == AST_LINE)
+            line = body->kids.at[i];
+        if (body->kids.at[i]->kind == AST_RETURN && line)
+            warning_at(line->pos, "the value of this line is lost: `return` follows");
+    }
+}
+
+/* Parameters that the body does not read. Lines take the first by themselves. */
+static void unused_parameters(const Ast *d)
+{
+    bool lines = d->kids.n == 0 && !d->a;
+    for (int i = 0; i < d->kids.n; i++)
+        lines |= d->kids.at[i]->kind == AST_LINE;
+    for (int i = lines; i < d->params.n; i++)
+        if (!mentions(d, d->params.at[i]->name))
+            warning_at(d->params.at[i]->pos2, "`%s` is never used", d->params.at[i]->name);
+}
+
 static bool file_mentions(const Ast *file, const char *name)
 {
     for (int i = 0; i < file->kids.n; i++)
@@ -165,14 +188,16 @@ static bool file_mentions(const Ast *file, const char *name)
 
 static void unused_declaration(const Ast *file, const Ast *d)
 {
-    Pos pos = d->pos2;
+    bool function = d->kind == AST_LET || d->kind == AST_LAYER || d->kind == AST_NETWORK ||
+                    d->kind == AST_OPTIMIZER;
+    if (function)
+        unused_parameters(d);
     if (d->kind == AST_DATA) {
         for (int k = 0; k < d->kids.n; k++)
             if (!file_mentions(file, d->kids.at[k]->name))
                 warning_at(d->kids.at[k]->pos, "data `%s` is never used", d->kids.at[k]->name);
-    } else if ((d->kind == AST_LET || d->kind == AST_LAYER || d->kind == AST_OPTIMIZER) &&
-               !file_mentions(file, d->name)) {
-        warning_at(pos, "`%s` is never used", d->name);
+    } else if (function && d->kind != AST_NETWORK && !file_mentions(file, d->name)) {
+        warning_at(d->pos2, "`%s` is never used", d->name);
     }
 }
 
@@ -184,5 +209,6 @@ void check_unused(const Ast *file, const char *source)
             continue;
         unused_declaration(file, file->kids.at[i]);
         unused_lines(file->kids.at[i]);
+        lost_lines(file->kids.at[i]);
     }
 }
