@@ -12,6 +12,7 @@
 #ifndef AECC_H
 #define AECC_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -53,6 +54,7 @@ typedef struct Text { char *at; size_t n, cap; } Text;
 void text_put(Text *, const char *bytes, size_t n);
 void text_printf(Text *, const char *format, ...) PRINTF(2, 3);
 char *format(const char *format, ...) PRINTF(1, 2);   /* in the arena        */
+char *vformat(const char *format, va_list) PRINTF(1, 0);
 /* The shortest decimal that reads back as the same double. */
 void text_double(Text *, double value);
 /* In double quotes, with the escapes of .nn files. */

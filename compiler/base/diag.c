@@ -3,7 +3,6 @@
 #include "base/diag.h"
 
 #include <ctype.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,17 +40,6 @@ const char *source_text(int file, size_t *n)
 
 static Message *messages;
 static int nmessages, messages_cap, errors;
-
-static char *vformat(const char *form, va_list args)
-{
-    va_list again;
-    va_copy(again, args);
-    int n = vsnprintf(NULL, 0, form, args);
-    char *s = arena_alloc((size_t)(n < 0 ? 0 : n) + 1);
-    vsnprintf(s, (size_t)n + 1, form, again);
-    va_end(again);
-    return s;
-}
 
 static void collect(Severity severity, Pos pos, const char *form, va_list args)
 {

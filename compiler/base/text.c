@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -56,14 +55,20 @@ void text_printf(Text *t, const char *form, ...)
     va_end(args);
 }
 
-char *format(const char *form, ...)
+char *vformat(const char *form, va_list args)
 {
     Text t = {0};
+    text_vprintf(&t, form, args);
+    return t.at;
+}
+
+char *format(const char *form, ...)
+{
     va_list args;
     va_start(args, form);
-    text_vprintf(&t, form, args);
+    char *text = vformat(form, args);
     va_end(args);
-    return t.at;
+    return text;
 }
 
 void text_double(Text *t, double value)
