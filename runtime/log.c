@@ -70,12 +70,17 @@ void log_row(rt_log *log, const rt_field *fields, int n)
     fputs("}\n", log->file);
 }
 
+void log_flush(rt_log *log)
+{
+    if (log->file && fflush(log->file))
+        failed(log, "write");
+}
+
 int64_t log_sync(rt_log *log)
 {
     if (!log->file)
         return 0;
-    if (fflush(log->file))
-        failed(log, "write");
+    log_flush(log);
     /* a pipe or a terminal has nothing to sync and no place */
     if (fsync(fileno(log->file)) && errno != EINVAL && errno != EROFS && errno != ENOTSUP)
         failed(log, "write");

@@ -102,7 +102,6 @@ static bool must_leave(training *t)
     else if (o->steps && s->step >= o->steps)
         t->ending = LIMITED;
     return t->ending != GOING || s->position == t->passes * t->per_pass ||
-           s->position == t->per_pass || /* the first pass is timed apart */
            (o->every && s->step % o->every == 0) || now() > t->slice;
 }
 
@@ -125,6 +124,11 @@ static bool next_call(rt_machine *m, void *job)
 
 void run_passes(training *t)
 {
-    t->slice = now() + SLICE;
+    int64_t step = t->state.step;
+    double begin = now();
+    t->slice = t->warm ? begin + SLICE : begin; /* the first pass is timed apart */
     machine_run(t->machine, next_call, t);
+    if (t->warm)
+        pace_count(&t->pace, t->state.step - step, now() - begin);
+    t->warm = true;
 }

@@ -5,7 +5,7 @@
  *   source.c     data trees -> views                machine.c  memory, calls
  *   threads.c    team of threads, barrier           rng.c      Philox, shuffles
  *   peak.c       measured limits                    main.c     start, signals
- *   train.c pass.c  the loop                        validate.c objectives
+ *   train.c pass.c pace.c  the loop                 validate.c objectives
  *   checkpoint.c safetensors.c log.c progress.c     what a run writes
  *   evaluate.c run.c reconstruct.c detect.c summary.c benchmark.c
  *                                                   the other commands
@@ -17,6 +17,7 @@
 #include "data.h"
 #include "error.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -187,10 +188,15 @@ void shuffle(int64_t *order, int64_t n, uint64_t seed, uint32_t block, uint32_t 
 
 /* ==== threads.c: a team that meets ======================================= */
 
+/* What threads wait for; each in a cache line of its own. */
+typedef struct rt_word {
+    _Alignas(64) _Atomic unsigned value;
+    _Atomic unsigned sleepers;
+} rt_word;
+
 typedef struct rt_team {
-    int threads, spins;                        /* spins before it yields      */
-    _Alignas(64) _Atomic int arrived;
-    _Alignas(64) _Atomic unsigned phase;
+    int threads, spins;                        /* spins before it sleeps      */
+    rt_word arrived, phase;
 } rt_team;
 
 void team_open(rt_team *, int64_t threads);
@@ -326,6 +332,7 @@ void log_open(rt_log *, const char *path, int64_t keep);
 /* One row; keys with NULL end it. Numbers read back exactly. */
 typedef struct rt_field { const char *name; bool integer; int64_t whole; double number; } rt_field;
 void log_row(rt_log *, const rt_field *, int n);
+void log_flush(rt_log *);
 /* Bytes so far, on disk. */
 int64_t log_sync(rt_log *);
 void log_close(rt_log *);

@@ -1,18 +1,21 @@
 /* A team of threads that meets often.
  *
- * The barrier is two atomics: the others count up `arrived` and watch `phase`;
+ * The barrier is two words: the others count up `arrived` and watch `phase`;
  * thread 0 waits for all, does what one thread has to do, and turns the
- * phase. A waiting thread spins for a while, then yields at every look, so
- * that more threads than cores still make progress. */
+ * phase. A waiting thread spins for a while, then sleeps until the word
+ * changes: where there are more threads than cores, or other programs on
+ * them, a core that spins is one that the thread waited for cannot have. */
 #define _GNU_SOURCE
 #include "rt.h"
 
+#include <limits.h>
+#include <linux/futex.h>
 #include <omp.h>
-#include <sched.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -36,29 +39,43 @@ static inline void relax(void)
 #endif
 }
 
-/* After `spins` looks, every further one yields. */
-static inline void pause_after(int *looks, int spins)
+/* Sleeps unless the word has changed from `seen` by now. */
+static void sleep_on(rt_word *word, unsigned seen)
 {
-    if (++*looks < spins)
-        relax();
-    else
-        sched_yield();
+    atomic_fetch_add(&word->sleepers, 1);
+    syscall(SYS_futex, &word->value, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+    atomic_fetch_sub(&word->sleepers, 1);
 }
 
-static void wait_for_all(rt_team *team)
+/* To be called after the word was changed by a sequentially consistent
+ * operation: a sleeper that is not counted yet sees the new value. */
+static void wake(rt_word *word)
 {
-    for (int looks = 0;
-         atomic_load_explicit(&team->arrived, memory_order_acquire) < team->threads - 1;)
-        pause_after(&looks, team->spins);
-    atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
+    if (atomic_load(&word->sleepers))
+        syscall(SYS_futex, &word->value, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+/* Waits until the word is `value`, or is it no longer. */
+static void await(rt_word *word, unsigned value, bool equal, int spins)
+{
+    for (int looks = 0;; looks++) {
+        unsigned seen = atomic_load_explicit(&word->value, memory_order_acquire);
+        if ((seen == value) == equal)
+            return;
+        if (looks < spins)
+            relax();
+        else
+            sleep_on(word, seen);
+    }
 }
 
 static void arrive(rt_team *team)
 {
-    unsigned phase = atomic_load_explicit(&team->phase, memory_order_relaxed);
-    atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel);
-    for (int looks = 0; atomic_load_explicit(&team->phase, memory_order_acquire) == phase;)
-        pause_after(&looks, team->spins);
+    unsigned phase = atomic_load_explicit(&team->phase.value, memory_order_relaxed);
+    unsigned others = (unsigned)team->threads - 1;
+    if (atomic_fetch_add(&team->arrived.value, 1) + 1 == others)
+        wake(&team->arrived);
+    await(&team->phase, phase, false, team->spins);
 }
 
 void team_meet(rt_team *team, int64_t thread, void (*between)(void *), void *argument)
@@ -67,12 +84,16 @@ void team_meet(rt_team *team, int64_t thread, void (*between)(void *), void *arg
         arrive(team);
         return;
     }
-    if (team->threads > 1)
-        wait_for_all(team);
+    if (team->threads > 1) {
+        await(&team->arrived, (unsigned)team->threads - 1, true, team->spins);
+        atomic_store_explicit(&team->arrived.value, 0, memory_order_relaxed);
+    }
     if (between)
         between(argument);
-    if (team->threads > 1)
-        atomic_fetch_add_explicit(&team->phase, 1, memory_order_release);
+    if (team->threads > 1) {
+        atomic_fetch_add(&team->phase.value, 1);
+        wake(&team->phase);
+    }
 }
 
 void aecc_barrier(aecc_call *call, int64_t thread)

@@ -116,6 +116,7 @@ static void open_block(training *t)
     }
     t->batch = batch_of(t, t->block);
     t->epochs = t->options->given[OPT_epochs] ? t->options->epochs : t->block->epochs;
+    t->warm = false;
     t->per_pass = batches_per_pass(t->block);
     int64_t whole = t->view.samples / t->batch;
     int64_t batches = whole + (t->view.samples % t->batch && !t->block->drop_last);
@@ -206,7 +207,7 @@ static void log_epoch(training *t, const metrics *m)
         fields[n++] = (rt_field){m->at[i].name, false, 0, m->at[i].value};
     fields[n++] = (rt_field){"seconds", false, 0, seconds(t)};
     log_row(&t->log, fields, n);
-    log_sync(&t->log);
+    log_flush(&t->log);
 }
 
 static _Noreturn void diverged(const training *t, const char *what, double value)
@@ -359,6 +360,7 @@ static void open_run(training *t, rt_trainer *trainer)
     open_block(t);
     check_writable(o->checkpoint);
     open_vars(t, vars);
+    pace_open(&t->pace, t->machine, !o->given[OPT_threads]);
     log_open(&t->log, o->log, t->state.log_bytes);
     t->started = now() - t->state.seconds;
     if (vars)

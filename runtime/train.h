@@ -9,6 +9,23 @@ enum { MAX_METRICS = 64 };
 
 typedef enum { GOING, SIGNALLED, LIMITED, DIVERGED } rt_ending;
 
+/* The choice between the whole team and one thread; see pace.c. */
+typedef struct rt_pace {
+    rt_machine *machine;
+    bool automatic;
+    int team;                      /* threads of all                          */
+    bool alone, settled;           /* now on one thread; the last choice      */
+    bool trial;                    /* this window is for comparison           */
+    double rate[2];                /* [alone] steps a second, 0: not known    */
+    int64_t steps;                 /* of this window                          */
+    double seconds;
+    int windows, interval;         /* since the last trial; until the next    */
+} rt_pace;
+
+void pace_open(rt_pace *, rt_machine *, bool automatic);
+/* After `steps` that took `seconds`: chooses for the next ones. */
+void pace_count(rt_pace *, int64_t steps, double seconds);
+
 typedef struct training {
     rt_trainer *trainer;
     const rt_options *options;
@@ -17,6 +34,7 @@ typedef struct training {
     rt_state state;
     rt_log log;
     rt_progress progress;
+    rt_pace pace;
     double started;                /* now() minus the run's seconds then      */
     rt_ending ending;
 
@@ -32,6 +50,7 @@ typedef struct training {
     int64_t first, count;          /* its batch                               */
     double *losses;                /* [step] mean over repeats                */
     double slice;                  /* when to leave the parallel region       */
+    bool warm;                     /* the block's first pass is over          */
 } training;
 
 /* Batches that one pass over the steps of a block draws. */
