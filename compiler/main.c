@@ -46,38 +46,39 @@ static void catch_crashes(void)
 
 /* ---- What needs no input ------------------------------------------------ */
 
-static int print_and_end(const Text *t, int status)
+static bool prints_only(const Options *o)
 {
-    write_file("-", t->at, t->n);
-    return status;
+    return o->help || o->version || o->print_passes || o->print_ops || o->print_std ||
+           o->print_targets;
 }
 
-static bool prints_only(const Options *o, Text *out, int *status)
+static int print_what_is_asked(const Options *o)
 {
-    *status = EXIT_DONE;
+    Text out = {0};
+    int status = EXIT_DONE;
     if (o->help)
-        print_help(out);
+        print_help(&out);
     else if (o->version)
-        text_printf(out, "aecc %s\n", AECC_VERSION);
+        text_printf(&out, "aecc %s\n", AECC_VERSION);
     else if (o->print_passes)
-        print_passes(out);
+        print_passes(&out);
     else if (o->print_ops)
-        print_ops(out);
+        print_ops(&out);
     else if (o->print_std)
-        *status = print_std(out);
-    else if (o->print_targets)
-        print_targets(out);
-    return out->n > 0;
+        status = print_std(&out);
+    else
+        print_targets(&out);
+    write_file("-", out.at, out.n);
+    return status;
 }
 
 int main(int argc, char **argv)
 {
     catch_crashes();
     Options options = parse_options(argc, argv);
-    Text out = {0};
     int status;
-    if (prints_only(&options, &out, &status))
-        status = print_and_end(&out, status);
+    if (prints_only(&options))
+        status = print_what_is_asked(&options);
     else if (options.input)
         status = compile(&options);
     else

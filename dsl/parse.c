@@ -1,4 +1,12 @@
-/* Entry points of the parser: one file, and a program with its imports. */
+/* parse: text -> syntax tree, of one file or of a program with its imports.
+ *
+ * needs       a source file of any bytes (diag_source)
+ * guarantees  a tree as ast.h says, not higher than AST_MAX_HEIGHT, every
+ *             statement in a block where it has a meaning, every comment in
+ *             one place of it; or NULL after at least one error
+ *
+ *     epochs 10      ->      epochs
+ *                              a number 10                                   */
 #include "syntax.h"
 #include "grammar.h"
 
