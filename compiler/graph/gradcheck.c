@@ -3,6 +3,7 @@
  * the objective in double, extrapolated from steps h and h / 2. Large h meet
  * kinks (relu, the choice of a pooling), small ones lose digits: several are
  * tried, then all values are drawn again for the tensors that disagree. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -114,6 +115,12 @@ typedef struct Result {
     double symbolic, numeric, error;
 } Result;
 
+/* A gradient smaller than this is lost in the rounding of the objective. */
+static double unseen(double value)
+{
+    return 1e-9 + 8 * DBL_EPSILON * fabs(value) / step_sizes[0] / tolerance;
+}
+
 /* The best agreement over the steps: large ones meet kinks, small ones lose
  * digits of the objective. */
 static Result compare(Check *c, int var, const double *g)
@@ -129,7 +136,8 @@ static Result compare(Check *c, int var, const double *g)
     for (int64_t i = 0; i < n; i++)
         direction[i] /= sqrt(length);
     Result best = {dot(g, direction, n), 0, INFINITY};
-    double scale = sqrt(dot(g, g, n)) / sqrt((double)n) + fabs(best.symbolic) + 1e-9;
+    double scale = sqrt(dot(g, g, n)) / sqrt((double)n) + fabs(best.symbolic) +
+                   unseen(objective(c, at, kept, direction, n, 0));
     for (int i = 0; i < STEPS; i++) {
         double numeric = difference(c, at, kept, direction, n, step_sizes[i]);
         double error = fabs(best.symbolic - numeric) / scale;
