@@ -281,7 +281,7 @@ static const char *const losses[] = {
     "bce(sigmoid(net(x)), sigmoid(y))",
     "categorical_crossentropy(softmax(net(x)), softmax(y))",
     "mean((net(x) - y)^2) + 0.01 * mean(sum(abs(net(x)), each: sample))",
-    "mse(net(x), y) + 0.1 * mean(norm(grad(sum(tanh(net(x))), x), each: sample)^2)",
+    "mse(net(x), y) + mean(sqrt(1 + sum(grad(sum(tanh(net(x))), x)^2, each: sample)))",
 };
 
 static const char *const optimizers[] = {
