@@ -1,17 +1,7 @@
 /* The standard library against Keras 3: golden.txt (made by make_golden.py)
  * has what Keras computes in float64 for each layer, activation, loss,
  * optimizer and schedule; the interpreter computes the same from the graph. */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "aecc.h"
-#include "ast.h"
+#include "check/support.h"
 
 enum { SAMPLES = 3, STEPS = 6, FIELDS = 6 };
 #define GOLDEN "tests/check/golden.txt"
@@ -21,40 +11,17 @@ static double sine(int64_t k, double phase)
     return sin(0.7 * (double)k + phase);
 }
 
-static void forget_all(void)
-{
-    graph_reset();
-    diag_reset();
-    arena_free();
-}
-
-static Model *model_of(const char *text)
-{
-    Ast *file = parse(diag_source("golden.nn", text, strlen(text)));
-    Model *m = file ? check(file, "golden.nn") : NULL;
-    if (!m) {
-        diag_flush();
-        fail_msg("not a program:\n%s", text);
-    }
-    return m;
-}
-
-/* All variables with their values: weights are sines, the rest as `init` says. */
+/* As `init` says, but weights are sines. */
 static Interp machine(Model *m, const char *variance)
 {
-    Interp run = {.samples = SAMPLES, .var_list = m->vars, .nvars = m->nvars};
-    run.vars = NEW_ARRAY(double *, m->nvars + 1);
-    run.inputs = NEW_ARRAY(double *, 1);
-    for (int v = 0; v < m->nvars; v++)
-        run.vars[v] = NEW_ARRAY(double, shape_size(m->vars[v]->shape));
-    interpret(m->fns[0], &run);
+    Interp run = machine_of(m, SAMPLES);
     for (int v = 0; v < m->nvars; v++) {
-        int64_t n = shape_size(m->vars[v]->shape);
-        bool weight = m->vars[v]->kind == VAR_PARAM || m->vars[v]->kind == VAR_STATE;
-        bool positive = variance && strstr(m->vars[v]->name, variance);
-        for (int64_t k = 0; k < n; k++) {
+        const Var *var = m->vars[v];
+        bool positive = variance && strstr(var->name, variance);
+        for (int64_t k = 0; k < shape_size(var->shape); k++) {
             double s = sine(k, v + 1.0);
-            run.vars[v][k] = !weight ? run.updates[v][k] : positive ? 1 + 0.5 * s : s;
+            if (var->kind == VAR_PARAM || var->kind == VAR_STATE)
+                run.vars[v][k] = positive ? 1 + 0.5 * s : s;
         }
     }
     return run;
@@ -102,15 +69,6 @@ static int check_layer(char **field)
         bad += different(field[2], project, dot, strtod(next, &next));
     }
     return bad;
-}
-
-static void update_all(const Fn *fn, Interp *run)
-{
-    for (int u = 0; u < fn->nupdates; u++)
-        for (int v = 0; v < run->nvars; v++)
-            if (run->var_list[v] == fn->targets[u])
-                memcpy(run->vars[v], run->updates[u],
-                       sizeof(double) * (size_t)shape_size(run->var_list[v]->shape));
 }
 
 static int check_training(char **field)
