@@ -127,7 +127,7 @@ static void load_library(Check *c)
     }
 }
 
-/* ---- The order of work ------------------------------------------------------------------------ */
+/* ---- The order of work ------------------------------------------------------- */
 
 static void evaluate(Check *c, const Ast *d)
 {

@@ -242,7 +242,7 @@ void build_networks(Check *c)
     }
 }
 
-/* ---- Reports ---------------------------------------------------------------------------------- */
+/* ---- Reports ----------------------------------------------------------------- */
 
 static const char *const report_kinds[] = {"reconstructions", "map", "samples", "interpolate"};
 enum { NREPORT_KINDS = sizeof report_kinds / sizeof *report_kinds };
@@ -359,7 +359,7 @@ void check_report(Check *c, const Ast *ast)
     }
 }
 
-/* ---- Reconstruction by name ---------------------------------------------------------------------- */
+/* ---- Reconstruction by name -------------------------------------------------- */
 
 static const Network *network_named(const Model *m, const char *name)
 {

@@ -325,7 +325,7 @@ static void step_updates(Check *c, Fn *fn, Node *objective, const Ast *step, Env
     add_states(c, fn, &updated);
 }
 
-/* ---- Functions --------------------------------------------------------------------------------- */
+/* ---- Functions --------------------------------------------------------------- */
 
 /* The names of a step whose objective is wrong. */
 static void check_names(Check *c, const Ast *step, Env *env)

@@ -515,7 +515,7 @@ static void make_inputs(Fusion *f)
     }
 }
 
-/* ---- Outputs and updates ----------------------------------------------------------------------- */
+/* ---- Outputs and updates ----------------------------------------------------- */
 
 /* The buffer of an output: its own, a var's, an input's, or a copy's. */
 static Buffer *output_buffer(Fusion *f, Node *n)
@@ -652,7 +652,7 @@ static void place_updates(Fusion *f)
                     die("an update of %s cannot be ordered", f->fn->targets[j]->name);
 }
 
-/* ---- One function ---------------------------------------------------------------------------------- */
+/* ---- One function ------------------------------------------------------------ */
 
 static NodeList all_nodes(const Fn *fn)
 {

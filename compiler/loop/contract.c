@@ -402,7 +402,7 @@ static void tile_scalars(Nest *nest)
     set_order(nest, last);
 }
 
-/* ---- A kernel ------------------------------------------------------------------------------------ */
+/* ---- A kernel ---------------------------------------------------------------- */
 
 static void count_lane_var_in_vectors(Nest *nest, int v)
 {

@@ -175,7 +175,7 @@ void lower_rows(Program *p, Kernel *k)
     for_each(k->u0, k->u1, 1, emit_rows, &r);
 }
 
-/* ---- Rows by number --------------------------------------------------------------------------- */
+/* ---- Rows by number ---------------------------------------------------------- */
 
 typedef struct IndexKernel {
     Program *program; Kernel *kernel; Node *root; Eval eval;

@@ -336,7 +336,7 @@ void eval_stores(Eval *e, const At *at)
     }
 }
 
-/* ---- Which index suffices ---------------------------------------------------------------------- */
+/* ---- Which index suffices ---------------------------------------------------- */
 
 static bool flat_input(const Program *p, const Kernel *k, const Node *in, Shape space)
 {

@@ -396,7 +396,7 @@ static void read_region(Reader *r, Region *region)
         read_inst(r, region);
 }
 
-/* ---- Kernels and programs ------------------------------------------------------------------------ */
+/* ---- Kernels and programs ---------------------------------------------------- */
 
 static void read_kernel(Reader *r)
 {

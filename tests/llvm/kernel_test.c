@@ -236,7 +236,7 @@ static void test_odd_values(void **state)
     close_room(&r);
 }
 
-/* ---- Random numbers ----------------------------------------------------------------------------- */
+/* ---- Random numbers ---------------------------------------------------------- */
 
 static void test_philox(void **state)
 {
@@ -315,7 +315,7 @@ static void test_uniform_and_normal(void **state)
     close_room(&r);
 }
 
-/* ---- How kernels are called ------------------------------------------------------------------------ */
+/* ---- How kernels are called -------------------------------------------------- */
 
 /* Two BLOCK kernels, then a UNIT kernel that reads all blocks: y[u] = the sum
  * over live samples of (x + 1)^2. Every split over threads gives the same. */
