@@ -82,7 +82,6 @@ void add_attributes(Emit *e, LLVMValueRef f)
     add_enum(e, f, LLVMAttributeFunctionIndex, "nounwind");
     add_enum(e, f, LLVMAttributeFunctionIndex, "noinline");
     add_enum(e, f, 1, "noalias");
-    add_enum(e, f, 1, "nocapture");
     add_text(e, f, "target-cpu", e->cpu);
     add_text(e, f, "target-features", e->features);
     add_text(e, f, "prefer-vector-width", "512");
@@ -171,7 +170,7 @@ void emit_llvm(const Model *model, const TargetOptions *options, OutputForm form
 {
     Emit e;
     LLVMContextRef context = LLVMContextCreate();
-    LLVMTargetMachineRef machine = target_machine(options, false);
+    LLVMTargetMachineRef machine = target_machine(options);
     emit_open(&e, model, context, machine, options->level);
     export_text(&e, "aecc_descriptor", describe(model));
     export_text(&e, "aecc_cpu", cpu_requirements(machine));

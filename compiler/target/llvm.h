@@ -33,7 +33,10 @@ typedef struct Emit {
 } Emit;
 
 /* ---- llvm_target.c: machines ---------------------------------------------- */
-LLVMTargetMachineRef target_machine(const TargetOptions *, bool jit);
+LLVMTargetMachineRef target_machine(const TargetOptions *);
+/* llvm_names.c: of a processor and features by name. */
+LLVMTargetMachineRef named_machine(LLVMTargetRef, const char *triple, const char *cpu,
+                                   const char *features, LLVMCodeGenOptLevel);
 const char *machine_cpu(LLVMTargetMachineRef);
 const char *machine_features(LLVMTargetMachineRef);
 /* "+fma" is in the list, or the target always has it. */

@@ -98,30 +98,37 @@ static LLVMCodeGenOptLevel codegen_level(int level)
                         : LLVMCodeGenLevelDefault;
 }
 
+/* "fma,-avx" -> "+fma,-avx", as LLVM wants it. */
+static const char *with_signs(const char *list)
+{
+    Text out = {0};
+    while (*list) {
+        size_t n = strcspn(list, ",");
+        const char *sign = *list == '+' || *list == '-' ? "" : "+";
+        if (n)
+            text_printf(&out, "%s%s%.*s", out.n ? "," : "", sign, (int)n, list);
+        list += n + (list[n] == ',');
+    }
+    return out.n ? out.at : "";
+}
+
 /* The features of the processor named, then those of --mattr. */
 static const char *features_of(const TargetOptions *options, bool native)
 {
-    const char *extra = options->features;
-    if (!native)
-        return extra ? extra : "";
-    const char *host = keep(LLVMGetHostCPUFeatures());
-    return extra && *extra ? format("%s,%s", host, extra) : host;
+    const char *extra = options->features ? with_signs(options->features) : "";
+    const char *host = native ? keep(LLVMGetHostCPUFeatures()) : "";
+    return format("%s%s%s", host, *host && *extra ? "," : "", extra);
 }
 
-LLVMTargetMachineRef target_machine(const TargetOptions *options, bool jit)
+LLVMTargetMachineRef target_machine(const TargetOptions *options)
 {
     start_llvm();
     const char *host = keep(LLVMGetDefaultTargetTriple());
     const char *triple = options->triple ? keep(LLVMNormalizeTargetTriple(options->triple)) : host;
     bool native = options->cpu ? !strcmp(options->cpu, "native") : !options->triple;
     const char *cpu = native ? host_cpu() : options->cpu ? options->cpu : "generic";
-    LLVMTargetMachineRef machine = LLVMCreateTargetMachine(
-        find_target(triple), triple, cpu, features_of(options, native),
-        codegen_level(options->level), jit ? LLVMRelocDefault : LLVMRelocPIC,
-        jit ? LLVMCodeModelJITDefault : LLVMCodeModelDefault);
-    if (!machine)
-        fail_usage("--target=%s --mcpu=%s: LLVM refuses this target", triple, cpu);
-    return machine;
+    return named_machine(find_target(triple), triple, cpu, features_of(options, native),
+                         codegen_level(options->level));
 }
 
 const char *machine_cpu(LLVMTargetMachineRef machine)

@@ -31,3 +31,19 @@ for run in 'pca 20' 'conv_ae 2'; do
         [ "$got" = "$want" ] || fail "$run: other bits with $options"
     done
 done
+
+# Names that LLVM does not know are wrong usage, with the nearest.
+refused() {
+    near=$1
+    shift
+    "$AECC" examples/pca.nn --emit=obj "$@" -o "$folder/o" 2>"$folder/message"
+    status=$?
+    [ $status -eq 2 ] || fail "$*: status $status"
+    grep -q "$near" "$folder/message" || fail "$*: $(cat "$folder/message")"
+    [ ! -e "$folder/o" ] || fail "$*: an output is left"
+}
+refused 'mean haswell' --target=x86_64-linux-gnu --mcpu=haswel
+refused 'mean avx512vl' --target=x86_64-linux-gnu --mattr=+avx512vv
+refused 'nonsense' --target=nonsense
+"$AECC" examples/pca.nn --emit=obj --target=x86_64-linux-gnu --mcpu=help -o "$folder/o" |
+    grep -q znver4 || fail "--mcpu=help does not list processors"
