@@ -257,6 +257,19 @@ Inst *eval_node(Eval *e, Node *n, const At *at)
 
 /* ---- A kernel's evaluator -------------------------------------------------------------------- */
 
+/* Does n, where it is read, follow from what the kernel itself computes? */
+static bool follows(const Eval *e, const Node *n)
+{
+    if (e->program->kernel_of[n->id] == e->kernel->id)
+        return true;
+    if (in_memory(e, n))
+        return false;
+    for (int i = 0; i < n->nin; i++)
+        if (follows(e, n->in[i]))
+            return true;
+    return false;
+}
+
 /* Scalars are loaded or computed once, before any loop. */
 static void find_uniform(Eval *e, Node *n, bool *seen)
 {
@@ -267,7 +280,7 @@ static void find_uniform(Eval *e, Node *n, bool *seen)
         if (seen[in->id] || own)
             continue;
         seen[in->id] = true;
-        if (in->shape.rank == 0 && !in->shape.batch && in->op != OP_random)
+        if (in->shape.rank == 0 && !in->shape.batch && in->op != OP_random && !follows(e, in))
             e->uniform[in->id] = eval_node(e, in, &at);
         else if (!in_memory(e, in))
             find_uniform(e, in, seen);

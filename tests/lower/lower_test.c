@@ -314,6 +314,18 @@ static void test_reductions(void **state)
     verify(b);
 }
 
+/* A change of sign is worked out inside the kernel whose root it follows. */
+static void test_difference_of_sums(void **state)
+{
+    (void)state;
+    Build *b = begin();
+    Node *x = input(b, shape(true, 1, 3)), *p = param(b, shape(false, 2, 3, 3));
+    Node *one = reduce(OP_reduce_sum, dense(x, p), true, 1, 0);
+    Node *two = reduce(OP_reduce_sum, graph_op1(OP_exp, x), true, 1, 0);
+    output(b, graph_op2(OP_add, one, graph_op1(OP_neg, graph_op2(OP_mul, two, two))));
+    verify(b);
+}
+
 static void test_views(void **state)
 {
     static const int64_t start[] = {1, 0, 2}, limit[] = {3, 4, 17}, stride[] = {1, 2, 3};
@@ -405,7 +417,7 @@ int main(void)
         cmocka_unit_test(test_two_layers),   cmocka_unit_test(test_convolutions),
         cmocka_unit_test(test_without_batch), cmocka_unit_test(test_max_pool),
         cmocka_unit_test(test_loss),         cmocka_unit_test(test_reductions),
-        cmocka_unit_test(test_views),        cmocka_unit_test(test_updates_wait),
+        cmocka_unit_test(test_views),        cmocka_unit_test(test_updates_wait), cmocka_unit_test(test_difference_of_sums),
         cmocka_unit_test(test_normalization), cmocka_unit_test(test_random),
         cmocka_unit_test(test_rows_by_number),
     };
