@@ -5,6 +5,7 @@
  *             wrong usage (exit 2) */
 #include "target/llvm.h"
 
+#include <llvm-c/ErrorHandling.h>
 #include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
 #include <stdlib.h>
@@ -19,6 +20,17 @@ static void leave_out_passes(void)
     LLVMParseCommandLineOptions(sizeof options / sizeof *options, options, "");
 }
 
+static const char *foreign_target;
+
+/* LLVM gives up: on the host a defect, elsewhere a target beyond it. */
+static void stop_of_llvm(const char *reason)
+{
+    if (foreign_target)
+        fail_usage("--target=%s: LLVM makes no code for this program: %.*s", foreign_target,
+                   (int)strcspn(reason, ":\n"), reason);
+    die("LLVM: %s", reason);
+}
+
 static void start_llvm(void)
 {
     static bool started;
@@ -30,6 +42,7 @@ static void start_llvm(void)
     LLVMInitializeAllAsmPrinters();
     LLVMInitializeAllAsmParsers();
     leave_out_passes();
+    LLVMInstallFatalErrorHandler(stop_of_llvm);
     started = true;
 }
 
@@ -120,15 +133,28 @@ static const char *features_of(const TargetOptions *options, bool native)
     return format("%s%s%s", host, *host && *extra ? "," : "", extra);
 }
 
+/* aecc_call of runtime/aecc_rt.h has 64-bit pointers at fixed offsets. */
+static void require_64_bits(LLVMTargetMachineRef machine, const char *triple)
+{
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
+    if (LLVMPointerSize(layout) != 8)
+        fail_usage("--target=%s: aecc makes code for 64-bit targets only", triple);
+    LLVMDisposeTargetData(layout);
+}
+
 LLVMTargetMachineRef target_machine(const TargetOptions *options)
 {
     start_llvm();
+    foreign_target = options->triple;
     const char *host = keep(LLVMGetDefaultTargetTriple());
     const char *triple = options->triple ? keep(LLVMNormalizeTargetTriple(options->triple)) : host;
     bool native = options->cpu ? !strcmp(options->cpu, "native") : !options->triple;
     const char *cpu = native ? host_cpu() : options->cpu ? options->cpu : "generic";
-    return named_machine(find_target(triple), triple, cpu, features_of(options, native),
-                         codegen_level(options->level));
+    LLVMTargetMachineRef machine =
+        named_machine(find_target(triple), triple, cpu, features_of(options, native),
+                      codegen_level(options->level));
+    require_64_bits(machine, triple);
+    return machine;
 }
 
 const char *machine_cpu(LLVMTargetMachineRef machine)

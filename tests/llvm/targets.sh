@@ -45,5 +45,6 @@ refused() {
 refused 'mean haswell' --target=x86_64-linux-gnu --mcpu=haswel
 refused 'mean avx512vl' --target=x86_64-linux-gnu --mattr=+avx512vv
 refused 'nonsense' --target=nonsense
+refused '64-bit' --target=i386-linux-gnu
 "$AECC" examples/pca.nn --emit=obj --target=x86_64-linux-gnu --mcpu=help -o "$folder/o" |
     grep -q znver4 || fail "--mcpu=help does not list processors"
