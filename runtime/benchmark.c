@@ -145,21 +145,21 @@ static double profile_steps(bench *b, int64_t steps, double *tick)
 static void print_table(const bench *b, double step, double tick, double peak)
 {
     double sum = 0;
-    printf("\n%-36s %5s %10s %6s %9s %6s\n", "kernel", "line", "us", "share", "GFLOP/s", "peak");
+    printf("\n%-44s %5s %10s %6s %9s %6s\n", "kernel", "line", "us", "share", "GFLOP/s", "peak");
     for (int s = 0; s < b->block->nsteps; s++)
         for (int i = 0; i < step_function(b, s)->nkernels; i++) {
             const rt_kernel *k = &step_function(b, s)->kernels[i];
             double time = kernel_seconds(b, b->first_kernel[s] + i, tick);
             double rate = time > 0 ? flops_of(k, b->batch) / time : 0;
             sum += time;
-            printf("%-36.36s %5d %10.2f %5.1f%%", k->name, k->line, time * 1e6, 100 * time / step);
+            printf("%-44.44s %5d %10.2f %5.1f%%", k->name, k->line, time * 1e6, 100 * time / step);
             if (rate > 0)
                 printf(" %9.1f", rate / 1e9);
             if (rate > 0 && peak > 0)
                 printf(" %5.1f%%", 100 * rate / peak);
             printf("\n");
         }
-    printf("%-36s %5s %10.2f %5.1f%%\n", "waiting, barriers", "", (step - sum) * 1e6,
+    printf("%-44s %5s %10.2f %5.1f%%\n", "waiting, barriers", "", (step - sum) * 1e6,
            100 * (step - sum) / step);
 }
 

@@ -3,14 +3,15 @@
 
 #include <string.h>
 
-enum { WIDTH = 88 };
+/* A row but for its first column, which is as wide as its longest label. */
+#define COLUMNS " %-18s %10s %12s %10s\n"
+enum { LABEL_MIN = 34, OTHERS = 54 };
 
-static void rule(char c)
+static void rule(char c, int width)
 {
-    char line[WIDTH + 1];
-    memset(line, c, WIDTH);
-    line[WIDTH] = 0;
-    puts(line);
+    for (int i = 0; i < width; i++)
+        putchar(c);
+    putchar('\n');
 }
 
 /* 1234567 as "1,234,567"; `text` needs 32 bytes. */
@@ -51,14 +52,29 @@ static double layer_flops(const rt_function *f, const char *layer)
     return flops;
 }
 
-static void print_layer(const rt_function *f, const rt_layer *layer)
+/* "conv2d_1 (conv2d)"; the length that it has or would have. */
+static int label_text(char *text, size_t size, const rt_layer *layer)
 {
-    char label[96], shape[64], params[32], flops[32], bytes[32];
     const char *dot = strchr(layer->name, '.');
-    snprintf(label, sizeof label, "%s (%s)", dot ? dot + 1 : layer->name, layer->type);
+    return snprintf(text, size, "%s (%s)", dot ? dot + 1 : layer->name, layer->type);
+}
+
+static int label_width(const rt_network *network)
+{
+    int width = LABEL_MIN;
+    for (int i = 0; i < network->nlayers; i++) {
+        int n = label_text(NULL, 0, &network->layers[i]);
+        width = n > width ? n : width;
+    }
+    return width;
+}
+
+static void print_layer(const rt_function *f, const rt_layer *layer, int width)
+{
+    char label[160], shape[64], params[32], flops[32], bytes[32];
+    label_text(label, sizeof label, layer);
     data_shape_text(shape, sizeof shape, layer->rank, layer->output);
-    printf("%-34.34s %-18s %10s %12s %10s\n", label, shape,
-           grouped(params, layer->params + layer->untrained),
+    printf("%-*s" COLUMNS, width, label, shape, grouped(params, layer->params + layer->untrained),
            grouped(flops, (int64_t)layer_flops(f, layer->name)),
            bytes_text(bytes, 4.0 * (double)(layer->params + layer->untrained)));
 }
@@ -66,15 +82,15 @@ static void print_layer(const rt_function *f, const rt_layer *layer)
 static void print_network(const rt_model *m, const rt_network *network)
 {
     const rt_function *f = &m->functions[network->function];
+    int width = label_width(network);
     char flops[32];
     printf("Network: \"%s\"\n", network->name);
-    rule('_');
-    printf("%-34s %-18s %10s %12s %10s\n", "Layer (type)", "Output shape", "Param #", "FLOPs",
-           "Bytes");
-    rule('=');
+    rule('_', width + OTHERS);
+    printf("%-*s" COLUMNS, width, "Layer (type)", "Output shape", "Param #", "FLOPs", "Bytes");
+    rule('=', width + OTHERS);
     for (int i = 0; i < network->nlayers; i++)
-        print_layer(f, &network->layers[i]);
-    rule('=');
+        print_layer(f, &network->layers[i], width);
+    rule('=', width + OTHERS);
     printf("FLOPs of one sample: %s\n\n", grouped(flops, (int64_t)layer_flops(f, NULL)));
 }
 

@@ -18,8 +18,9 @@ for i in $(seq $kills); do
     (train --save k.safetensors --log k.jsonl --checkpoint c --every 5 --resume) &
     run=$!
     sleep "$delay"
-    kill -9 $run 2>/dev/null && killed=$((killed + 1))
+    kill -9 $run 2>/dev/null
     wait $run 2>/dev/null
+    [ $? -ne 137 ] || killed=$((killed + 1))
 done
 (train --save k.safetensors --log k.jsonl --checkpoint c --every 5 --resume) ||
     fail "the last part"

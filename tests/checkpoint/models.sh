@@ -57,11 +57,13 @@ $tail
 END
 sed 's/    flatten()/    flatten()\n    dropout(0.5)/' dense.nn >denoising.nn
 
-same_bits() {        # same_bits MODEL
+# same_bits MODEL [OPTION ...] -- threads, kills; then inference by the batch.
+same_bits() {
     model=$1
+    shift
     (cd "$root" && "$AECC" "$folder/$model.nn" -o "$folder/$model") || fail "$model.nn"
     for threads in 1 2 3; do
-        "./$model" --threads $threads --quiet --save $threads.st --log $threads.jsonl \
+        "./$model" "$@" --threads $threads --quiet --save $threads.st --log $threads.jsonl \
             --log-steps || fail "$model on $threads threads"
         sed 's/,"seconds.*//' $threads.jsonl >$threads.rows
         same_files 1.st $threads.st
@@ -69,15 +71,28 @@ same_bits() {        # same_bits MODEL
     done
     rm -f c
     for i in $(seq $kills); do
-        "./$model" --quiet --save k.st --checkpoint c --every 3 --resume --log k.jsonl &
+        "./$model" "$@" --quiet --save k.st --checkpoint c --every 3 --resume --log k.jsonl &
         run=$!
         sleep "$(awk -v i="$i" 'BEGIN { printf "%.3f", 0.05 + (i * 0.37) % 0.15 }')"
         kill -9 $run 2>/dev/null
         wait $run 2>/dev/null
+        [ $? -ne 137 ] || killed=$((killed + 1))
     done
-    "./$model" --quiet --save k.st --checkpoint c --resume --log k.jsonl || fail "$model resumed"
+    "./$model" "$@" --quiet --save k.st --checkpoint c --resume --log k.jsonl ||
+        fail "$model resumed"
     same_files 1.st k.st
+    for batch in 1 24 256; do
+        "./$model" encode --weights 1.st --batch $batch --out $batch.npy || fail "encode"
+        same_files 1.npy $batch.npy
+    done
 }
+killed=0
 same_bits dense
 same_bits conv
 same_bits denoising
+[ $killed -gt 0 ] || fail "no run was killed"
+[ -n "${FULL:-}" ] && [ -d /usr/share/datasets/fashion-mnist ] || exit 0
+for example in stacked_ae conv_ae denoising_ae; do
+    cp "$root/examples/$example.nn" .
+    same_bits $example --steps 300
+done
