@@ -79,8 +79,7 @@ static void declare_function(Check *c, const Ast *d, Env *env)
         return;
     }
     Function *f = function_of(d, env);
-    env_bind(env, d->name, (Value){.kind = V_FUNCTION, .function = f, .pos = pos}, pos,
-             B_VALUE);
+    env_bind(env, d->name, (Value){.kind = V_FUNCTION, .function = f, .pos = pos}, pos, B_VALUE);
     if (d->kind == AST_NETWORK)
         add_network(c, d, f);
     check_parameters(c, d);

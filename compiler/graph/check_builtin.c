@@ -59,7 +59,8 @@ bool builtin_constant(Check *c, const char *name, Value *v)
 
 /* One parameter of "x, axis?; keep": its name and how it may be given. */
 typedef struct Parameter {
-    const char *name; size_t length;
+    const char *name;
+    size_t length;
     bool optional, rest, named;
 } Parameter;
 
@@ -88,8 +89,7 @@ static bool is_named(const Parameter *p, const char *name)
     return strlen(name) == p->length && memcmp(p->name, name, p->length) == 0;
 }
 
-static void report_parameter(Check *c, const Builtin *b, const Arg *a, const Parameter *list,
-                             int n)
+static void report_parameter(Check *c, const Builtin *b, const Arg *a, const Parameter *list, int n)
 {
     const char *names[MAX_PARAMETERS];
     for (int i = 0; i < n; i++)
@@ -121,8 +121,7 @@ static bool place_named(Check *c, Call *call, const Arg *a, const Parameter *lis
     return false;
 }
 
-static bool place_next(Check *c, Call *call, const Arg *a, const Parameter *list, int n,
-                       int *next)
+static bool place_next(Check *c, Call *call, const Arg *a, const Parameter *list, int n, int *next)
 {
     if (*next < n && list[*next].rest) {
         if (call->nrest == MAX_ARGUMENTS) {

@@ -90,8 +90,8 @@ static void report_signature(Check *c, const char *function, const Ast *p, Value
     if (v.name && !v.made && v.declared.line && !in_library(c, v.declared))
         note_at(v.declared, "`%s` is bound here", v.name);
     if (v.kind == V_TENSOR && v.node->shape.rank == 2 && p->a->kids.n == 4)
-        hint("add the axis of channels: `reshape(%lld, %lld, 1)`",
-             (long long)v.node->shape.dim[0], (long long)v.node->shape.dim[1]);
+        hint("add the axis of channels: `reshape(%lld, %lld, 1)`", (long long)v.node->shape.dim[0],
+             (long long)v.node->shape.dim[1]);
 }
 
 /* A number that a name of a signature already stands for. */
@@ -118,8 +118,7 @@ static bool match_size(Check *c, const Ast *e, int64_t size, Env *env)
 }
 
 /* Sizes first..last of the signature against dims of the shape from `at`. */
-static bool match_range(Check *c, AstList kids, int first, int last, Shape s, int at,
-                        Env *env)
+static bool match_range(Check *c, AstList kids, int first, int last, Shape s, int at, Env *env)
 {
     bool fits = true;
     for (int i = first; i < last; i++)
@@ -130,8 +129,7 @@ static bool match_range(Check *c, AstList kids, int first, int last, Shape s, in
 static bool match_shape(Check *c, const Ast *list, Shape s, Env *env)
 {
     AstList kids = list->kids;
-    int first = kids.n > 0 && kids.at[0]->kind == AST_NAME &&
-                kids.at[0]->name == intern("batch");
+    int first = kids.n > 0 && kids.at[0]->kind == AST_NAME && kids.at[0]->name == intern("batch");
     int open = -1;
     for (int i = first; i < kids.n; i++)
         if (kids.at[i]->kind == AST_ELLIPSIS)
@@ -157,7 +155,7 @@ bool match_signature(Check *c, const char *function, const Ast *p, Value v, Env 
         return true;
     for (int i = 0; i < p->a->kids.n; i++)
         if (p->a->kids.at[i]->kind == AST_AT_MOST)
-            return false;        /* reported where it is declared */
+            return false; /* reported where it is declared */
     report_signature(c, function, p, v);
     if (v.kind == V_TUPLE)
         hint("name the parts first: `a, b = …`");
@@ -173,8 +171,8 @@ bool constant_shape(Check *c, const Ast *list, Env *env, Shape *shape)
         double size;
         const Ast *e = list->kids.at[i];
         bool open = e->kind == AST_ELLIPSIS || e->kind == AST_AT_MOST;
-        if (open || !known_size(c, e, env, &size) || size < 1 ||
-            size > (double)MAX_ELEMENTS || size != (double)(int64_t)size)
+        if (open || !known_size(c, e, env, &size) || size < 1 || size > (double)MAX_ELEMENTS ||
+            size != (double)(int64_t)size)
             return false;
         shape->dim[shape->rank++] = (int64_t)size;
     }
@@ -282,7 +280,7 @@ bool bind_arguments(Check *c, Function *f, Arg *args, int n, Pos pos, Env *env)
             ok = false;
         }
         Binding *b = env_own(env, p->name);
-        if (b)      /* a shape variable of the same name */
+        if (b) /* a shape variable of the same name */
             b->value = v;
         else
             env_bind(env, p->name, v, p->pos, B_ARGUMENT);
@@ -324,8 +322,8 @@ static bool name_taken(Check *c, const Instance *owner, const char *name, Pos po
     return false;
 }
 
-static Instance *instance_at(Check *c, Instance *owner, const Ast *call, Pos pos,
-                             const char *type, const char *label)
+static Instance *instance_at(Check *c, Instance *owner, const Ast *call, Pos pos, const char *type,
+                             const char *label)
 {
     for (int i = 0; i < owner->nsites; i++)
         if (owner->sites[i].call == call && owner->sites[i].path == c->at.path)
@@ -401,8 +399,7 @@ static void keep_example(NetworkInfo *info, const Arg *args, int n)
         memcpy(info->example, args, sizeof *args * (size_t)n);
 }
 
-Value network_body(Check *c, NetworkInfo *info, Env *env, Value first, bool training,
-                   bool record)
+Value network_body(Check *c, NetworkInfo *info, Env *env, Value first, bool training, bool record)
 {
     Context saved = c->at;
     info->busy = true;
@@ -470,9 +467,9 @@ Arg *with_given(const Function *f, Arg *args, int *n)
 
 static int data_argument(const Function *f, const Arg *args, int n)
 {
-    bool joins = f->builtin && (!strcmp(f->builtin->name, "split") ||
-                                !strcmp(f->builtin->name, "zip") ||
-                                !strcmp(f->builtin->name, "concat"));
+    bool joins =
+        f->builtin && (!strcmp(f->builtin->name, "split") || !strcmp(f->builtin->name, "zip") ||
+                       !strcmp(f->builtin->name, "concat"));
     for (int i = 0; i < n && !joins; i++)
         if (args[i].value.kind == V_DATA)
             return i;
@@ -528,8 +525,7 @@ static Function *find_function(Check *c, const Ast *call, Env *env)
     if (v.kind == V_FUNCTION)
         return v.function;
     if (v.kind != V_ERROR) {
-        report(c, call->pos2, "`%s` is not a function: it is %s", call->name,
-               describe_value(v));
+        report(c, call->pos2, "`%s` is not a function: it is %s", call->name, describe_value(v));
         if (v.declared.line)
             note_at(v.declared, "declared here");
     }
@@ -544,8 +540,7 @@ static bool failed(const Arg *args, int n)
     return false;
 }
 
-Value eval_call(Check *c, const Ast *call, Env *env, const Value *running,
-                const char *label)
+Value eval_call(Check *c, const Ast *call, Env *env, const Value *running, const char *label)
 {
     Arg *args = NEW_ARRAY(Arg, call->kids.n + 1);
     int n = 0;

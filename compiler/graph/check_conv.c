@@ -87,7 +87,7 @@ Value matrix_product(Check *c, Pos pos, Value a, Value b)
 /* ---- Options of windows -------------------------------------------------------------- */
 
 typedef struct Geometry {
-    int spatial;                          /* number of spatial axes          */
+    int spatial; /* number of spatial axes          */
     int64_t size[MAX_SPATIAL], stride[MAX_SPATIAL], dilation[MAX_SPATIAL];
     int64_t low[MAX_SPATIAL], in[MAX_SPATIAL], out[MAX_SPATIAL];
     bool same;
@@ -129,8 +129,10 @@ static bool spatial_axes(Check *c, Pos pos, Value x, Geometry *g)
     int rank = x.node->shape.rank;
     g->spatial = rank - 1;
     if (rank < 2 || rank > MAX_SPATIAL + 1) {
-        report(c, x.pos.line ? x.pos : pos, "%s, expected an image such as [28, 28, 1]: height, "
-               "width, channels", introduce(x));
+        report(c, x.pos.line ? x.pos : pos,
+               "%s, expected an image such as [28, 28, 1]: height, "
+               "width, channels",
+               introduce(x));
         if (rank == 2)
             hint("add the axis of channels: `reshape(%lld, %lld, 1)`",
                  (long long)x.node->shape.dim[0], (long long)x.node->shape.dim[1]);
@@ -146,8 +148,8 @@ static bool place_windows(Check *c, Pos pos, Geometry *g)
     for (int i = 0; i < g->spatial; i++) {
         int64_t reach = (g->size[i] - 1) * g->dilation[i] + 1, n = g->in[i], s = g->stride[i];
         if (!g->same && reach > n) {
-            report(c, pos, "a window of %lld does not fit into an axis of %lld",
-                   (long long)reach, (long long)n);
+            report(c, pos, "a window of %lld does not fit into an axis of %lld", (long long)reach,
+                   (long long)n);
             hint("`padding: same` pads it");
             return false;
         }
@@ -243,8 +245,7 @@ Value convolution(Check *c, Call *call)
     Value x, w;
     int64_t groups = 1;
     if (!read_convolution(c, call, 4, &x, &w, &g) ||
-        (call->has[GROUPS] &&
-         !to_whole(c, call->arg[GROUPS], "groups", 1, 1 << 20, &groups)) ||
+        (call->has[GROUPS] && !to_whole(c, call->arg[GROUPS], "groups", 1, 1 << 20, &groups)) ||
         !groups_fit(c, call, x, w, g.spatial, groups) || !place_windows(c, call->pos, &g))
         return v_error();
     Shape out = {.rank = g.spatial + 1};
@@ -323,8 +324,7 @@ static bool read_pooling(Check *c, const Call *call, Value *x, Geometry *g)
         g->dilation[i] = 1;
     return axis_numbers(c, "a window", &call->arg[SIZE], g->spatial, g->size) &&
            axis_numbers(c, "strides", strides, g->spatial, g->stride) &&
-           read_padding(c, option(call, PADDING), &g->same) &&
-           place_windows(c, call->pos, g);
+           read_padding(c, option(call, PADDING), &g->same) && place_windows(c, call->pos, g);
 }
 
 static Shape pooled_shape(const Node *x, const Geometry *g)

@@ -18,8 +18,8 @@ static Data *new_data(DataKind kind, Pos pos)
 }
 
 /* Calls visit() for each file of a component; the number of components. */
-static int each_file(Data *d, int first, int component,
-                     void (*visit)(Data *file, const void *), const void *argument)
+static int each_file(Data *d, int first, int component, void (*visit)(Data *file, const void *),
+                     const void *argument)
 {
     if (d->kind == DATA_FILE) {
         if (first == component || component < 0)
@@ -79,8 +79,7 @@ static bool only_data(Check *c, const Call *call)
 {
     for (int i = 0; i < call->nrest; i++)
         if (call->rest[i].kind != V_DATA) {
-            report(c, call->rest[i].pos, "%s, expected a data source",
-                   introduce(call->rest[i]));
+            report(c, call->rest[i].pos, "%s, expected a data source", introduce(call->rest[i]));
             return false;
         }
     return true;
@@ -171,12 +170,10 @@ Value data_split(Check *c, Call *call)
     if (!to_number(c, v, "a number of samples", &amount))
         return v_error();
     if (!(amount > 0) || (amount >= 1 && amount != floor(amount)) || amount > 1e15) {
-        report(c, v.pos, "%s, expected a number of samples or a fraction below 1",
-               introduce(v));
+        report(c, v.pos, "%s, expected a number of samples or a fraction below 1", introduce(v));
         return v_error();
     }
-    Value parts[] = {split_part(call, last, last, amount),
-                     split_part(call, last, !last, amount)};
+    Value parts[] = {split_part(call, last, last, amount), split_part(call, last, !last, amount)};
     Value both = v_list(2, parts);
     both.kind = V_TUPLE;
     return both;
@@ -184,7 +181,11 @@ Value data_split(Check *c, Call *call)
 
 /* ---- What expressions do to samples ---------------------------------------------- */
 
-typedef struct Arithmetic { int op; bool unary, right; double k; } Arithmetic;
+typedef struct Arithmetic {
+    int op;
+    bool unary, right;
+    double k;
+} Arithmetic;
 
 /* (x / divide) * multiply + add after one more operation. */
 static void compose(Data *d, const void *argument)
@@ -230,8 +231,7 @@ static Value transformed(Data *tree, Transform *t, const DataValue *of)
     return data_value(tree, one_transform(t), 1);
 }
 
-Value data_operator(Check *c, Pos pos, int op, bool unary, bool right, Value data,
-                    Value other)
+Value data_operator(Check *c, Pos pos, int op, bool unary, bool right, Value data, Value other)
 {
     if (!single(c, pos, data.data))
         return v_error();
@@ -431,8 +431,8 @@ void declare_data(Check *c, const Ast *decl, Env *env)
     for (int i = 0; tuple && i < n; i++)
         data &= v.list.at[i].kind == V_DATA;
     if (!data && v.kind != V_ERROR) {
-        report(c, decl->a->pos, n == 1 ? "%s, expected a data source"
-                                       : "%s, expected a data source for each name",
+        report(c, decl->a->pos,
+               n == 1 ? "%s, expected a data source" : "%s, expected a data source for each name",
                v.kind == V_TUPLE ? format("this is %s", describe_value(v)) : introduce(v));
         if (v.kind == V_TUPLE || n > 1)
             hint("`data training, validation = split(…, last: 5000)` gives two sources");
@@ -457,13 +457,14 @@ DataValue *find_data(Check *c, const char *name, Pos pos)
     return NULL;
 }
 
-static bool bind_component(Check *c, Fn *fn, const DataValue *v, int i, const Ast *name,
-                           Env *env)
+static bool bind_component(Check *c, Fn *fn, const DataValue *v, int i, const Ast *name, Env *env)
 {
     const Shape *shape = component_shape(v->data, i);
     if (!shape) {
-        report(c, name->pos, "the shape of `%s` is not known: no network with a fixed shape "
-               "takes it", name->name);
+        report(c, name->pos,
+               "the shape of `%s` is not known: no network with a fixed shape "
+               "takes it",
+               name->name);
         hint("declare it where the file is named: `data %s: [28, 28] = …`, one number: `[]`",
              component_name(v->data, i));
         env_bind(env, name->name, v_error(), name->pos, B_VALUE);

@@ -42,8 +42,7 @@ static Node *binary_node(Op op, Node *a, Node *b)
 Node *broadcast_op(Check *c, Pos pos, Op op, Node *a, Node *b)
 {
     Shape shape;
-    if (!a || !b || !broadcast_shapes(a->shape, b->shape, &shape) ||
-        !shape_fits(c, pos, shape))
+    if (!a || !b || !broadcast_shapes(a->shape, b->shape, &shape) || !shape_fits(c, pos, shape))
         return NULL;
     return binary_node(op, a, b);
 }
@@ -68,8 +67,8 @@ static Node *tensor_power(Value base, Value exponent)
 {
     if (exponent.kind == V_NUMBER)
         return power_node(base.node, exponent.number);
-    Node *logarithm = base.kind == V_NUMBER ? scalar(log(base.number))
-                                            : graph_op1(OP_log, base.node);
+    Node *logarithm =
+        base.kind == V_NUMBER ? scalar(log(base.number)) : graph_op1(OP_log, base.node);
     return graph_op1(OP_exp, binary_node(OP_mul, exponent.node, logarithm));
 }
 
@@ -128,8 +127,7 @@ static void note_declared(Value v)
 
 static void report_shapes(Check *c, Pos pos, int op, Value a, Value b)
 {
-    report(c, pos, "shapes do not fit `%s`: %s, %s", operator_text(op), introduce(a),
-           introduce(b));
+    report(c, pos, "shapes do not fit `%s`: %s, %s", operator_text(op), introduce(a), introduce(b));
     note_declared(a);
     note_declared(b);
 }
@@ -170,7 +168,8 @@ static Value number_binary(Check *c, Pos pos, int op, double a, double b)
     case '+': return v_number(a + b);
     case '-': return v_number(a - b);
     case '*': return v_number(a * b);
-    case '/': case '%':
+    case '/':
+    case '%':
         if (b == 0) {
             report(c, pos, "division by zero");
             return v_error();
@@ -272,8 +271,8 @@ static void force(Check *c, Binding *b, const Ast *e)
 static Value named_value(Check *c, const Binding *b, const Ast *e)
 {
     Value v = b->value;
-    bool kept = b->kind == B_ARGUMENT && v.pos.line && in_library(c, e->pos) &&
-                !in_library(c, v.pos);
+    bool kept =
+        b->kind == B_ARGUMENT && v.pos.line && in_library(c, e->pos) && !in_library(c, v.pos);
     if (!kept)
         v.pos = e->pos;
     if (!v.name || b->kind != B_ARGUMENT) {
@@ -352,7 +351,8 @@ static Value eval_list(Check *c, const Ast *e, Env *env)
         if (kid->kind == AST_ELLIPSIS) {
             Binding *rest = env_find(env, intern("..."));
             if (!rest) {
-                report(c, kid->pos, "`...` stands for the axes that a signature `[batch, ..., n]` "
+                report(c, kid->pos,
+                       "`...` stands for the axes that a signature `[batch, ..., n]` "
                        "left open; there is none here");
                 return v_error();
             }
@@ -417,8 +417,8 @@ static Value eval_operator(Check *c, const Ast *e, Env *env)
     Value a = eval(c, e->a, env);
     if (e->kind == AST_UNARY)
         return eval_unary(c, pos, e->op, a);
-    if (a.kind == V_BOOL && ((e->op == AST_OP_AND && a.number == 0) ||
-                             (e->op == AST_OP_OR && a.number != 0)))
+    if (a.kind == V_BOOL &&
+        ((e->op == AST_OP_AND && a.number == 0) || (e->op == AST_OP_OR && a.number != 0)))
         return a;
     return eval_binary(c, pos, e->op, a, eval(c, e->b, env));
 }
@@ -430,16 +430,14 @@ static Value eval_kind(Check *c, const Ast *e, Env *env)
     case AST_STRING: return v_string(e->text);
     case AST_BOOL: return v_bool(e->number != 0);
     case AST_LIST: return eval_list(c, e, env);
-    case AST_UNARY: case AST_BINARY: return eval_operator(c, e, env);
+    case AST_UNARY:
+    case AST_BINARY: return eval_operator(c, e, env);
     case AST_IF: return eval_if(c, e, env);
     case AST_AT_MOST:
         report(c, e->pos, "lengths known only at run time are not part of this version");
         return v_error();
-    case AST_ELLIPSIS:
-        report(c, e->pos, "`...` stands only in a list");
-        return v_error();
-    default:
-        die("expression of kind %d", (int)e->kind);
+    case AST_ELLIPSIS: report(c, e->pos, "`...` stands only in a list"); return v_error();
+    default: die("expression of kind %d", (int)e->kind);
     }
 }
 
@@ -502,7 +500,10 @@ void bind_names(Check *c, const Ast *bind, Value v, Env *env)
     }
     for (int i = 0; i < n; i++)
         bind_one(c, bind->kids.at[i],
-                 n == 1 ? v : v.kind == V_TUPLE ? v.list.at[i] : v_error(), env);
+                 n == 1              ? v
+                 : v.kind == V_TUPLE ? v.list.at[i]
+                                     : v_error(),
+                 env);
 }
 
 static Value eval_line(Check *c, const Ast *line, Env *env, Value running)
@@ -553,7 +554,7 @@ Value eval_body(Check *c, const Ast *decl, Env *env, Value running)
         case AST_STATE: declare_state(c, s, env); break;
         case AST_UPDATE: update_state(c, s, env); break;
         case AST_RETURN: return eval_return(c, s, env);
-        default:        /* the parser lets only `scan` through */
+        default: /* the parser lets only `scan` through */
             report(c, s->pos, "recurrence (`scan`) is not part of this version");
         }
     }

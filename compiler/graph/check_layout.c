@@ -55,8 +55,8 @@ Value reshape(Check *c, Call *call)
     if (fits && !to_shape(c, sizes, &to))
         return v_error();
     if (!fits || shape_size(to) != shape_size(x->shape)) {
-        report(c, call->pos, "%s has %lld elements, which do not fill %s",
-               sample_text(x->shape), (long long)shape_size(x->shape),
+        report(c, call->pos, "%s has %lld elements, which do not fill %s", sample_text(x->shape),
+               (long long)shape_size(x->shape),
                strncmp(wanted, "the list ", 9) ? wanted : wanted + 9);
         return v_error();
     }
@@ -99,8 +99,7 @@ Value broadcast_to(Check *c, Call *call)
         return v_error();
     to.batch = x->shape.batch;
     if (!broadcast_shapes(x->shape, to, &both) || !shape_equal(both, to)) {
-        report(c, call->pos, "%s does not broadcast to %s", sample_text(x->shape),
-               sample_text(to));
+        report(c, call->pos, "%s does not broadcast to %s", sample_text(x->shape), sample_text(to));
         return v_error();
     }
     return v_tensor(graph_expand(x, to));
@@ -139,8 +138,8 @@ Value slice(Check *c, Call *call)
         return v_error();
     int64_t n = x->shape.dim[axis];
     const char *of = sample_text(x->shape);
-    if (!to_whole(c, call->arg[START], format("the start in axis %d of %s", axis, of), -n,
-                  n - 1, &start) ||
+    if (!to_whole(c, call->arg[START], format("the start in axis %d of %s", axis, of), -n, n - 1,
+                  &start) ||
         !to_whole(c, call->arg[STOP], format("the stop in axis %d of %s", axis, of), -n, n,
                   &stop) ||
         (call->has[STRIDE] && !to_whole(c, call->arg[STRIDE], "a stride", 1, n, &stride)))
@@ -178,8 +177,8 @@ static bool part_sizes(Check *c, Value parts, int64_t n, int64_t *sizes, int *co
     if (!to_whole(c, parts, "a number of parts", 1, MAX_ARGUMENTS, &equal))
         return false;
     if (n % equal != 0) {
-        report(c, parts.pos, "an axis of %lld does not split into %lld equal parts",
-               (long long)n, (long long)equal);
+        report(c, parts.pos, "an axis of %lld does not split into %lld equal parts", (long long)n,
+               (long long)equal);
         return false;
     }
     *count = (int)equal;
@@ -286,8 +285,7 @@ Value pad(Check *c, Call *call)
     int64_t low[MAX_RANK], high[MAX_RANK], interior[MAX_RANK] = {0};
     double value = 0;
     if (!x || !per_axis(c, call->arg[LOW], x->shape.rank, -MAX_ELEMENTS, low) ||
-        !per_axis(c, call->arg[call->has[HIGH] ? HIGH : LOW], x->shape.rank, -MAX_ELEMENTS,
-                  high) ||
+        !per_axis(c, call->arg[call->has[HIGH] ? HIGH : LOW], x->shape.rank, -MAX_ELEMENTS, high) ||
         (call->has[VALUE] && !to_number(c, call->arg[VALUE], "a value", &value)))
         return v_error();
     Shape to = x->shape;
@@ -384,8 +382,7 @@ Value fill(Check *c, Call *call)
 {
     Shape shape;
     double value;
-    if (!to_shape(c, call->arg[0], &shape) ||
-        !to_number(c, call->arg[1], "a value", &value))
+    if (!to_shape(c, call->arg[0], &shape) || !to_number(c, call->arg[1], "a value", &value))
         return v_error();
     return v_tensor(graph_const(shape, value));
 }
@@ -411,8 +408,7 @@ Value size_value(Check *c, Call *call)
 {
     Shape shape;
     if (call->arg[0].kind == V_LIST)
-        return to_shape(c, call->arg[0], &shape) ? v_number((double)shape_size(shape))
-                                                 : v_error();
+        return to_shape(c, call->arg[0], &shape) ? v_number((double)shape_size(shape)) : v_error();
     Node *x = to_node(c, call->arg[0]);
     return x ? v_number((double)shape_size(x->shape)) : v_error();
 }

@@ -24,15 +24,21 @@ static double sign(double x)
 
 static const struct Map {
     const char *name;
-    Op op;                        /* OP_sqrt…; OP_gradient: composed below   */
+    Op op; /* OP_sqrt…; OP_gradient: composed below   */
     double (*number)(double);
 } maps[] = {
-    {"exp", OP_exp, exp},     {"log", OP_log, log},
-    {"tanh", OP_tanh, tanh},  {"sigmoid", OP_logistic, logistic},
-    {"softplus", OP_softplus, softplus}, {"sqrt", OP_sqrt, sqrt},
-    {"sin", OP_sin, sin},     {"cos", OP_cos, cos},
-    {"erf", OP_erf, erf},     {"floor", OP_floor, floor},
-    {"sign", OP_gradient, sign}, {"abs", OP_gradient, fabs},
+    {"exp", OP_exp, exp},
+    {"log", OP_log, log},
+    {"tanh", OP_tanh, tanh},
+    {"sigmoid", OP_logistic, logistic},
+    {"softplus", OP_softplus, softplus},
+    {"sqrt", OP_sqrt, sqrt},
+    {"sin", OP_sin, sin},
+    {"cos", OP_cos, cos},
+    {"erf", OP_erf, erf},
+    {"floor", OP_floor, floor},
+    {"sign", OP_gradient, sign},
+    {"abs", OP_gradient, fabs},
 };
 
 static Node *splat_like(Node *a, double number)
@@ -177,7 +183,7 @@ typedef struct Reduction {
     bool axes[MAX_RANK + 1];
     Shape kept;
     bool keep;
-    double count;                 /* elements of a sample in each result     */
+    double count; /* elements of a sample in each result     */
 } Reduction;
 
 enum { X, AXIS, EACH, OVER, KEEP };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 /* Spellings of Keras, TensorFlow and PyTorch, and what they are called here. */
+/* clang-format off */
 static const char *const spellings[][2] = {
     {"kernel_initializer", "init"}, {"bias_initializer", "bias_init"},
     {"initializer", "init"}, {"max_pooling2d", "max_pool2d"},
@@ -18,7 +19,7 @@ static const char *const spellings[][2] = {
     {"zero_padding2_d", "zero_pad2d"}, {"zero_padding2d", "zero_pad2d"},
     {"linear", "dense"}, {"fully_connected", "dense"}, {"batch_norm", "batch_normalization"},
     {"layer_norm", "layer_normalization"}, {"batch_norm2d", "batch_normalization"},
-    {"lr", "learning_rate"}, {"learning_rate", "learning_rate"}, {"beta1", "beta_1"},
+    {"lr", "learning_rate"}, {"beta1", "beta_1"},
     {"beta2", "beta_2"}, {"eps", "epsilon"}, {"decay", "weight_decay"},
     {"clipnorm", "clip_norm"}, {"global_clipnorm", "global_clip_norm"},
     {"clipvalue", "clip_value"}, {"mean_squared_error", "mse"}, {"mse_loss", "mse"},
@@ -31,18 +32,19 @@ static const char *const spellings[][2] = {
     {"dilation_rate", "dilation"}, {"stride", "strides"}, {"out_channels", "filters"},
     {"out_features", "units"}, {"n_units", "units"}, {"p", "rate"}, {"reduce_mean", "mean"},
     {"reduce_sum", "sum"}, {"reduce_max", "max"}, {"var", "variance"}, {"pow", "^"},
-    {"where", "if … then … else"}, {"select", "if … then … else"}, {"relu_layer", "relu"},
-    {"matmul", "@"}, {"dot", "@"}, {"concatenate", "concat"}, {"cat", "concat"},
+    {"where", "if … then … else"}, {"select", "if … then … else"}, {"matmul", "@"},
+    {"dot", "@"}, {"concatenate", "concat"}, {"cat", "concat"},
     {"arange", "range"}, {"detach", "stop_gradient"}, {"gradient", "grad"},
     {"gradients", "grad"}, {"randn", "normal"}, {"random_normal", "normal"},
-    {"rand", "uniform"}, {"random_uniform", "uniform"}, {"size", "size"}, {"pi", "pi"},
-    {"inf", "infinity"}, {"null", "none"}, {"xavier_uniform", "glorot_uniform"},
+    {"rand", "uniform"}, {"random_uniform", "uniform"}, {"inf", "infinity"},
+    {"null", "none"}, {"xavier_uniform", "glorot_uniform"},
     {"xavier_normal", "glorot_normal"}, {"kaiming_uniform", "he_uniform"},
     {"kaiming_normal", "he_normal"}, {"adam_w", "adamw"}, {"logistic", "sigmoid"},
     {"epoch", "epochs"}, {"batch_size", "batch"}, {"noise", "gaussian_noise"},
     {"upsampling2d", "upsample2d"}, {"conv_transpose2d", "conv2d_transpose"},
     {"deconv2d", "conv2d_transpose"}, {"load_idx", "idx"}, {"loadtxt", "csv"},
 };
+/* clang-format on */
 enum { NSPELLINGS = sizeof spellings / sizeof *spellings };
 
 /* Conv2DTranspose -> conv2d_transpose, he_normal -> he_normal. */
@@ -51,8 +53,8 @@ static const char *snake_case(const char *word)
     Text t = {0};
     for (size_t i = 0; word[i]; i++) {
         bool upper = isupper((unsigned char)word[i]);
-        bool after = i > 0 && (islower((unsigned char)word[i - 1]) ||
-                               isdigit((unsigned char)word[i - 1]));
+        bool after =
+            i > 0 && (islower((unsigned char)word[i - 1]) || isdigit((unsigned char)word[i - 1]));
         bool dimension = word[i] == 'D' && i > 0 && isdigit((unsigned char)word[i - 1]);
         bool begins = upper && islower((unsigned char)word[i + 1]) && i > 0 && word[i - 1] != '_';
         if (upper && !dimension && (after || begins))

@@ -76,15 +76,18 @@ static Shape result_shape(Value v)
     return v.kind == V_TENSOR ? v.node->shape : (Shape){0};
 }
 
-void record_layer(Check *c, const char *name, const char *type, Value result,
-                  const Instance *of, Pos pos)
+void record_layer(Check *c, const char *name, const char *type, Value result, const Instance *of,
+                  Pos pos)
 {
     NetworkInfo *info = c->at.record;
     if (!info)
         return;
-    LayerInfo layer = {.name = intern(name), .type = type, .output = result_shape(result),
+    LayerInfo layer = {.name = intern(name),
+                       .type = type,
+                       .output = result_shape(result),
                        .params = count_elements(of, VAR_PARAM),
-                       .untrained = count_elements(of, VAR_STATE), .pos = pos};
+                       .untrained = count_elements(of, VAR_STATE),
+                       .pos = pos};
     PUSH(info->layers, info->nlayers, info->layers_cap, layer);
 }
 
@@ -95,9 +98,12 @@ static void record_own(NetworkInfo *info)
         const Var *var = info->instance.vars[i];
         int64_t n = shape_size(var->shape);
         bool param = var->kind == VAR_PARAM;
-        LayerInfo layer = {.name = var->name, .type = param ? "param" : "state",
-                           .output = var->shape, .params = param ? n : 0,
-                           .untrained = param ? 0 : n, .pos = var->pos};
+        LayerInfo layer = {.name = var->name,
+                           .type = param ? "param" : "state",
+                           .output = var->shape,
+                           .params = param ? n : 0,
+                           .untrained = param ? 0 : n,
+                           .pos = var->pos};
         PUSH(info->layers, info->nlayers, info->layers_cap, layer);
     }
 }
@@ -170,8 +176,7 @@ static void network_outputs(Check *c, Fn *fn, const Ast *decl, Value v)
     int n = v.kind == V_TUPLE ? v.list.n : 1;
     for (int i = 0; i < n; i++) {
         bool named = ret && i < ret->kids.n && ret->kids.at[i]->kind == AST_NAME;
-        const char *name = named ? ret->kids.at[i]->name : n == 1 ? "out"
-                                                         : format("out_%d", i + 1);
+        const char *name = named ? ret->kids.at[i]->name : n == 1 ? "out" : format("out_%d", i + 1);
         network_output(c, fn, name, v.kind == V_TUPLE ? v.list.at[i] : v, decl->pos);
     }
 }
@@ -313,8 +318,7 @@ static void check_reconstructions(Check *c, const Report *r, const Ast *call, in
     }
     Shape a = r->fn->outputs[0]->shape, b = r->fn->outputs[1]->shape;
     if (!a.batch || !shape_equal(a, b))
-        report(c, call->pos, "the prediction is %s, the target %s", sample_text(a),
-               sample_text(b));
+        report(c, call->pos, "the prediction is %s, the target %s", sample_text(a), sample_text(b));
     else if (!c->model->reconstruct) {
         c->model->reconstruct = r->fn;
         c->model->reconstruct_data = r->data;
@@ -326,8 +330,8 @@ static void add_report(Check *c, const Ast *block, const DataValue *data, const 
     int before = error_count();
     Report r = {.kind = call->name, .data = data->data, .pos = call->pos};
     Env *env = env_new(c->file);
-    r.fn = new_fn(c, FN_REPORT, format("report_%d.%s", c->model->nreports + 1, call->name),
-                  call->pos);
+    r.fn =
+        new_fn(c, FN_REPORT, format("report_%d.%s", c->model->nreports + 1, call->name), call->pos);
     if (!known_kind(c, call) || !bind_data(c, r.fn, data, block->params, env))
         return;
     for (int i = 0; i < block->kids.n; i++)
@@ -354,7 +358,8 @@ void check_report(Check *c, const Ast *ast)
         if (call->kind == AST_CALL)
             add_report(c, ast, data, call);
         else if (s->kind != AST_BIND)
-            report(c, s->pos, "a report has lines such as `reconstructions(decoder(encoder(x)), "
+            report(c, s->pos,
+                   "a report has lines such as `reconstructions(decoder(encoder(x)), "
                    "x, count: 5)`");
     }
 }

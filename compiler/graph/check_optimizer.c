@@ -12,15 +12,21 @@
 #include <string.h>
 
 /* A state without the parameter's shape: shared by all of the `using`. */
-typedef struct Shared { const char *name; Var *var; Node *next; } Shared;
+typedef struct Shared {
+    const char *name;
+    Var *var;
+    Node *next;
+} Shared;
 
 typedef struct Optimizer {
-    const char *prefix;           /* "optimizer_1"                           */
+    const char *prefix; /* "optimizer_1"                           */
     Function *function;
     Fn *fn;
     Value count, global_norm;
-    Shared *shared; int nshared, shared_cap;
-    Var *param; Node *gradient;   /* of the parameter at hand                */
+    Shared *shared;
+    int nshared, shared_cap;
+    Var *param;
+    Node *gradient; /* of the parameter at hand                */
 } Optimizer;
 
 static const char *const own_names[] = {"parameter", "gradient", "count", "global_norm"};
@@ -83,7 +89,8 @@ static void declare_slot(Check *c, Optimizer *o, const Ast *s, Env *env)
         return;
     }
     if (s->a && s->a->kids.n > 0) {
-        report(c, s->a->pos, "a state has the parameter's shape, or [] for one number that all "
+        report(c, s->a->pos,
+               "a state has the parameter's shape, or [] for one number that all "
                "parameters share");
         return;
     }
@@ -138,8 +145,10 @@ static void shared_update(Check *c, Optimizer *o, const Binding *b)
     if (!s->next)
         s->next = b->next_state;
     else if (s->next != b->next_state)
-        report(c, b->pos, "`%s` is one number for all parameters, so its new value cannot "
-               "depend on `parameter` or `gradient`", b->name);
+        report(c, b->pos,
+               "`%s` is one number for all parameters, so its new value cannot "
+               "depend on `parameter` or `gradient`",
+               b->name);
 }
 
 /* A scope lists its latest binding first; updates are in program order. */
@@ -162,8 +171,7 @@ static bool update_parameter(Check *c, Optimizer *o, Arg *args, int n, Pos pos)
     Env *env = env_new(o->function->env);
     if (!bind_arguments(c, o->function, args, n, pos, env))
         return false;
-    Value bound[] = {v_tensor(o->param->node), v_tensor(o->gradient), o->count,
-                     o->global_norm};
+    Value bound[] = {v_tensor(o->param->node), v_tensor(o->gradient), o->count, o->global_norm};
     for (int i = 0; i < 4; i++) {
         Binding *taken = env_own(env, intern(own_names[i]));
         if (taken) {
@@ -179,8 +187,7 @@ static bool update_parameter(Check *c, Optimizer *o, Arg *args, int n, Pos pos)
     for (int i = 0; i < decl->kids.n; i++)
         optimizer_statement(c, o, decl->kids.at[i], env);
     if (!parameter->next_state && error_count() == before)
-        report(c, decl->pos2,
-               "optimizer `%s` never sets `parameter`", decl->name);
+        report(c, decl->pos2, "optimizer `%s` never sets `parameter`", decl->name);
     collect_updates(c, o, env->first);
     return error_count() == before;
 }
@@ -238,8 +245,11 @@ void add_updates(Check *c, Fn *fn, Node *objective, const Using *u, Env *env)
     args = with_given(o.function, args, &n);
     Context saved = c->at;
     Frame frame = {saved.frame, u->call->pos2, u->call->name};
-    c->at = (Context){.frame = &frame, .depth = saved.depth, .in_optimizer = true,
-                      .training = true, .layer = intern(o.prefix)};
+    c->at = (Context){.frame = &frame,
+                      .depth = saved.depth,
+                      .in_optimizer = true,
+                      .training = true,
+                      .layer = intern(o.prefix)};
     place_nodes(c, u->call->pos);
     for (int i = 0; i < u->nparams; i++)
         gradients[i] = graph_gradient(objective, u->params[i]->node);

@@ -9,10 +9,11 @@
 
 typedef struct Block {
     const Ast *ast;
-    int index;                    /* from 1                                  */
+    int index; /* from 1                                  */
     const Ast *validate, *epochs, *batch;
-    const Ast **steps; int nsteps, steps_cap;  /* the block itself if none   */
-    bool loose;                   /* it minimizes outside of a step          */
+    const Ast **steps;
+    int nsteps, steps_cap; /* the block itself if none   */
+    bool loose;            /* it minimizes outside of a step          */
 } Block;
 
 static void once(Check *c, const Ast **slot, const Ast *s, const char *what)
@@ -35,8 +36,9 @@ static void read_block(Check *c, Block *b)
         case AST_EPOCHS: once(c, &b->epochs, s, "epochs"); break;
         case AST_BATCH: once(c, &b->batch, s, "batch"); break;
         case AST_STEP: PUSH(b->steps, b->nsteps, b->steps_cap, s); break;
-        case AST_MINIMIZE: case AST_USING: loose = loose ? loose : s; break;
-        default: break;           /* bindings                               */
+        case AST_MINIMIZE:
+        case AST_USING: loose = loose ? loose : s; break;
+        default: break; /* bindings                               */
         }
     }
     if (loose && b->nsteps > 0) {
@@ -136,11 +138,16 @@ static Node *objective_of(Check *c, const Block *b, const Ast *step, bool traini
 static bool passes_gradient(const Node *n)
 {
     switch (n->op) {
-    case OP_stop_gradient: case OP_lt: case OP_le: case OP_eq: case OP_and: case OP_or:
-    case OP_not: case OP_floor: case OP_window_argmax:
-        return false;
-    default:
-        return n->type == T_F32;
+    case OP_stop_gradient:
+    case OP_lt:
+    case OP_le:
+    case OP_eq:
+    case OP_and:
+    case OP_or:
+    case OP_not:
+    case OP_floor:
+    case OP_window_argmax: return false;
+    default: return n->type == T_F32;
     }
 }
 
@@ -195,8 +202,8 @@ static NetworkInfo *find_network(Check *c, const Ast *name)
 static bool is_part(const Var *var, const char *target)
 {
     size_t n = target ? strlen(target) : 0;
-    return !target || (strncmp(var->name, target, n) == 0 &&
-                       (var->name[n] == '.' || var->name[n] == 0));
+    return !target ||
+           (strncmp(var->name, target, n) == 0 && (var->name[n] == '.' || var->name[n] == 0));
 }
 
 static bool takes(const Using *u, const Var *var)
@@ -221,7 +228,10 @@ static bool take_params(Check *c, const bool *reached, const char *target, Using
 }
 
 /* Networks that this step updates, so that their states change too. */
-typedef struct Updated { NetworkInfo **at; int n, cap; } Updated;
+typedef struct Updated {
+    NetworkInfo **at;
+    int n, cap;
+} Updated;
 
 static void add_network(Updated *u, NetworkInfo *info)
 {
@@ -274,8 +284,8 @@ static void add_using(Check *c, Fn *fn, Node *objective, const Ast *s, const boo
 }
 
 /* `minimize E using O`: all that E depends on. */
-static void add_all(Check *c, Fn *fn, Node *objective, const Ast *minimize,
-                    const bool *reached, Updated *updated, Env *env)
+static void add_all(Check *c, Fn *fn, Node *objective, const Ast *minimize, const bool *reached,
+                    Updated *updated, Env *env)
 {
     Using u = {.call = minimize->b};
     int cap = 0;
@@ -314,7 +324,8 @@ static void step_updates(Check *c, Fn *fn, Node *objective, const Ast *step, Env
                 add_using(c, fn, objective, step->kids.at[i], reached, &updated, env);
         }
     if (minimize->b && usings > 0) {
-        report(c, minimize->b->pos, "either `minimize … using …`, which updates all, or "
+        report(c, minimize->b->pos,
+               "either `minimize … using …`, which updates all, or "
                "`update … using …`");
     } else if (minimize->b) {
         add_all(c, fn, objective, minimize, reached, &updated, env);
@@ -387,8 +398,8 @@ static void add_validation(Check *c, const Block *b, Train *t, const DataValue *
         hint("`data training, validation = split(%s, last: 0.1)` keeps some aside", s->name);
     }
     if (data->nparts != training->nparts) {
-        report(c, pos, "`%s` has %d components, the training data has %d", s->name,
-               data->nparts, training->nparts);
+        report(c, pos, "`%s` has %d components, the training data has %d", s->name, data->nparts,
+               training->nparts);
         return;
     }
     t->validation = data->data;
@@ -402,7 +413,8 @@ static TrainStep train_step(Check *c, const Block *b, const Ast *step, const Dat
     if (is_step(b, step) && step->a)
         to_whole(c, eval(c, step->a, c->file), "a number of repeats", 1, 1 << 20, &repeat);
     return (TrainStep){.name = is_step(b, step) ? step->name : NULL,
-                       .fn = build_step(c, b, step, data), .repeat = (int)repeat,
+                       .fn = build_step(c, b, step, data),
+                       .repeat = (int)repeat,
                        .pos = step->pos};
 }
 

@@ -61,14 +61,15 @@ bool values_equal(Value a, Value b)
         return false;
     switch (a.kind) {
     case V_NONE: return true;
-    case V_NUMBER: case V_BOOL: return a.number == b.number;
+    case V_NUMBER:
+    case V_BOOL: return a.number == b.number;
     case V_STRING: return strcmp(a.text, b.text) == 0;
     case V_TENSOR: return a.node == b.node;
     case V_DATA: return a.data == b.data;
     case V_FUNCTION:
-        return a.function->decl == b.function->decl &&
-               a.function->builtin == b.function->builtin;
-    case V_LIST: case V_TUPLE:
+        return a.function->decl == b.function->decl && a.function->builtin == b.function->builtin;
+    case V_LIST:
+    case V_TUPLE:
         if (a.list.n != b.list.n)
             return false;
         for (int i = 0; i < a.list.n; i++)
@@ -164,8 +165,7 @@ Binding *env_find(const Env *env, const char *name)
 Binding *env_bind(Env *env, const char *name, Value value, Pos pos, BindingKind kind)
 {
     Binding *b = NEW(Binding);
-    *b = (Binding){.name = name, .kind = kind, .value = value, .pos = pos,
-                   .next = env->first};
+    *b = (Binding){.name = name, .kind = kind, .value = value, .pos = pos, .next = env->first};
     env->first = b;
     return b;
 }
@@ -206,7 +206,7 @@ void report(Check *c, Pos pos, const char *form, ...)
     vsnprintf(text, (size_t)n + 1, form, again);
     va_end(again);
     va_end(args);
-    if (c->exhausted)       /* what follows is only a consequence */
+    if (c->exhausted) /* what follows is only a consequence */
         return;
     Pos place = user_place(c, pos);
     error_at(place, "%s", text);
@@ -323,8 +323,8 @@ bool to_axis(Check *c, Value v, Shape shape, int *axis)
         report(c, v.pos, "there is no axis in the shape []");
         return false;
     }
-    if (!to_whole(c, v, format("an axis of %s", sample_text(shape)), -shape.rank,
-                  shape.rank - 1, &n))
+    if (!to_whole(c, v, format("an axis of %s", sample_text(shape)), -shape.rank, shape.rank - 1,
+                  &n))
         return false;
     *axis = (int)(n < 0 ? n + shape.rank : n);
     return true;

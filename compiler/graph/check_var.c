@@ -5,7 +5,10 @@
 Var *new_var(Check *c, VarKind kind, const char *name, Type type, Shape shape, Pos pos)
 {
     Var *var = NEW(Var);
-    *var = (Var){.kind = kind, .name = intern(name), .type = type, .shape = shape,
+    *var = (Var){.kind = kind,
+                 .name = intern(name),
+                 .type = type,
+                 .shape = shape,
                  .pos = user_place(c, pos)};
     graph_var(var);
     PUSH(c->model->vars, c->model->nvars, c->vars_cap, var);
@@ -36,8 +39,7 @@ static bool initial_is_closed(Check *c, const Ast *e, Node *value)
     return true;
 }
 
-Node *initial_value(Check *c, const Ast *e, Env *env, Shape shape, const char *name,
-                    bool *absent)
+Node *initial_value(Check *c, const Ast *e, Env *env, Shape shape, const char *name, bool *absent)
 {
     Context saved = c->at;
     c->at.init = name;
@@ -77,8 +79,10 @@ static Var *declare_var(Check *c, const Ast *s, Env *env, VarKind kind, bool *ab
     Shape shape = {0};
     Instance *owner = c->at.owner;
     if (!owner) {
-        report(c, s->pos2, "`%s` belongs to no network: a layer with parameters is called in a "
-               "network", s->name);
+        report(c, s->pos2,
+               "`%s` belongs to no network: a layer with parameters is called in a "
+               "network",
+               s->name);
         return NULL;
     }
     if (s->a && !to_shape(c, eval(c, s->a, env), &shape))

@@ -29,7 +29,7 @@ static Interp machine(Model *m, const char *variance)
 
 static void set_input(Interp *run, int64_t n)
 {
-    run->inputs[0] = NEW_ARRAY(double, n * SAMPLES);
+    run->inputs[0] = NEW_ARRAY(double, n *SAMPLES);
     for (int64_t s = 0; s < SAMPLES; s++)
         for (int64_t k = 0; k < n; k++)
             run->inputs[0][s * n + k] = 2 * sine(k, 0.3 + (double)s);
@@ -73,12 +73,12 @@ static int check_layer(char **field)
 
 static int check_training(char **field)
 {
-    Model *m = model_of(format(
-        "data points = csv(\"x\")\n"
-        "network net(x: [3]) {\n    dense(4, %s)\n}\n"
-        "train on points(x) {\n"
-        "    t = abs(concat(x, slice(x, 0, 1))) / 2\n    y = net(x)\n"
-        "    minimize %s using %s\n}\n", field[1], field[2], field[3]));
+    Model *m = model_of(format("data points = csv(\"x\")\n"
+                               "network net(x: [3]) {\n    dense(4, %s)\n}\n"
+                               "train on points(x) {\n"
+                               "    t = abs(concat(x, slice(x, 0, 1))) / 2\n    y = net(x)\n"
+                               "    minimize %s using %s\n}\n",
+                               field[1], field[2], field[3]));
     grad(m);
     Interp run = machine(m, NULL);
     set_input(&run, 3);

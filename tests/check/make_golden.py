@@ -81,8 +81,8 @@ def other_layers():
     layer_line((5, 6, 4), "crop2d([1, 2])", L.Cropping2D((1, 2)))
     layer_line((5, 6, 4), "layer_normalization()", L.LayerNormalization())
     layer_line((5, 6, 4), "batch_normalization()", L.BatchNormalization())
-    names = ("relu leaky_relu elu selu gelu sigmoid tanh softmax log_softmax softplus softsign silu "
-             "mish hard_sigmoid hard_silu hard_tanh exponential log_sigmoid relu6")
+    names = ("relu leaky_relu elu selu gelu sigmoid tanh softmax log_softmax softplus softsign "
+             "silu mish hard_sigmoid hard_silu hard_tanh exponential log_sigmoid relu6")
     for name in names.split():
         layer_line((4, 6), f"activation({name})", L.Activation(name))
     layer_line((4, 6), "activation(gelu(approximate: true))",
@@ -113,7 +113,8 @@ def objectives():
         ("linear", "huber(y, t, delta: 0.5)", losses.Huber(0.5)),
         ("linear", "log_cosh(y, t)", losses.LogCosh()),
         ("linear", "cosine_similarity(y, t)", losses.CosineSimilarity()),
-        ("linear", "mape(y, t) / 100", lambda t, y: losses.MeanAbsolutePercentageError()(t, y) / 100),
+        ("linear", "mape(y, t) / 100",
+         lambda t, y: losses.MeanAbsolutePercentageError()(t, y) / 100),
         ("softplus", "msle(y, t)", losses.MeanSquaredLogarithmicError()),
         ("softplus", "poisson(y, t)", losses.Poisson()),
         ("linear", "hinge(y, 2 * t - 1)", lambda t, y: losses.Hinge()(2 * t - 1, y)),

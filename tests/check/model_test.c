@@ -3,9 +3,9 @@
 #include "check/support.h"
 
 #define IMAGES "data images: [4] = idx(\"images\") / 255\n"
-#define GAN                                                                                \
-    "network generator(coding: [2]) {\n    dense(3, relu)\n    batch_normalization()\n"     \
-    "    dense(4)\n}\n"                                                                     \
+#define GAN                                                                             \
+    "network generator(coding: [2]) {\n    dense(3, relu)\n    batch_normalization()\n" \
+    "    dense(4)\n}\n"                                                                 \
     "network critic(image: [4]) {\n    dense(5)\n    batch_normalization()\n    dense(1)\n}\n"
 
 /* A step updates what it names: parameters, their states, its optimizer. */
@@ -13,13 +13,13 @@ static void steps_update_what_they_name(void **state)
 {
     (void)state;
     Model *m = model_of(IMAGES GAN
-        "train on images(image) {\n"
-        "    step critic {\n        fake = generator(normal(2), training: false)\n"
-        "        minimize mean(critic(fake)) - mean(critic(image))\n"
-        "        update critic using rmsprop()\n    }\n"
-        "    step generator repeat 3 {\n"
-        "        minimize -mean(critic(generator(normal(2))))\n"
-        "        update generator using adam()\n    }\n}\n");
+                        "train on images(image) {\n"
+                        "    step critic {\n        fake = generator(normal(2), training: false)\n"
+                        "        minimize mean(critic(fake)) - mean(critic(image))\n"
+                        "        update critic using rmsprop()\n    }\n"
+                        "    step generator repeat 3 {\n"
+                        "        minimize -mean(critic(generator(normal(2))))\n"
+                        "        update generator using adam()\n    }\n}\n");
     const Train *t = &m->trains[0];
     const Fn *critic = t->steps[0].fn, *generator = t->steps[1].fn;
     assert_string_equal(critic->name, "train_1.critic");
@@ -45,7 +45,8 @@ static void steps_update_what_they_name(void **state)
 static void parts_of_networks(void **state)
 {
     (void)state;
-    Model *m = model_of(IMAGES GAN
+    Model *m = model_of(
+        IMAGES GAN
         "train on images(image) {\n    minimize mean(critic(image))^2\n"
         "    update critic.dense_1 using sgd()\n    update critic.dense_2.kernel using sgd()\n}\n"
         "train on images(image) {\n"
@@ -63,17 +64,25 @@ static void parts_of_networks(void **state)
 static void initial_values(void **state)
 {
     (void)state;
-    static const struct { const char *init; double variance, most; } cases[] = {
-        {"glorot_uniform", 2.0 / 300, 0.1414214}, {"glorot_normal", 2.0 / 300, 0.185649},
-        {"he_uniform", 2.0 / 200, 0.1732051}, {"he_normal", 2.0 / 200, 0.2273715},
-        {"lecun_uniform", 1.0 / 200, 0.1224745}, {"lecun_normal", 1.0 / 200, 0.160776},
-        {"random_normal", 0.0025, 1}, {"random_uniform", 0.01 / 12, 0.05},
-        {"truncated_normal", 0.0025 * 0.774, 0.1}, {"constant(value: 0.5)", 0.25, 0.5},
+    static const struct {
+        const char *init;
+        double variance, most;
+    } cases[] = {
+        {"glorot_uniform", 2.0 / 300, 0.1414214},
+        {"glorot_normal", 2.0 / 300, 0.185649},
+        {"he_uniform", 2.0 / 200, 0.1732051},
+        {"he_normal", 2.0 / 200, 0.2273715},
+        {"lecun_uniform", 1.0 / 200, 0.1224745},
+        {"lecun_normal", 1.0 / 200, 0.160776},
+        {"random_normal", 0.0025, 1},
+        {"random_uniform", 0.01 / 12, 0.05},
+        {"truncated_normal", 0.0025 * 0.774, 0.1},
+        {"constant(value: 0.5)", 0.25, 0.5},
         {"orthogonal(gain: 2)", 4.0 / 200, 2},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        Model *m = model_of(format("network f(x: [200]) {\n    dense(100, init: %s)\n}\n",
-                                   cases[i].init));
+        Model *m =
+            model_of(format("network f(x: [200]) {\n    dense(100, init: %s)\n}\n", cases[i].init));
         Interp run = machine_of(m, 1);
         const double *kernel = value_of(&run, "f.dense_1.kernel");
         double square = 0, most = 0;
@@ -100,10 +109,10 @@ static uint32_t path_of(const Fn *fn, int which)
 static void random_paths(void **state)
 {
     (void)state;
-    const char *text = IMAGES
-        "network f(x: [4]) {\n    dropout(0.5)\n    dense(4)\n    gaussian_noise(0.1)\n}\n"
-        "train on images(x) {\n    validate on images\n"
-        "    minimize mse(f(x) + f(x), normal(4)) using sgd()\n}\n";
+    const char *text =
+        IMAGES "network f(x: [4]) {\n    dropout(0.5)\n    dense(4)\n    gaussian_noise(0.1)\n}\n"
+               "train on images(x) {\n    validate on images\n"
+               "    minimize mse(f(x) + f(x), normal(4)) using sgd()\n}\n";
     Model *m = model_of(text);
     uint32_t path[5];
     assert_int_equal(count_ops(m->trains[0].steps[0].fn, OP_random), 5);
@@ -125,12 +134,12 @@ static void random_paths(void **state)
 static void states_chain(void **state)
 {
     (void)state;
-    Model *m = model_of(
-        "data points = csv(\"points\")\n"
-        "layer history(x: [batch, n]) {\n    state last: [n] = zeros\n"
-        "    update last = 10 * last + mean(x, over: batch)\n    return x + last\n}\n"
-        "network f(x: [1]) {\n    history()\n    dense(1)\n}\n"
-        "train on points(x) {\n    minimize mean(f(x) * f(x + 1)) using sgd()\n}\n");
+    Model *m =
+        model_of("data points = csv(\"points\")\n"
+                 "layer history(x: [batch, n]) {\n    state last: [n] = zeros\n"
+                 "    update last = 10 * last + mean(x, over: batch)\n    return x + last\n}\n"
+                 "network f(x: [1]) {\n    history()\n    dense(1)\n}\n"
+                 "train on points(x) {\n    minimize mean(f(x) * f(x + 1)) using sgd()\n}\n");
     grad(m);
     Interp run = machine_of(m, 2);
     run.inputs[0] = (double[]){1, 2};
@@ -144,10 +153,11 @@ static void states_chain(void **state)
 static void short_batches_divide_by_their_size(void **state)
 {
     (void)state;
-    Model *m = model_of(
-        "data points = csv(\"points\")\nnetwork f(x: [2]) {\n    dense(1)\n}\n"
-        "report on points(x) {\n    samples(f(x), mean(x), mean(x, over: batch) + 0 * x,\n"
-        "            mean(x, each: sample), variance(x), norm(x, each: sample), batch + 0 * x)\n}\n");
+    Model *m =
+        model_of("data points = csv(\"points\")\nnetwork f(x: [2]) {\n    dense(1)\n}\n"
+                 "report on points(x) {\n    samples(f(x), mean(x), mean(x, over: batch) + 0 * x,\n"
+                 "            mean(x, each: sample), variance(x), norm(x, each: sample),\n"
+                 "            batch + 0 * x)\n}\n");
     Interp run = machine_of(m, 3);
     run.inputs[0] = (double[]){1, 2, 3, 4, 5, 9};
     interpret(m->reports[0].fn, &run);
@@ -217,10 +227,13 @@ static void layers_of_networks(void **state)
         "network outer(x: [3]) {\n    param scale: [3] = ones\n    block(5)\n    first: dense(3)\n"
         "    block(3)\n    a = inner(x)\n    reshape(1, 3)\n    flatten()\n"
         "    h = dense(x, 4)\n    return dense(h, 2), a * scale\n}\n");
-    static const struct { const char *name; int64_t params, untrained; } want[] = {
-        {"outer.block_1", 30, 10}, {"outer.first", 18, 0}, {"outer.block_2", 18, 6},
-        {"outer.inner", 12, 0}, {"outer.reshape_1", 0, 0}, {"outer.flatten_1", 0, 0},
-        {"outer.dense_1", 16, 0}, {"outer.dense_2", 10, 0}, {"outer.scale", 3, 0},
+    static const struct {
+        const char *name;
+        int64_t params, untrained;
+    } want[] = {
+        {"outer.block_1", 30, 10}, {"outer.first", 18, 0},    {"outer.block_2", 18, 6},
+        {"outer.inner", 12, 0},    {"outer.reshape_1", 0, 0}, {"outer.flatten_1", 0, 0},
+        {"outer.dense_1", 16, 0},  {"outer.dense_2", 10, 0},  {"outer.scale", 3, 0},
     };
     const Network *outer = &m->networks[1];
     assert_int_equal(outer->nlayers, 9);
@@ -240,26 +253,31 @@ static void layers_of_networks(void **state)
 static void logits_are_used(void **state)
 {
     (void)state;
-    Model *m = model_of(IMAGES
-        "network f(x: [4]) {\n    dense(4, sigmoid)\n    reshape(2, 2)\n}\n"
-        "network g(x: [4]) {\n    dense(4, softmax)\n}\n"
-        "train on images(x) {\n"
-        "    minimize bce(f(x), 1) + categorical_crossentropy(g(x), x) using sgd()\n}\n");
+    Model *m = model_of(
+        IMAGES "network f(x: [4]) {\n    dense(4, sigmoid)\n    reshape(2, 2)\n}\n"
+               "network g(x: [4]) {\n    dense(4, softmax)\n}\n"
+               "train on images(x) {\n"
+               "    minimize bce(f(x), 1) + categorical_crossentropy(g(x), x) using sgd()\n}\n");
     const Fn *step = m->trains[0].steps[0].fn;
     assert_int_equal(count_ops(step, OP_logistic), 0);
     assert_int_equal(count_ops(step, OP_softplus), 1);
-    assert_int_equal(count_ops(step, OP_div), 3);     /* x / 255 and two means */
+    assert_int_equal(count_ops(step, OP_div), 3); /* x / 255 and two means */
     forget_all();
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(steps_update_what_they_name), cmocka_unit_test(parts_of_networks),
-        cmocka_unit_test(initial_values), cmocka_unit_test(random_paths),
-        cmocka_unit_test(states_chain), cmocka_unit_test(short_batches_divide_by_their_size),
-        cmocka_unit_test(data_trees), cmocka_unit_test(reconstruction),
-        cmocka_unit_test(layers_of_networks), cmocka_unit_test(logits_are_used),
+        cmocka_unit_test(steps_update_what_they_name),
+        cmocka_unit_test(parts_of_networks),
+        cmocka_unit_test(initial_values),
+        cmocka_unit_test(random_paths),
+        cmocka_unit_test(states_chain),
+        cmocka_unit_test(short_batches_divide_by_their_size),
+        cmocka_unit_test(data_trees),
+        cmocka_unit_test(reconstruction),
+        cmocka_unit_test(layers_of_networks),
+        cmocka_unit_test(logits_are_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
