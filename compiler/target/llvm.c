@@ -38,21 +38,27 @@ static void find_types(Emit *e)
     e->function_type = LLVMFunctionType(nothing, function, 2, 0);
 }
 
+void prepare_module(LLVMModuleRef module, LLVMTargetMachineRef machine)
+{
+    char *triple = LLVMGetTargetMachineTriple(machine);
+    LLVMSetTarget(module, triple);
+    LLVMDisposeMessage(triple);
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
+    LLVMSetModuleDataLayout(module, layout);
+    LLVMDisposeTargetData(layout);
+}
+
 void emit_open(Emit *e, const Model *model, LLVMContextRef context, LLVMTargetMachineRef machine,
                int level)
 {
     *e = (Emit){.model = model, .context = context, .machine = machine, .level = level};
     e->module = LLVMModuleCreateWithNameInContext(model->name, context);
-    char *triple = LLVMGetTargetMachineTriple(machine);
-    LLVMSetTarget(e->module, triple);
-    LLVMDisposeMessage(triple);
-    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
-    LLVMSetModuleDataLayout(e->module, layout);
-    LLVMDisposeTargetData(layout);
+    prepare_module(e->module, machine);
     e->at = LLVMCreateBuilderInContext(context);
     e->cpu = machine_cpu(machine);
     e->features = machine_features(machine);
-    e->fma = machine_has_fma(machine);
+    e->probe = probe_machine(machine);
+    e->fma = probe_has_fma(e->probe);
     find_types(e);
 }
 
@@ -173,7 +179,7 @@ void emit_llvm(const Model *model, const TargetOptions *options, OutputForm form
     LLVMTargetMachineRef machine = target_machine(options);
     emit_open(&e, model, context, machine, options->level);
     export_text(&e, "aecc_descriptor", describe(model));
-    export_text(&e, "aecc_cpu", cpu_requirements(machine));
+    export_text(&e, "aecc_cpu", probe_requirements(e.probe));
     emit_module(&e);
     if (form == OUT_LLVM)
         put_llvm(&e, out);

@@ -15,7 +15,7 @@ typedef struct Emit {
     LLVMModuleRef module;
     LLVMBuilderRef at;
     LLVMTargetMachineRef machine;
-    const char *cpu, *features;
+    const char *cpu, *features, *probe;
     int level;                         /* -O                                 */
     bool fma;                          /* the target multiplies and adds     */
     LLVMTypeRef type[V_NONE + 1];      /* of ValueType                       */
@@ -39,10 +39,13 @@ LLVMTargetMachineRef named_machine(LLVMTargetRef, const char *triple, const char
                                    const char *features, LLVMCodeGenOptLevel);
 const char *machine_cpu(LLVMTargetMachineRef);
 const char *machine_features(LLVMTargetMachineRef);
-/* "+fma" is in the list, or the target always has it. */
-bool machine_has_fma(LLVMTargetMachineRef);
+
+/* ---- llvm_probe.c ---------------------------------------------------------------- */
+/* What follows is read from it. */
+const char *probe_machine(LLVMTargetMachineRef);
+bool probe_has_fma(const char *probe);
 /* Features of x86 that the code may use, by their names in /proc/cpuinfo. */
-char *cpu_requirements(LLVMTargetMachineRef);
+const char *probe_requirements(const char *probe);
 
 /* ---- llvm.c ------------------------------------------------------------------ */
 /* Fills in all but the kernel's part; the module is empty. */
@@ -50,6 +53,8 @@ void emit_open(Emit *, const Model *, LLVMContextRef, LLVMTargetMachineRef, int 
 /* All functions of the model and their table; verified and optimized. */
 void emit_module(Emit *);
 void emit_close(Emit *);
+/* The machine's triple and layout. */
+void prepare_module(LLVMModuleRef, LLVMTargetMachineRef);
 void add_attributes(Emit *, LLVMValueRef function);
 LLVMValueRef int64(Emit *, int64_t);
 
