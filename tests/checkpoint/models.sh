@@ -73,7 +73,8 @@ same_bits() {
     for i in $(seq $kills); do
         "./$model" "$@" --quiet --save k.st --checkpoint c --every 3 --resume --log k.jsonl &
         run=$!
-        sleep "$(awk -v i="$i" 'BEGIN { printf "%.3f", 0.05 + (i * 0.37) % 0.15 }')"
+        sleep "$(awk -v i="$i" -v least=$least -v range=$range \
+            'BEGIN { printf "%.3f", least + (i * 0.37) % range }')"
         kill -9 $run 2>/dev/null
         wait $run 2>/dev/null
         [ $? -ne 137 ] || killed=$((killed + 1))
@@ -86,13 +87,14 @@ same_bits() {
         same_files 1.npy $batch.npy
     done
 }
-killed=0
+killed=0 least=0.05 range=0.15
 same_bits dense
 same_bits conv
 same_bits denoising
 [ $killed -gt 0 ] || fail "no run was killed"
 [ -n "${FULL:-}" ] && [ -d /usr/share/datasets/fashion-mnist ] || exit 0
+least=0.3 range=1.3
 for example in stacked_ae conv_ae denoising_ae; do
     cp "$root/examples/$example.nn" .
-    same_bits $example --steps 300
+    same_bits $example --steps 500
 done
