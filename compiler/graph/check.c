@@ -29,7 +29,7 @@ static bool declared_twice(Check *c, const char *name, Pos pos, const Env *env)
     if (!b)
         return false;
     report(c, pos, "`%s` is declared twice", name);
-    note_at(b->pos, "first here");
+    note(c, b->pos, "first here");
     return true;
 }
 
@@ -60,7 +60,7 @@ static void check_parameters(Check *c, const Ast *d)
         for (int k = 0; k < i; k++)
             if (p->name == d->params.at[k]->name) {
                 report(c, p->pos, "two parameters are called `%s`", p->name);
-                note_at(d->params.at[k]->pos, "the first is here");
+                note(c, d->params.at[k]->pos, "the first is here");
             }
         for (int k = 0; p->a && k < p->a->kids.n; k++)
             if (p->a->kids.at[k]->kind == AST_AT_MOST)

@@ -25,9 +25,12 @@
 enum {
     MAX_DEPTH = 600,            /* of nested calls and expressions           */
     MAX_CALLS = 100000,         /* inlined calls of one program              */
+    MAX_REPORTS = 2000,         /* then only repetitions are to come         */
     MAX_ARGUMENTS = 64
 };
 #define MAX_ELEMENTS ((int64_t)1 << 28)  /* of one tensor                    */
+
+typedef struct Check Check;
 
 /* ==== Values ============================================================== */
 typedef enum ValueKind {
@@ -102,6 +105,8 @@ Env *env_new(Env *outer);
 Binding *env_own(const Env *, const char *name);       /* this scope only    */
 Binding *env_find(const Env *, const char *name);
 Binding *env_bind(Env *, const char *name, Value, Pos, BindingKind);
+/* `training` is the mode in every body, also where a data source is called so. */
+void bind_mode(const Check *, Env *);
 
 /* ==== Functions and instances ============================================= */
 typedef struct Builtin Builtin;
@@ -166,27 +171,30 @@ typedef struct Context {
     NetworkInfo *record;          /* its layers are being listed             */
 } Context;
 
-typedef struct Check {
+struct Check {
     Model *model;
     int vars_cap, fns_cap, networks_cap, data_cap, trains_cap, reports_cap;
     Env *std, *file;
     int std_first, std_last;      /* source numbers of the standard library  */
     NetworkInfo *networks, **networks_end;
     Context at;
-    int calls;
-    bool exhausted;               /* the limit was reported                  */
+    int calls, reports;
+    bool exhausted;               /* a limit was reached: silence            */
     uint32_t draws;               /* random sources numbered so far          */
     int usings;                   /* optimizers in use so far                */
     StateUpdate *updates; int nupdates, updates_cap; bool collect;
     Marked *marked; int nmarked, marked_cap;
     NetworkInfo **owners; int nowners, owners_cap;   /* of each var          */
-} Check;
+};
 
 bool in_library(const Check *, Pos);
 /* The user's place for a message: of standard library code, its call. */
 Pos user_place(const Check *, Pos);
 /* error_at() there, with a note where the library raised it. */
 void report(Check *, Pos, const char *format, ...) PRINTF(3, 4);
+/* note_at() and hint() of the message that report() gave. */
+void note(Check *, Pos, const char *format, ...) PRINTF(3, 4);
+void advise(Check *, const char *format, ...) PRINTF(2, 3);
 /* New nodes come from here. */
 void place_nodes(Check *, Pos);
 
@@ -197,6 +205,8 @@ Value eval(Check *, const Ast *, Env *);
 Value eval_body(Check *, const Ast *decl, Env *, Value running);
 Value eval_binary(Check *, Pos, int op, Value a, Value b);
 Value eval_unary(Check *, Pos, int op, Value a);
+/* A number that is one: the square root of -1 is reported. */
+Value real_number(Check *, Pos, double);
 /* Elementwise op of tensors and numbers with broadcasting. */
 Node *broadcast_op(Check *, Pos, Op, Node *a, Node *b);
 bool broadcast_shapes(Shape a, Shape b, Shape *out);

@@ -97,9 +97,9 @@ static void report_parameter(Check *c, const Builtin *b, const Arg *a, const Par
     report(c, a->pos, "`%s` has no argument `%s`", b->name, a->name);
     const char *meant = suggest(a->name, names, n);
     if (meant)
-        hint("did you mean `%s`?", meant);
+        advise(c, "did you mean `%s`?", meant);
     else
-        hint("it takes (%s)", b->parameters);
+        advise(c, "it takes (%s)", b->parameters);
 }
 
 static bool place_named(Check *c, Call *call, const Arg *a, const Parameter *list, int n)
@@ -135,7 +135,7 @@ static bool place_next(Check *c, Call *call, const Arg *a, const Parameter *list
         report(c, a->pos, "too many arguments: `%s` takes (%s)", call->builtin->name,
                call->builtin->parameters);
         if (strcmp(call->builtin->name, "max") == 0 || strcmp(call->builtin->name, "min") == 0)
-            hint("the larger of two values is `maximum(a, b)`, the smaller `minimum(a, b)`");
+            advise(c, "the larger of two values is `maximum(a, b)`, the smaller `minimum(a, b)`");
         return false;
     }
     call->has[*next] = true;
@@ -155,7 +155,7 @@ static bool place_all(Check *c, Call *call, const Arg *args, int n)
         if (!call->has[i] && !list[i].optional) {
             report(c, call->pos, "`%s` needs %.*s", call->builtin->name, (int)list[i].length,
                    list[i].name);
-            hint("it takes (%s)", call->builtin->parameters);
+            advise(c, "it takes (%s)", call->builtin->parameters);
             ok = false;
         }
     return ok;

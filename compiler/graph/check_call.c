@@ -86,12 +86,12 @@ static void report_signature(Check *c, const char *function, const Ast *p, Value
 {
     report(c, v.pos, "`%s` takes %s: %s, %s", function, p->name, signature_text(p->a),
            introduce(v));
-    note_at(p->pos, "declared here");
+    note(c, p->pos, "declared here");
     if (v.name && !v.made && v.declared.line && !in_library(c, v.declared))
-        note_at(v.declared, "`%s` is bound here", v.name);
+        note(c, v.declared, "`%s` is bound here", v.name);
     if (v.kind == V_TENSOR && v.node->shape.rank == 2 && p->a->kids.n == 4)
-        hint("add the axis of channels: `reshape(%lld, %lld, 1)`", (long long)v.node->shape.dim[0],
-             (long long)v.node->shape.dim[1]);
+        advise(c, "add the axis of channels: `reshape(%lld, %lld, 1)`",
+               (long long)v.node->shape.dim[0], (long long)v.node->shape.dim[1]);
 }
 
 /* A number that a name of a signature already stands for. */
@@ -158,7 +158,7 @@ bool match_signature(Check *c, const char *function, const Ast *p, Value v, Env 
             return false; /* reported where it is declared */
     report_signature(c, function, p, v);
     if (v.kind == V_TUPLE)
-        hint("name the parts first: `a, b = …`");
+        advise(c, "name the parts first: `a, b = …`");
     return false;
 }
 
@@ -206,9 +206,9 @@ static void report_argument(Check *c, const Function *f, const Arg *a)
     report(c, a->pos, "`%s` has no argument `%s`", function_name(f), a->name);
     const char *meant = suggest(a->name, names, params.n);
     if (meant)
-        hint("did you mean `%s`?", meant);
+        advise(c, "did you mean `%s`?", meant);
     else
-        hint("it takes %s", parameter_list(params));
+        advise(c, "it takes %s", parameter_list(params));
 }
 
 static bool too_many(Check *c, const Function *f, const Arg *a, int n)
@@ -216,9 +216,9 @@ static bool too_many(Check *c, const Function *f, const Arg *a, int n)
     AstList params = f->decl->params;
     report(c, a->pos, "too many arguments: `%s` takes %s", function_name(f),
            parameter_list(params));
-    note_at(f->decl->pos2, "declared here");
+    note(c, f->decl->pos2, "declared here");
     if (n == params.n + 1 && is_layer(f))
-        hint("on a line of its own a layer takes the line above as its first argument");
+        advise(c, "on a line of its own a layer takes the line above as its first argument");
     return false;
 }
 
@@ -236,7 +236,7 @@ static bool place_arguments(Check *c, const Function *f, Arg *args, int n, Arg *
             return too_many(c, f, &args[i], n);
         } else if (given[at]) {
             report(c, args[i].pos, "`%s` is given twice", f->decl->params.at[at]->name);
-            note_at(given[at]->pos, "first here");
+            note(c, given[at]->pos, "first here");
             ok = false;
         } else {
             given[at] = &args[i];
@@ -253,8 +253,8 @@ static bool complete(Check *c, const Function *f, Arg **given, Pos pos)
         if (given[i] || p->b)
             continue;
         report(c, pos, "`%s` needs %s", function_name(f), p->name);
-        note_at(p->pos, "declared here");
-        hint("write `%s: …`", p->name);
+        note(c, p->pos, "declared here");
+        advise(c, "write `%s: …`", p->name);
         all = false;
     }
     return all;
@@ -316,7 +316,7 @@ static bool name_taken(Check *c, const Instance *owner, const char *name, Pos po
     for (int i = 0; i < owner->nsites; i++)
         if (owner->sites[i].child->name == name) {
             report(c, pos, "two layers are called `%s`", name);
-            note_at(owner->sites[i].child->pos, "the first is here");
+            note(c, owner->sites[i].child->pos, "the first is here");
             return true;
         }
     return false;
@@ -334,7 +334,8 @@ static Instance *instance_at(Check *c, Instance *owner, const Ast *call, Pos pos
     child->pos = pos;
     const char *own = label ? label : format("%s_%d", type, count_type(owner, type));
     child->name = intern(format("%s.%s", owner->name, own));
-    name_taken(c, owner, child->name, pos);
+    if (name_taken(c, owner, child->name, pos))
+        child->name = intern(format("%s again", child->name));
     Site site = {call, c->at.path, child};
     PUSH(owner->sites, owner->nsites, owner->sites_cap, site);
     return child;
@@ -349,6 +350,7 @@ static Value call_let(Check *c, Function *f, Arg *args, int n, const Ast *call, 
         return v_error();
     if (c->at.owner)
         c->at.path = path_of(c->at.owner, c->at.path, call);
+    bind_mode(c, env);
     return eval(c, f->decl->a, env);
 }
 
@@ -367,8 +369,8 @@ static Value call_layer(Check *c, Function *f, Arg *args, int n, const Ast *call
     c->at.record = NULL;
     if (child)
         c->at.layer = child->name;
-    Value first = n > 0 ? args[0].value : v_error();
-    Value v = eval_body(c, f->decl, env, first);
+    bind_mode(c, env);
+    Value v = eval_body(c, f->decl, env, n > 0 ? args[0].value : v_error());
     c->at.record = record;
     if (child)
         record_layer(c, child->name, f->decl->name, v, child, user_place(c, pos));
@@ -408,6 +410,7 @@ Value network_body(Check *c, NetworkInfo *info, Env *env, Value first, bool trai
     c->at.record = record ? info : NULL;
     c->at.training = training;
     c->at.layer = info->instance.name;
+    bind_mode(c, env);
     Value v = eval_body(c, info->decl, env, first);
     info->busy = false;
     c->at = saved;
@@ -513,11 +516,13 @@ Value call_values(Check *c, Function *f, int n, const Value *values, Pos pos)
 
 static Function *find_function(Check *c, const Ast *call, Env *env)
 {
-    if (!env_find(env, call->name) && !find_builtin(call->name)) {
+    Value constant;
+    if (!env_find(env, call->name) && !find_builtin(call->name) &&
+        !builtin_constant(c, call->name, &constant)) {
         report(c, call->pos2, "unknown function or layer `%s`", call->name);
         const char *meant = suggest_name(c, call->name, env);
         if (meant)
-            hint("did you mean `%s`?", meant);
+            advise(c, "did you mean `%s`?", meant);
         return NULL;
     }
     Ast name = {.kind = AST_NAME, .name = call->name, .pos = call->pos2};
@@ -527,7 +532,7 @@ static Function *find_function(Check *c, const Ast *call, Env *env)
     if (v.kind != V_ERROR) {
         report(c, call->pos2, "`%s` is not a function: it is %s", call->name, describe_value(v));
         if (v.declared.line)
-            note_at(v.declared, "declared here");
+            note(c, v.declared, "declared here");
     }
     return NULL;
 }

@@ -73,7 +73,7 @@ Value matrix_product(Check *c, Pos pos, Value a, Value b)
         return v_error();
     if (!product_fits(x->shape, w->shape)) {
         report(c, pos, "shapes do not fit `@`: %s, %s", introduce(a), introduce(b));
-        hint("the last axis of the left is the first of the right: [n] @ [n, m]");
+        advise(c, "the last axis of the left is the first of the right: [n] @ [n, m]");
         return v_error();
     }
     Shape out = x->shape;
@@ -134,8 +134,8 @@ static bool spatial_axes(Check *c, Pos pos, Value x, Geometry *g)
                "width, channels",
                introduce(x));
         if (rank == 2)
-            hint("add the axis of channels: `reshape(%lld, %lld, 1)`",
-                 (long long)x.node->shape.dim[0], (long long)x.node->shape.dim[1]);
+            advise(c, "add the axis of channels: `reshape(%lld, %lld, 1)`",
+                   (long long)x.node->shape.dim[0], (long long)x.node->shape.dim[1]);
         return false;
     }
     memcpy(g->in, x.node->shape.dim, sizeof *g->in * (size_t)g->spatial);
@@ -150,7 +150,7 @@ static bool place_windows(Check *c, Pos pos, Geometry *g)
         if (!g->same && reach > n) {
             report(c, pos, "a window of %lld does not fit into an axis of %lld", (long long)reach,
                    (long long)n);
-            hint("`padding: same` pads it");
+            advise(c, "`padding: same` pads it");
             return false;
         }
         g->out[i] = g->same ? (n + s - 1) / s : (n - reach) / s + 1;

@@ -133,7 +133,7 @@ Value data_concat(Check *c, Call *call)
         if (!same) {
             report(c, call->rest[i].pos,
                    "sources that are concatenated have the same components and arithmetic");
-            hint("concatenate first, then scale: `concat(a, b) / 255`");
+            advise(c, "concatenate first, then scale: `concat(a, b) / 255`");
             return v_error();
         }
     }
@@ -161,7 +161,7 @@ Value data_split(Check *c, Call *call)
     enum { PARTS = 1, AXIS, FIRST, LAST };
     if (call->has[PARTS] || call->has[AXIS] || call->has[FIRST] == call->has[LAST]) {
         report(c, call->pos, "a data source is split by `first: …` or `last: …`");
-        hint("`split(x, last: 5000)` or, of a fraction, `split(x, last: 0.1)`");
+        advise(c, "`split(x, last: 5000)` or, of a fraction, `split(x, last: 0.1)`");
         return v_error();
     }
     bool last = call->has[LAST];
@@ -221,7 +221,7 @@ static bool single(Check *c, Pos pos, const DataValue *v)
     if (v->nparts == 1)
         return true;
     report(c, pos, "this source has %d components", v->nparts);
-    hint("scale each before `zip` joins them");
+    advise(c, "scale each before `zip` joins them");
     return false;
 }
 
@@ -435,7 +435,7 @@ void declare_data(Check *c, const Ast *decl, Env *env)
                n == 1 ? "%s, expected a data source" : "%s, expected a data source for each name",
                v.kind == V_TUPLE ? format("this is %s", describe_value(v)) : introduce(v));
         if (v.kind == V_TUPLE || n > 1)
-            hint("`data training, validation = split(…, last: 5000)` gives two sources");
+            advise(c, "`data training, validation = split(…, last: 5000)` gives two sources");
         v = v_error();
     }
     if (v.kind != V_ERROR && decl->b)
@@ -452,7 +452,7 @@ DataValue *find_data(Check *c, const char *name, Pos pos)
         return v.data;
     if (v.kind != V_ERROR) {
         report(c, pos, "%s, expected a data source", introduce(v));
-        hint("declare it: `data %s = idx(\"…\")`", name);
+        advise(c, "declare it: `data %s = idx(\"…\")`", name);
     }
     return NULL;
 }
@@ -465,8 +465,8 @@ static bool bind_component(Check *c, Fn *fn, const DataValue *v, int i, const As
                "the shape of `%s` is not known: no network with a fixed shape "
                "takes it",
                name->name);
-        hint("declare it where the file is named: `data %s: [28, 28] = …`, one number: `[]`",
-             component_name(v->data, i));
+        advise(c, "declare it where the file is named: `data %s: [28, 28] = …`, one number: `[]`",
+               component_name(v->data, i));
         env_bind(env, name->name, v_error(), name->pos, B_VALUE);
         return false;
     }

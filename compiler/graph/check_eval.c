@@ -119,17 +119,17 @@ static const char *operator_text(int op)
     }
 }
 
-static void note_declared(Value v)
+static void note_declared(Check *c, Value v)
 {
     if (v.name && v.declared.line)
-        note_at(v.declared, "`%s`, declared here", v.name);
+        note(c, v.declared, "`%s`, declared here", v.name);
 }
 
 static void report_shapes(Check *c, Pos pos, int op, Value a, Value b)
 {
     report(c, pos, "shapes do not fit `%s`: %s, %s", operator_text(op), introduce(a), introduce(b));
-    note_declared(a);
-    note_declared(b);
+    note_declared(c, a);
+    note_declared(c, b);
 }
 
 static bool is_truth(Value v)
@@ -162,20 +162,28 @@ static Value tensor_binary(Check *c, Pos pos, int op, Value a, Value b)
 
 /* ---- Operators on numbers and the rest ------------------------------------- */
 
+Value real_number(Check *c, Pos pos, double number)
+{
+    if (!isnan(number))
+        return v_number(number);
+    report(c, pos, "this is not a real number");
+    return v_error();
+}
+
 static Value number_binary(Check *c, Pos pos, int op, double a, double b)
 {
     switch (op) {
-    case '+': return v_number(a + b);
-    case '-': return v_number(a - b);
-    case '*': return v_number(a * b);
+    case '+': return real_number(c, pos, a + b);
+    case '-': return real_number(c, pos, a - b);
+    case '*': return real_number(c, pos, a * b);
     case '/':
     case '%':
         if (b == 0) {
             report(c, pos, "division by zero");
             return v_error();
         }
-        return v_number(op == '/' ? a / b : a - b * floor(a / b));
-    case '^': return v_number(pow(a, b));
+        return real_number(c, pos, op == '/' ? a / b : a - b * floor(a / b));
+    case '^': return real_number(c, pos, pow(a, b));
     case '<': return v_bool(a < b);
     case '>': return v_bool(a > b);
     case AST_OP_LE: return v_bool(a <= b);
@@ -239,7 +247,7 @@ static void report_unknown(Check *c, const Ast *e, const Env *env)
     report(c, e->pos, "unknown name `%s`", e->name);
     const char *meant = suggest_name(c, e->name, env);
     if (meant)
-        hint("did you mean `%s`?", meant);
+        advise(c, "did you mean `%s`?", meant);
 }
 
 /* A constant or data declaration is evaluated when it is first named. */
@@ -248,7 +256,7 @@ static void force(Check *c, Binding *b, const Ast *e)
     const Ast *lazy = b->lazy;
     if (b->busy) {
         report(c, e->pos, "`%s` is defined by itself", b->name);
-        note_at(b->pos, "declared here");
+        note(c, b->pos, "declared here");
         b->lazy = NULL;
         b->value = v_error();
         return;
@@ -304,9 +312,9 @@ static Value eval_dotted(Check *c, const Ast *e)
     report(c, e->pos, "no parameter `%s` was made before this", e->name);
     const char *meant = suggest(e->name, names, n);
     if (meant)
-        hint("did you mean `%s`?", meant);
+        advise(c, "did you mean `%s`?", meant);
     else
-        hint("a parameter is made where its network is first called");
+        advise(c, "a parameter is made where its network is first called");
     return v_error();
 }
 
@@ -444,16 +452,13 @@ static Value eval_kind(Check *c, const Ast *e, Env *env)
 /* Too deep or too long programs end with one message. */
 static bool exhausted(Check *c, Pos pos)
 {
-    if (c->at.depth <= MAX_DEPTH && c->calls <= MAX_CALLS)
-        return false;
-    if (!c->exhausted) {
-        if (c->calls > MAX_CALLS)
-            report(c, pos, "the program makes more than %d calls", MAX_CALLS);
-        else
-            report(c, pos, "calls and expressions are nested more than %d deep", MAX_DEPTH);
-    }
-    c->exhausted = true;
-    return true;
+    if (c->at.depth > MAX_DEPTH)
+        report(c, pos, "calls and expressions are nested more than %d deep", MAX_DEPTH);
+    else if (c->calls > MAX_CALLS)
+        report(c, pos, "the program makes more than %d calls", MAX_CALLS);
+    else
+        return c->exhausted;
+    return c->exhausted = true;
 }
 
 Value eval(Check *c, const Ast *e, Env *env)
@@ -484,8 +489,8 @@ static void bind_one(Check *c, const Ast *name, Value v, Env *env)
     Binding *b = env_own(env, name->name);
     if (b) {
         report(c, name->pos, "`%s` is bound twice", name->name);
-        note_at(b->pos, "first here");
-        hint("values do not change; bind the new one to another name");
+        note(c, b->pos, "first here");
+        advise(c, "values do not change; bind the new one to another name");
         return;
     }
     env_bind(env, name->name, v, name->pos, B_VALUE);
@@ -521,7 +526,7 @@ static Value eval_line(Check *c, const Ast *line, Env *env, Value running)
     if (v.kind != V_TENSOR && v.kind != V_TUPLE && v.kind != V_ERROR) {
         report(c, line->a->pos, "this line gives %s, not a tensor", describe_value(v));
         if (v.kind == V_FUNCTION)
-            hint("did you mean `activation(%s)`?", function_name(v.function));
+            advise(c, "did you mean `activation(%s)`?", function_name(v.function));
         return v_error();
     }
     return v;

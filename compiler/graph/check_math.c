@@ -68,7 +68,7 @@ Value map_one(Check *c, Call *call)
     while (strcmp(m->name, call->builtin->name) != 0)
         m++;
     if (call->arg[0].kind == V_NUMBER)
-        return v_number(m->number(call->arg[0].number));
+        return real_number(c, call->pos, m->number(call->arg[0].number));
     Node *x = to_number_node(c, call->arg[0]);
     return v_tensor(x ? map_node(m, x) : NULL);
 }
@@ -139,7 +139,7 @@ Value gradient_of(Check *c, Call *call)
         report(c, call->pos, "grad(y, x): %s does not depend on %s",
                call->arg[0].name ? format("`%s`", call->arg[0].name) : "y",
                of.name ? format("`%s`", of.name) : "x");
-        hint("bind x to a name and compute y from that name");
+        advise(c, "bind x to a name and compute y from that name");
         return v_error();
     }
     return v_tensor(graph_gradient(y, of.node));
@@ -218,7 +218,7 @@ static bool read_over(Check *c, const Call *call, Shape shape)
     Value over = call->arg[OVER];
     if (over.kind != V_TENSOR || over.node->op != OP_live) {
         report(c, over.pos, "`over` is `batch`: the reduction runs over the samples");
-        hint("axes of a sample are named by `axis: …`");
+        advise(c, "axes of a sample are named by `axis: …`");
         return false;
     }
     if (!shape.batch) {

@@ -260,9 +260,9 @@ static bool known_kind(Check *c, const Ast *call)
     report(c, call->pos, "unknown report `%s`", call->name);
     const char *meant = suggest(call->name, report_kinds, NREPORT_KINDS);
     if (meant)
-        hint("did you mean `%s`?", meant);
+        advise(c, "did you mean `%s`?", meant);
     else
-        hint("reports are reconstructions, map, samples, interpolate");
+        advise(c, "reports are reconstructions, map, samples, interpolate");
     return false;
 }
 
@@ -334,6 +334,7 @@ static void add_report(Check *c, const Ast *block, const DataValue *data, const 
         new_fn(c, FN_REPORT, format("report_%d.%s", c->model->nreports + 1, call->name), call->pos);
     if (!known_kind(c, call) || !bind_data(c, r.fn, data, block->params, env))
         return;
+    bind_mode(c, env);
     for (int i = 0; i < block->kids.n; i++)
         if (block->kids.at[i]->kind == AST_BIND)
             bind_names(c, block->kids.at[i], eval(c, block->kids.at[i]->a, env), env);

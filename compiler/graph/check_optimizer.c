@@ -85,7 +85,7 @@ static void declare_slot(Check *c, Optimizer *o, const Ast *s, Env *env)
     Binding *b = env_own(env, s->name);
     if (b) {
         report(c, s->pos2, "`%s` is bound twice", s->name);
-        note_at(b->pos, "first here");
+        note(c, b->pos, "first here");
         return;
     }
     if (s->a && s->a->kids.n > 0) {
@@ -198,7 +198,7 @@ static Function *find_optimizer(Check *c, const Ast *call, Env *env)
         report(c, call->pos2, "unknown optimizer `%s`", call->name);
         const char *meant = suggest_name(c, call->name, env);
         if (meant)
-            hint("did you mean `%s`?", meant);
+            advise(c, "did you mean `%s`?", meant);
         return NULL;
     }
     Ast name = {.kind = AST_NAME, .name = call->name, .pos = call->pos2};
@@ -207,7 +207,7 @@ static Function *find_optimizer(Check *c, const Ast *call, Env *env)
         return v.function;
     if (v.kind != V_ERROR) {
         report(c, call->pos2, "`%s` is not an optimizer", call->name);
-        note_at(v.declared, "declared here");
+        note(c, v.declared, "declared here");
     }
     return NULL;
 }

@@ -20,7 +20,7 @@ static void once(Check *c, const Ast **slot, const Ast *s, const char *what)
 {
     if (*slot) {
         report(c, s->pos, "a second `%s` in this block", what);
-        note_at((*slot)->pos, "the first is here");
+        note(c, (*slot)->pos, "the first is here");
     } else {
         *slot = s;
     }
@@ -43,7 +43,7 @@ static void read_block(Check *c, Block *b)
     }
     if (loose && b->nsteps > 0) {
         report(c, loose->pos, "this block has steps: it belongs into one of them");
-        note_at(b->steps[0]->pos, "a step");
+        note(c, b->steps[0]->pos, "a step");
     }
     if (b->nsteps == 0)
         PUSH(b->steps, b->nsteps, b->steps_cap, b->ast);
@@ -51,7 +51,7 @@ static void read_block(Check *c, Block *b)
         for (int k = 0; k < i; k++)
             if (b->nsteps > 1 && b->steps[i]->name == b->steps[k]->name) {
                 report(c, b->steps[i]->pos, "two steps are called `%s`", b->steps[i]->name);
-                note_at(b->steps[k]->pos, "the first is here");
+                note(c, b->steps[k]->pos, "the first is here");
             }
 }
 
@@ -70,7 +70,7 @@ DataValue *open_block(Check *c, const Ast *block)
     DataValue *v = find_data(c, block->name, pos);
     if (v && block->params.n == 0) {
         report(c, pos, "nothing names the samples of `%s`", block->name);
-        hint("write `on %s(x)`", block->name);
+        advise(c, "write `on %s(x)`", block->name);
         return NULL;
     }
     if (v)
@@ -100,7 +100,7 @@ static const Ast *find_minimize(Check *c, const Ast *step)
             once(c, &found, step->kids.at[i], "minimize");
     if (!found) {
         report(c, step->pos, "nothing to minimize");
-        hint("write `minimize mse(decoder(encoder(x)), x) using nadam()`");
+        advise(c, "write `minimize mse(decoder(encoder(x)), x) using nadam()`");
     }
     return found;
 }
@@ -115,7 +115,7 @@ static Node *scalar_objective(Check *c, const Ast *minimize, Env *env)
         return node;
     report(c, minimize->a->pos, "an objective is one number, this is %s%s",
            sample_text(node->shape), node->shape.batch ? " for each sample" : "");
-    hint("did you mean `mean(…)`?");
+    advise(c, "did you mean `mean(…)`?");
     return NULL;
 }
 
@@ -124,6 +124,7 @@ static Node *objective_of(Check *c, const Block *b, const Ast *step, bool traini
 {
     Context saved = c->at;
     c->at = (Context){.training = training};
+    bind_mode(c, env);
     if (is_step(b, step))
         bind_lines(c, b->ast, env);
     bind_lines(c, step, env);
@@ -180,9 +181,9 @@ static void report_target(Check *c, const Ast *name, bool known)
     report(c, name->pos, known ? "`%s` is not a network" : "unknown network `%s`", name->name);
     const char *meant = suggest(name->name, names, n);
     if (meant)
-        hint("did you mean `%s`?", meant);
+        advise(c, "did you mean `%s`?", meant);
     else
-        hint("`update` names networks or parts of one, such as `encoder.dense_1`");
+        advise(c, "`update` names networks or parts of one, such as `encoder.dense_1`");
 }
 
 /* The network of a target, `decoder` or `decoder.dense_2`. */
@@ -331,7 +332,7 @@ static void step_updates(Check *c, Fn *fn, Node *objective, const Ast *step, Env
         add_all(c, fn, objective, minimize, reached, &updated, env);
     } else if (usings == 0) {
         report(c, minimize->pos, "nothing is updated");
-        hint("write `minimize … using nadam()` or a line `update network using nadam()`");
+        advise(c, "write `minimize … using nadam()` or a line `update network using nadam()`");
     }
     add_states(c, fn, &updated);
 }
@@ -395,7 +396,7 @@ static void add_validation(Check *c, const Block *b, Train *t, const DataValue *
     infer_shapes(c, data, b->ast);
     if (data->data == training->data) {
         warning_at(pos, "validation on the training data");
-        hint("`data training, validation = split(%s, last: 0.1)` keeps some aside", s->name);
+        advise(c, "`data training, validation = split(%s, last: 0.1)` keeps some aside", s->name);
     }
     if (data->nparts != training->nparts) {
         report(c, pos, "`%s` has %d components, the training data has %d", s->name, data->nparts,

@@ -170,6 +170,13 @@ Binding *env_bind(Env *env, const char *name, Value value, Pos pos, BindingKind 
     return b;
 }
 
+void bind_mode(const Check *c, Env *env)
+{
+    const char *name = intern("training");
+    if (!env_own(env, name))
+        env_bind(env, name, v_bool(c->at.training), (Pos){0}, B_VALUE);
+}
+
 /* ---- Places ---------------------------------------------------------------- */
 
 bool in_library(const Check *c, Pos pos)
@@ -196,22 +203,53 @@ static const char *library_function(const Check *c)
     return name ? name : "this";
 }
 
-void report(Check *c, Pos pos, const char *form, ...)
+static char *formatted(const char *form, va_list args)
 {
-    va_list args, again;
-    va_start(args, form);
+    va_list again;
     va_copy(again, args);
     int n = vsnprintf(NULL, 0, form, args);
     char *text = arena_alloc((size_t)(n < 0 ? 0 : n) + 1);
     vsnprintf(text, (size_t)n + 1, form, again);
     va_end(again);
-    va_end(args);
-    if (c->exhausted) /* what follows is only a consequence */
+    return text;
+}
+
+/* After the limits are reached what follows is only a consequence; a mistake
+ * in a function that is called very often is reported at each call, and the
+ * messages are then one. */
+void report(Check *c, Pos pos, const char *form, ...)
+{
+    if (c->exhausted)
         return;
+    va_list args;
+    va_start(args, form);
+    char *text = formatted(form, args);
+    va_end(args);
     Pos place = user_place(c, pos);
     error_at(place, "%s", text);
     if (in_library(c, pos) && !in_library(c, place))
         note_at(pos, "found here, in `%s` of the standard library", library_function(c));
+    c->exhausted = ++c->reports >= MAX_REPORTS;
+}
+
+void note(Check *c, Pos pos, const char *form, ...)
+{
+    if (c->exhausted)
+        return;
+    va_list args;
+    va_start(args, form);
+    note_at(pos, "%s", formatted(form, args));
+    va_end(args);
+}
+
+void advise(Check *c, const char *form, ...)
+{
+    if (c->exhausted)
+        return;
+    va_list args;
+    va_start(args, form);
+    hint("%s", formatted(form, args));
+    va_end(args);
 }
 
 void place_nodes(Check *c, Pos pos)
@@ -228,8 +266,8 @@ static bool mismatch(Check *c, Value v, const char *wanted)
         return false;
     report(c, v.pos, "%s, expected %s", introduce(v), wanted);
     if (v.kind == V_FUNCTION)
-        hint("call it: `%s(…)`; on a line of a network write `activation(%s)`",
-             function_name(v.function), function_name(v.function));
+        advise(c, "call it: `%s(…)`; on a line of a network write `activation(%s)`",
+               function_name(v.function), function_name(v.function));
     return false;
 }
 
@@ -250,7 +288,7 @@ Node *to_number_node(Check *c, Value v)
     bool truth = v.kind == V_BOOL || (v.kind == V_TENSOR && v.node->type == T_BOOL);
     if (truth) {
         report(c, v.pos, "%s, expected numbers", introduce(v));
-        hint("write `if … then 1 else 0` to count truth values");
+        advise(c, "write `if … then 1 else 0` to count truth values");
         return NULL;
     }
     return to_node(c, v);

@@ -11,6 +11,11 @@ Var *new_var(Check *c, VarKind kind, const char *name, Type type, Shape shape, P
                  .shape = shape,
                  .pos = user_place(c, pos)};
     graph_var(var);
+    for (int i = 0; i < c->model->nvars; i++)
+        if (c->model->vars[i]->name == var->name) {
+            report(c, pos, "a second variable is called `%s`", name);
+            note(c, c->model->vars[i]->pos, "the first is made here");
+        }
     PUSH(c->model->vars, c->model->nvars, c->vars_cap, var);
     PUSH(c->owners, c->nowners, c->owners_cap, c->at.owner ? c->at.owner->network : NULL);
     return var;
@@ -92,7 +97,7 @@ static Var *declare_var(Check *c, const Ast *s, Env *env, VarKind kind, bool *ab
     if (var && !shape_equal(var->shape, shape)) {
         report(c, s->pos2, "%s is %s here, but it was made as %s", name, sample_text(shape),
                sample_text(var->shape));
-        note_at(var->pos, "by the first call, of this");
+        note(c, var->pos, "by the first call, of this");
         return NULL;
     }
     if (var)
@@ -111,7 +116,7 @@ static Binding *declare(Check *c, const Ast *s, Env *env, VarKind kind)
     Binding *b = env_own(env, s->name);
     if (b) {
         report(c, s->pos2, "`%s` is bound twice", s->name);
-        note_at(b->pos, "first here");
+        note(c, b->pos, "first here");
         return NULL;
     }
     bool absent = false;
@@ -141,7 +146,7 @@ void update_state(Check *c, const Ast *s, Env *env)
     Pos pos = s->pos2;
     if (!b || b->kind != B_STATE) {
         report(c, pos, "`%s` is no state of this layer", s->name);
-        hint("declare it: `state %s: [n] = zeros`", s->name);
+        advise(c, "declare it: `state %s: [n] = zeros`", s->name);
         return;
     }
     if (!c->at.training || !c->collect || !b->state)
