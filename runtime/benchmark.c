@@ -62,9 +62,10 @@ static const rt_function *step_function(const bench *b, int step)
     return &b->trainer->model->functions[b->block->steps[step].function];
 }
 
-static double flops_of(const rt_kernel *k, int64_t samples)
+/* Calls of the kernel's `flops` and `bytes` in a step. */
+static double times(const bench *b, const rt_kernel *k)
 {
-    return k->each_sample ? k->flops * (double)samples : k->flops;
+    return k->each_sample ? (double)b->batch : 1;
 }
 
 static double step_flops(const bench *b)
@@ -72,7 +73,8 @@ static double step_flops(const bench *b)
     double flops = 0;
     for (int s = 0; s < b->block->nsteps; s++)
         for (int i = 0; i < step_function(b, s)->nkernels; i++)
-            flops += flops_of(&step_function(b, s)->kernels[i], b->batch);
+            flops +=
+                step_function(b, s)->kernels[i].flops * times(b, &step_function(b, s)->kernels[i]);
     return flops;
 }
 
@@ -141,23 +143,36 @@ static double profile_steps(bench *b, int64_t steps, double *tick)
     return step;
 }
 
+static void print_rate(double rate)
+{
+    if (rate > 0)
+        printf(" %9.1f", rate / 1e9);
+    else
+        printf(" %9s", "");
+}
+
+static void print_kernel(const bench *b, const rt_kernel *k, double time, double step, double peak)
+{
+    double calls = time > 0 ? times(b, k) / time : 0;
+    printf("%-44.44s %5d %10.2f %5.1f%%", k->name, k->line, time * 1e6, 100 * time / step);
+    print_rate(k->bytes * calls);
+    print_rate(k->flops * calls);
+    if (k->flops > 0 && peak > 0)
+        printf(" %5.1f%%", 100 * k->flops * calls / peak);
+    printf("\n");
+}
+
 /* `step`: of the profiled run. */
 static void print_table(const bench *b, double step, double tick, double peak)
 {
     double sum = 0;
-    printf("\n%-44s %5s %10s %6s %9s %6s\n", "kernel", "line", "us", "share", "GFLOP/s", "peak");
+    printf("\n%-44s %5s %10s %6s %9s %9s %6s\n", "kernel", "line", "us", "share", "GB/s", "GFLOP/s",
+           "peak");
     for (int s = 0; s < b->block->nsteps; s++)
         for (int i = 0; i < step_function(b, s)->nkernels; i++) {
-            const rt_kernel *k = &step_function(b, s)->kernels[i];
             double time = kernel_seconds(b, b->first_kernel[s] + i, tick);
-            double rate = time > 0 ? flops_of(k, b->batch) / time : 0;
+            print_kernel(b, &step_function(b, s)->kernels[i], time, step, peak);
             sum += time;
-            printf("%-44.44s %5d %10.2f %5.1f%%", k->name, k->line, time * 1e6, 100 * time / step);
-            if (rate > 0)
-                printf(" %9.1f", rate / 1e9);
-            if (rate > 0 && peak > 0)
-                printf(" %5.1f%%", 100 * rate / peak);
-            printf("\n");
         }
     printf("%-44s %5s %10.2f %5.1f%%\n", "waiting, barriers", "", (step - sum) * 1e6,
            100 * (step - sum) / step);
@@ -173,9 +188,10 @@ static void print_json(const bench *b, double step, double tick, double peak, do
     for (int s = 0, n = 0; s < b->block->nsteps; s++)
         for (int i = 0; i < step_function(b, s)->nkernels; i++, n++) {
             const rt_kernel *k = &step_function(b, s)->kernels[i];
-            printf("%s\n{\"name\":\"%s\",\"line\":%d,\"seconds\":%.9g,\"flops\":%.9g}",
+            printf("%s\n{\"name\":\"%s\",\"line\":%d,\"seconds\":%.9g,\"flops\":%.9g,"
+                   "\"bytes\":%.9g}",
                    n ? "," : "", k->name, k->line, kernel_seconds(b, b->first_kernel[s] + i, tick),
-                   flops_of(k, b->batch));
+                   k->flops * times(b, k), k->bytes * times(b, k));
         }
     printf("]}\n");
 }

@@ -60,13 +60,17 @@ static json_t *member_json(const rt_state *s, const member *m)
     return list;
 }
 
+/* All lists of a state are as long as the first, its sums. */
 static bool read_list(rt_state *s, double **at, const json_t *list)
 {
-    s->nsums = (int)json_array_size(list);
-    *at = rt_alloc((size_t)s->nsums + 1, sizeof **at);
-    for (int i = 0; i < s->nsums; i++)
+    int n = (int)json_array_size(list);
+    if (!json_is_array(list) || (at != &s->sums && n != s->nsums))
+        return false;
+    s->nsums = n;
+    *at = rt_alloc((size_t)n + 1, sizeof **at);
+    for (int i = 0; i < n; i++)
         (*at)[i] = json_number_value(json_array_get(list, (size_t)i));
-    return json_is_array(list);
+    return true;
 }
 
 static bool read_member(rt_state *s, const member *m, const json_t *value)

@@ -143,6 +143,8 @@ void machine_init(rt_machine *m)
 int64_t tensor_place(const rt_tensor *t, int64_t element)
 {
     int64_t place = 0;
+    if (t->dense)
+        return element;
     for (int d = t->rank - 1; d >= 0; d--) {
         place += element % t->shape[d] * t->strides[d];
         element /= t->shape[d];

@@ -99,8 +99,11 @@ static void read_tensor(void *out, const json_t *object)
     t->rank = list(object, "shape", t->shape);
     list(object, "strides", t->strides);
     t->elements = 1;
-    for (int i = 0; i < t->rank; i++)
+    t->dense = true;
+    for (int i = t->rank - 1; i >= 0; i--) {
+        t->dense = t->dense && (t->strides[i] == t->elements || t->shape[i] == 1);
         t->elements *= t->shape[i];
+    }
     t->offset = whole(object, "offset");
     t->row = json_object_get(object, "row") ? whole(object, "row") : 0;
 }
@@ -127,10 +130,8 @@ static void read_kernel(void *out, const json_t *object)
 
 static void read_function(void *out, const json_t *object)
 {
-    static const char *const kinds[] = {"init", "step", "objective", "network", "report"};
     rt_function *f = out;
     f->name = text(object, "name");
-    f->kind = (rt_fn_kind)choice(object, "kind", kinds, 5);
     f->inputs = array(object, "inputs", sizeof *f->inputs, &f->ninputs, read_tensor);
     f->outputs = array(object, "outputs", sizeof *f->outputs, &f->noutputs, read_tensor);
     f->kernels = array(object, "kernels", sizeof *f->kernels, &f->nkernels, read_kernel);

@@ -39,6 +39,7 @@ typedef struct rt_tensor {
     int rank;
     int64_t shape[RT_MAX_RANK], strides[RT_MAX_RANK];
     int64_t elements;       /* of a sample, without padding                   */
+    bool dense;             /* element i is number i                          */
     int64_t offset, row;
 } rt_tensor;
 
@@ -57,11 +58,8 @@ typedef struct rt_kernel {
     double flops, bytes;
 } rt_kernel;
 
-typedef enum { RT_FN_INIT, RT_FN_STEP, RT_FN_OBJECTIVE, RT_FN_NETWORK, RT_FN_REPORT } rt_fn_kind;
-
 typedef struct rt_function {
     const char *name;
-    rt_fn_kind kind;
     int ninputs, noutputs, nkernels;
     rt_tensor *inputs, *outputs;
     rt_kernel *kernels;
