@@ -59,14 +59,13 @@ Node *initial_value(Check *c, const Ast *e, Env *env, Shape shape, const char *n
     c->at = saved;
     Node *node = v.kind == V_ERROR || *absent ? NULL : to_number_node(c, v);
     Shape both;
-    if (!node)
+    if (!node || !initial_is_closed(c, e, node))
         return NULL;
-    if (!broadcast_shapes(node->shape, shape, &both) || !shape_equal(both, shape)) {
-        report(c, e->pos, "the initial value of %s is %s, it needs %s", name,
-               sample_text(node->shape), sample_text(shape));
-        return NULL;
-    }
-    return initial_is_closed(c, e, node) ? graph_expand(node, shape) : NULL;
+    if (broadcast_shapes(node->shape, shape, &both) && shape_equal(both, shape))
+        return graph_expand(node, shape);
+    report(c, e->pos, "the initial value of %s is %s, it needs %s", name,
+           sample_text(node->shape), sample_text(shape));
+    return NULL;
 }
 
 static Var *find_var(const Instance *owner, const char *name)
