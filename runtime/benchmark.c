@@ -62,7 +62,7 @@ static const rt_function *step_function(const bench *b, int step)
     return &b->trainer->model->functions[b->block->steps[step].function];
 }
 
-/* Calls of the kernel's `flops` and `bytes` in a step. */
+/* How often a kernel's `flops` are done in a step. */
 static double times(const bench *b, const rt_kernel *k)
 {
     return k->each_sample ? (double)b->batch : 1;
@@ -143,22 +143,14 @@ static double profile_steps(bench *b, int64_t steps, double *tick)
     return step;
 }
 
-static void print_rate(double rate)
-{
-    if (rate > 0)
-        printf(" %9.1f", rate / 1e9);
-    else
-        printf(" %9s", "");
-}
-
 static void print_kernel(const bench *b, const rt_kernel *k, double time, double step, double peak)
 {
-    double calls = time > 0 ? times(b, k) / time : 0;
+    double rate = time > 0 ? k->flops * times(b, k) / time : 0;
     printf("%-44.44s %5d %10.2f %5.1f%%", k->name, k->line, time * 1e6, 100 * time / step);
-    print_rate(k->bytes * calls);
-    print_rate(k->flops * calls);
-    if (k->flops > 0 && peak > 0)
-        printf(" %5.1f%%", 100 * k->flops * calls / peak);
+    if (rate > 0)
+        printf(" %9.1f", rate / 1e9);
+    if (rate > 0 && peak > 0)
+        printf(" %5.1f%%", 100 * rate / peak);
     printf("\n");
 }
 
@@ -166,8 +158,7 @@ static void print_kernel(const bench *b, const rt_kernel *k, double time, double
 static void print_table(const bench *b, double step, double tick, double peak)
 {
     double sum = 0;
-    printf("\n%-44s %5s %10s %6s %9s %9s %6s\n", "kernel", "line", "us", "share", "GB/s", "GFLOP/s",
-           "peak");
+    printf("\n%-44s %5s %10s %6s %9s %6s\n", "kernel", "line", "us", "share", "GFLOP/s", "peak");
     for (int s = 0; s < b->block->nsteps; s++)
         for (int i = 0; i < step_function(b, s)->nkernels; i++) {
             double time = kernel_seconds(b, b->first_kernel[s] + i, tick);
@@ -188,10 +179,9 @@ static void print_json(const bench *b, double step, double tick, double peak, do
     for (int s = 0, n = 0; s < b->block->nsteps; s++)
         for (int i = 0; i < step_function(b, s)->nkernels; i++, n++) {
             const rt_kernel *k = &step_function(b, s)->kernels[i];
-            printf("%s\n{\"name\":\"%s\",\"line\":%d,\"seconds\":%.9g,\"flops\":%.9g,"
-                   "\"bytes\":%.9g}",
+            printf("%s\n{\"name\":\"%s\",\"line\":%d,\"seconds\":%.9g,\"flops\":%.9g}",
                    n ? "," : "", k->name, k->line, kernel_seconds(b, b->first_kernel[s] + i, tick),
-                   k->flops * times(b, k), k->bytes * times(b, k));
+                   k->flops * times(b, k));
         }
     printf("]}\n");
 }

@@ -125,7 +125,6 @@ static void read_kernel(void *out, const json_t *object)
     k->each_sample = flag(object, "each_sample");
     k->line = (int)whole(object, "line");
     k->flops = number(object, "flops");
-    k->bytes = number(object, "bytes");
 }
 
 static void read_function(void *out, const json_t *object)

@@ -53,9 +53,9 @@ typedef struct rt_var {
 
 typedef struct rt_kernel {
     const char *name, *layer;     /* layer may be NULL                        */
-    bool each_sample;             /* flops and bytes are for each sample      */
+    bool each_sample;             /* flops are for each sample                */
     int line;
-    double flops, bytes;
+    double flops;
 } rt_kernel;
 
 typedef struct rt_function {
