@@ -576,6 +576,6 @@ Value eval_call(Check *c, const Ast *call, Env *env, const Value *running, const
     v.pos = call->pos;
     v.name = call->name;
     v.made = true;
-    v.declared = (Pos){0};
+    v.declared = f->decl && !in_library(c, f->decl->pos) ? f->decl->pos2 : (Pos){0};
     return v;
 }

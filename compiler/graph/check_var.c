@@ -63,8 +63,8 @@ Node *initial_value(Check *c, const Ast *e, Env *env, Shape shape, const char *n
         return NULL;
     if (broadcast_shapes(node->shape, shape, &both) && shape_equal(both, shape))
         return graph_expand(node, shape);
-    report(c, e->pos, "the initial value of %s is %s, it needs %s", name,
-           sample_text(node->shape), sample_text(shape));
+    report(c, e->pos, "the initial value of %s is %s, it needs %s", name, sample_text(node->shape),
+           sample_text(shape));
     return NULL;
 }
 
