@@ -205,8 +205,8 @@ void progress_end(rt_progress *p, int64_t done, const rt_metric *metrics, int n)
         draw_json(p, done, time, metrics, n, true);
     if (p->show == SHOW_LINES) {
         line l = {.n = 0};
-        put(&l, "Epoch %lld/%lld - %lld steps - ", (long long)p->epoch, (long long)p->epochs,
-            (long long)done);
+        put(&l, "Epoch %lld/%lld - %lld step%s - ", (long long)p->epoch, (long long)p->epochs,
+            (long long)done, done == 1 ? "" : "s");
         put_time(&l, time - p->began);
         put_rate(&l, rate(p, done, time));
         put_metrics(&l, metrics, n);

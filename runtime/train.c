@@ -87,6 +87,44 @@ static void open_sums(training *t)
     reset_epoch(t);
 }
 
+/* Passes in an epoch over `samples`. */
+static int64_t passes_of(const training *t, const rt_train *block, int64_t samples)
+{
+    int64_t batch = batch_of(t, block), whole = samples / batch;
+    int64_t batches = whole + (samples % batch && !block->drop_last);
+    return batches / batches_per_pass(block);
+}
+
+static bool validates(const rt_train *block)
+{
+    return block->validation && block->objective >= 0;
+}
+
+static void check_validation(training *t, const rt_train *block)
+{
+    data_view view = sources_view(&t->trainer->sources, block->validation, false);
+    view_check(&view, &t->model->functions[block->objective]);
+    data_view_free(&view);
+}
+
+/* Does the data fit the block? Asked of every block before the first step. */
+static void check_block(training *t, const rt_train *block)
+{
+    data_view view = sources_view(&t->trainer->sources, block->data, false);
+    int64_t per_pass = batches_per_pass(block);
+    for (int i = 0; i < block->nsteps; i++)
+        view_check(&view, &t->model->functions[block->steps[i].function]);
+    if (!passes_of(t, block, view.samples))
+        rt_fail(RT_BAD_INPUT,
+                "%lld samples are too few for one pass: it takes %lld batch%s of %lld\n"
+                "use a smaller --batch",
+                (long long)view.samples, (long long)per_pass, per_pass == 1 ? "" : "es",
+                (long long)batch_of(t, block));
+    data_view_free(&view);
+    if (validates(block))
+        check_validation(t, block);
+}
+
 static void check_samples(training *t)
 {
     rt_state *s = &t->state;
@@ -95,12 +133,6 @@ static void check_samples(training *t)
         rt_fail(RT_BAD_INPUT, "%s was made with %lld training samples, and there are %lld now",
                 t->options->checkpoint, (long long)s->samples, (long long)n);
     s->samples = n;
-    if (!t->passes)
-        rt_fail(RT_BAD_INPUT,
-                "%lld samples are too few for one pass: it takes %lld batch%s of "
-                "%lld\nuse a smaller --batch",
-                (long long)n, (long long)t->per_pass, t->per_pass == 1 ? "" : "es",
-                (long long)t->batch);
 }
 
 static void open_block(training *t)
@@ -108,19 +140,13 @@ static void open_block(training *t)
     rt_sources *sources = &t->trainer->sources;
     t->block = &t->model->trains[t->state.block];
     t->view = sources_view(sources, t->block->data, false);
-    for (int i = 0; i < t->block->nsteps; i++)
-        view_check(&t->view, &t->model->functions[t->block->steps[i].function]);
-    if (t->block->validation && t->block->objective >= 0) {
+    if (validates(t->block))
         t->validation = sources_view(sources, t->block->validation, false);
-        view_check(&t->validation, &t->model->functions[t->block->objective]);
-    }
     t->batch = batch_of(t, t->block);
     t->epochs = t->options->given[OPT_epochs] ? t->options->epochs : t->block->epochs;
     t->warm = false;
     t->per_pass = batches_per_pass(t->block);
-    int64_t whole = t->view.samples / t->batch;
-    int64_t batches = whole + (t->view.samples % t->batch && !t->block->drop_last);
-    t->passes = batches / t->per_pass;
+    t->passes = passes_of(t, t->block, t->view.samples);
     t->losses = rt_alloc((size_t)t->block->nsteps, sizeof *t->losses);
     t->order = t->state.no_shuffle ? NULL : rt_alloc((size_t)t->view.samples, sizeof *t->order);
     open_sums(t);
@@ -130,7 +156,7 @@ static void open_block(training *t)
 static void close_block(training *t)
 {
     data_view_free(&t->view);
-    if (t->block->validation && t->block->objective >= 0)
+    if (validates(t->block))
         data_view_free(&t->validation);
     free(t->losses);
     free(t->order);
@@ -181,7 +207,7 @@ static void training_metrics(const training *t, metrics *m)
 /* Adds the objectives over the validation data; false after a signal. */
 static bool validate(training *t, metrics *m)
 {
-    if (!t->block->validation || t->block->objective < 0)
+    if (!validates(t->block))
         return true;
     int n = t->model->functions[t->block->objective].noutputs;
     double *values = rt_alloc((size_t)n, sizeof *values);
@@ -229,7 +255,7 @@ static _Noreturn void diverged(const training *t, const char *what, double value
 /* The first objective of the validation, or without one the first loss. */
 static void watch_best(training *t, const metrics *m)
 {
-    int monitor = t->validation.samples ? t->block->nsteps : 0;
+    int monitor = validates(t->block) ? t->block->nsteps : 0;
     if (monitor >= m->n)
         monitor = 0;
     t->state.waited++;
@@ -357,6 +383,8 @@ static void open_run(training *t, rt_trainer *trainer)
         rt_fail(RT_USAGE, "%s has no train block", t->model->source);
     progress_open(&t->progress, o);
     char *vars = resume(t);
+    for (int i = 0; i < t->model->ntrains; i++)
+        check_block(t, &t->model->trains[i]);
     open_block(t);
     check_writable(o->checkpoint);
     open_vars(t, vars);
