@@ -17,8 +17,8 @@ runs_on() {
 weights() {
     model=$1 steps=$2
     shift 2
-    "$AECC" "examples/$model.nn" "$@" -o "$folder/trainer" || fail "aecc $model $*"
-    "$folder/trainer" train --quiet --no-shuffle --steps "$steps" --save "$folder/w.safetensors" \
+    "$AECC" "$PWD/examples/$model.nn" "$@" -o "$folder/trainer" || fail "aecc $model $*"
+    (cd "$folder" && ./trainer train --quiet --no-shuffle --steps "$steps" --save w.safetensors) \
         >"$folder/log" 2>&1 || fail "$model $*: $(cat "$folder/log")"
     cksum <"$folder/w.safetensors"
 }
