@@ -394,7 +394,7 @@ static void add_validation(Check *c, const Block *b, Train *t, const DataValue *
     if (!data)
         return;
     infer_shapes(c, data, b->ast);
-    if (data->data == training->data) {
+    if (s->name == b->ast->name) {
         warning_at(pos, "validation on the training data");
         advise(c, "`data training, validation = split(%s, last: 0.1)` keeps some aside", s->name);
     }
