@@ -361,23 +361,37 @@ static int64_t covered(const Geometry *g, int i, int64_t o)
     return (last < g->in[i] ? last : g->in[i]) - (first > 0 ? first : 0);
 }
 
-/* The counts of all windows, or one number where they are equal. */
+/* The counts along one axis; NULL where they are one number, which scales. */
+static Node *axis_counts(const Geometry *g, int i, double *scale)
+{
+    double *counts = NEW_ARRAY(double, g->out[i]);
+    bool equal = true;
+    for (int64_t o = 0; o < g->out[i]; o++) {
+        counts[o] = (double)covered(g, i, o);
+        equal &= counts[o] == counts[0];
+    }
+    if (equal) {
+        *scale *= counts[0];
+        return NULL;
+    }
+    Shape shape = {.rank = g->spatial + 1};
+    for (int k = 0; k < shape.rank; k++)
+        shape.dim[k] = k == i ? g->out[i] : 1;
+    return graph_data(shape, counts);
+}
+
+/* How many elements are under each window: a product over the axes. */
 static Node *window_counts(const Geometry *g, Shape out)
 {
-    Shape shape = {.rank = out.rank};
-    memcpy(shape.dim, g->out, sizeof *g->out * (size_t)g->spatial);
-    shape.dim[g->spatial] = 1;
-    int64_t n = shape_size(shape);
-    double *counts = NEW_ARRAY(double, n);
-    bool equal = true;
-    for (int64_t at = 0; at < n; at++) {
-        int64_t rest = at;
-        counts[at] = 1;
-        for (int i = g->spatial - 1; i >= 0; rest /= g->out[i--])
-            counts[at] *= (double)covered(g, i, rest % g->out[i]);
-        equal &= counts[at] == counts[0];
+    Node *all = NULL;
+    double scale = 1;
+    for (int i = 0; i < g->spatial; i++) {
+        Node *axis = axis_counts(g, i, &scale);
+        if (axis)
+            axis = graph_expand(axis, out);
+        all = all && axis ? graph_op2(OP_mul, all, axis) : axis ? axis : all;
     }
-    return graph_expand(equal ? scalar(counts[0]) : graph_data(shape, counts), out);
+    return all ? scale_node(all, scale) : graph_expand(scalar(scale), out);
 }
 
 Value window_mean(Check *c, Call *call)
