@@ -1,6 +1,6 @@
 # The first command of the README, with few steps.
 . tests/lib.sh
-rm -f "$BUILD/conv_ae.png"
+rm -f "$BUILD/conv_ae-reconstructions.png"
 sh examples/quickstart --steps 40 || fail "quickstart"
-[ -s "$BUILD/conv_ae.png" ] || fail "no picture"
-"$BUILD/show" "$BUILD/conv_ae.png"
+[ -s "$BUILD/conv_ae-reconstructions.png" ] || fail "no picture"
+"$BUILD/show" "$BUILD/conv_ae-reconstructions.png"
