@@ -1,5 +1,5 @@
-/* Shared by fuse.c (which node goes where), layout.c (how it lies in memory)
- * and order.c (when). */
+/* Shared by fuse.c (which node goes where), keep.c (what goes to memory),
+ * layout.c (how it lies there) and order.c (when). */
 #ifndef AECC_FUSE_H
 #define AECC_FUSE_H
 
@@ -8,14 +8,34 @@
 typedef struct Fusion {
     Fn *fn;
     Program *program;
-    NodeList nodes;       /* all that outputs and updates reach              */
-    bool *inlined;        /* [node id]: computed where it is read            */
-    int *rows_kernel;     /* [node id]: makes its copy by rows, or -1        */
+    NodeList nodes;   /* all that outputs and updates reach              */
+    bool *inlined;    /* [node id]: computed where it is read            */
+    int *rows_kernel; /* [node id]: makes its copy by rows, or -1        */
 } Fusion;
 
 /* Can n be computed from the natural index of its elements alone, so that it
  * fits a kernel whose space has the same elements in another shape? */
 bool reads_by_flat(const Fusion *, const Node *n);
+
+/* ---- fuse.c: kernels and what they depend on -------------------------------- */
+
+/* The computed nodes and vars that n reads, through views and inlined nodes. */
+NodeList sources_of(const Fusion *, const Node *n);
+/* Does kernel `from` come after kernel `target`, directly or not? */
+bool reaches(const Program *, int from, int target);
+void add_dep(Program *, int kernel, int on);
+/* All that n reads. */
+void add_deps(Fusion *, int kernel, const Node *n);
+Kernel *new_kernel(Fusion *, KernelForm, Node *root, Shape space);
+/* A new kernel with n as its root, placed in it. */
+Kernel *kernel_for(Fusion *, KernelForm, Node *n);
+
+/* ---- keep.c ------------------------------------------------------------------ */
+
+/* Buffers of the inputs and the kernel that stands for filling them. */
+void make_inputs(Fusion *);
+/* Buffers and stores of everything else, outputs, updates in place. */
+void keep_values(Fusion *);
 
 /* layout.c: strides of block buffers. */
 void choose_layouts(Fusion *);

@@ -11,7 +11,10 @@
 
 enum { MAX_SHAPES = 256 };
 
-typedef struct Shapes { int n; Shape at[MAX_SHAPES]; } Shapes;
+typedef struct Shapes {
+    int n;
+    Shape at[MAX_SHAPES];
+} Shapes;
 
 static bool contains(const Shapes *set, Shape shape)
 {

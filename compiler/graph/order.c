@@ -8,8 +8,7 @@
 
 static bool same_elements(const Node *view)
 {
-    return view->op == OP_stop_gradient ||
-           (view->op == OP_reshape && view->shape.batch);
+    return view->op == OP_stop_gradient || (view->op == OP_reshape && view->shape.batch);
 }
 
 bool reads_by_flat(const Fusion *f, const Node *n)
@@ -23,8 +22,8 @@ bool reads_by_flat(const Fusion *f, const Node *n)
                 return false;
         } else if (op_is_view(in->op) && f->program->kernel_of[in->id] < 0) {
             return false;
-        } else if (in->op == OP_iota || (!in->shape.batch && shape_size(in->shape) != 1 &&
-                                         in->op != OP_const)) {
+        } else if (in->op == OP_iota ||
+                   (!in->shape.batch && shape_size(in->shape) != 1 && in->op != OP_const)) {
             return false;
         }
     }
@@ -97,13 +96,13 @@ static void renumber(Program *p, Kernel **order)
 
 static void name_kernels(Program *p)
 {
-    static const char *const form[] = {"load", "map", "reduce", "contract", "window",
+    static const char *const form[] = {"load", "map",  "reduce",     "contract", "window",
                                        "copy", "rows", "orthogonal", "index"};
     for (int i = 0; i < p->nkernels; i++) {
         Kernel *k = p->kernels[i];
         const char *place = k->layer ? k->layer : p->fn->name;
-        const char *what = k->form == FORM_WINDOW || k->form == FORM_REDUCE
-                               ? op_name[k->root->op] : form[k->form];
+        const char *what =
+            k->form == FORM_WINDOW || k->form == FORM_REDUCE ? op_name[k->root->op] : form[k->form];
         k->name = format("%s.%s.%d", place, what, i);
     }
 }

@@ -14,7 +14,7 @@ typedef struct ContractKernel {
     int lane_var;
     Nest *nest;
     Eval eval;
-    Inst *block, *sample, *mask;          /* of loops around the reduced ones */
+    Inst *block, *sample, *mask; /* of loops around the reduced ones */
 } ContractKernel;
 
 /* ---- Operands ---------------------------------------------------------------------- */
@@ -22,7 +22,11 @@ typedef struct ContractKernel {
 enum { MAX_KNOWN = 512 };
 
 /* Operands already loaded in this leaf, by their constant part. */
-typedef struct Known { int n; int64_t at[MAX_KNOWN]; Inst *value[MAX_KNOWN]; } Known;
+typedef struct Known {
+    int n;
+    int64_t at[MAX_KNOWN];
+    Inst *value[MAX_KNOWN];
+} Known;
 
 static bool holds_lane(const ContractKernel *c, int operand)
 {
@@ -65,8 +69,8 @@ static Inst *operand(ContractKernel *c, Known *known, int which, const int64_t *
 static Inst *accumulate(ContractKernel *c, Known known[2], const int64_t *offset, Inst *acc)
 {
     Inst *a = operand(c, &known[0], 0, offset);
-    Inst *next = c->root->nin == 1 ? map2(OP_add, acc, a)
-                                   : fma3(a, operand(c, &known[1], 1, offset), acc);
+    Inst *next =
+        c->root->nin == 1 ? map2(OP_add, acc, a) : fma3(a, operand(c, &known[1], 1, offset), acc);
     return c->mask ? map_select(c->mask, next, acc) : next;
 }
 
@@ -322,7 +326,7 @@ static void tile_samples(ContractKernel *c, Nest *nest)
     }
     unroll_sum(nest, tile_outputs(nest));
     set_order(nest, channel >= 0 && nest->var[channel].tile < nest->var[channel].extent ? channel
-                                                                                       : pixel);
+                                                                                        : pixel);
 }
 
 /* Does the operand that slides under the taps depend on v? */
@@ -418,8 +422,13 @@ static void lower_nest(Nest *nest, void *arg)
 {
     ContractKernel *c = arg;
     c->nest = nest;
-    NestEmit e = {.nest = nest, .kernel = c->kernel, .arg = c, .carry = 1,
-                  .start = contract_start, .leaf = contract_leaf, .finish = contract_finish};
+    NestEmit e = {.nest = nest,
+                  .kernel = c->kernel,
+                  .arg = c,
+                  .carry = 1,
+                  .start = contract_start,
+                  .leaf = contract_leaf,
+                  .finish = contract_finish};
     if (c->lane_var >= 0)
         count_lane_var_in_vectors(nest, c->lane_var);
     if (c->class == CONTRACT_SAMPLES) {

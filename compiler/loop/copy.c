@@ -5,10 +5,10 @@
 typedef struct CopyKernel {
     Program *program;
     Kernel *kernel;
-    Node *root, *part;         /* part: the operand copied at the moment     */
+    Node *root, *part; /* part: the operand copied at the moment     */
     Eval eval;
-    int64_t start[MAX_RANK], step[MAX_RANK];   /* part's index -> root's     */
-    int64_t first[MAX_RANK];   /* first index of part that is not cropped    */
+    int64_t start[MAX_RANK], step[MAX_RANK]; /* part's index -> root's     */
+    int64_t first[MAX_RANK];                 /* first index of part that is not cropped    */
     void (*body)(struct CopyKernel *);
 } CopyKernel;
 
@@ -131,8 +131,8 @@ static void emit_body(Inst *u, void *arg)
 
 static void lower_once(Program *p, Kernel *k, void (*body)(CopyKernel *))
 {
-    CopyKernel c = {.program = p, .kernel = k, .root = k->root, .eval = eval_begin(p, k),
-                    .body = body};
+    CopyKernel c = {
+        .program = p, .kernel = k, .root = k->root, .eval = eval_begin(p, k), .body = body};
     for_each(k->u0, k->u1, 1, emit_body, &c);
 }
 
@@ -149,7 +149,10 @@ void lower_copy(Program *p, Kernel *k)
 
 /* ---- Samples apart ------------------------------------------------------------------------ */
 
-typedef struct RowsKernel { Buffer *from, *to; int64_t size; } RowsKernel;
+typedef struct RowsKernel {
+    Buffer *from, *to;
+    int64_t size;
+} RowsKernel;
 
 static void emit_rows(Inst *u, void *arg)
 {
@@ -178,8 +181,14 @@ void lower_rows(Program *p, Kernel *k)
 /* ---- Rows by number ---------------------------------------------------------- */
 
 typedef struct IndexKernel {
-    Program *program; Kernel *kernel; Node *root; Eval eval;
-    Inst *row, *lane_of[LANES]; At number; Inst *block; int lane;
+    Program *program;
+    Kernel *kernel;
+    Node *root;
+    Eval eval;
+    Inst *row, *lane_of[LANES];
+    At number;
+    Inst *block;
+    int lane;
 } IndexKernel;
 
 /* The clamped row number in each lane. */

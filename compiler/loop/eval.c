@@ -95,7 +95,7 @@ static At through_broadcast(const Node *n, const At *at)
 {
     const Node *in = n->in[0];
     At from = {.mode = at->mode, .lane = -1};
-    if (at->by_flat) {                        /* only a single element fits */
+    if (at->by_flat) { /* only a single element fits */
         from.by_flat = shape_size(in->shape) == 1;
         from.flat = iconst(0);
         if (from.by_flat)
@@ -130,8 +130,8 @@ static At through_slice(const Node *n, const At *at)
 {
     At from = with_axes(n->shape, at);
     for (int i = 0; i < n->shape.rank; i++)
-        from.axis[i] = iadd(iconst(n->attr.slice.start[i]),
-                            imul(from.axis[i], n->attr.slice.stride[i]));
+        from.axis[i] =
+            iadd(iconst(n->attr.slice.start[i]), imul(from.axis[i], n->attr.slice.stride[i]));
     return from;
 }
 

@@ -8,10 +8,14 @@
 static void lower_kernel(Program *p, Kernel *k)
 {
     static void (*const by_form[])(Program *, Kernel *) = {
-        [FORM_MAP] = lower_map,           [FORM_REDUCE] = lower_reduce,
-        [FORM_CONTRACT] = lower_contraction, [FORM_WINDOW] = lower_window,
-        [FORM_COPY] = lower_copy,         [FORM_ROWS] = lower_rows,
-        [FORM_ORTHOGONAL] = lower_copy,   [FORM_INDEX] = lower_index,
+        [FORM_MAP] = lower_map,
+        [FORM_REDUCE] = lower_reduce,
+        [FORM_CONTRACT] = lower_contraction,
+        [FORM_WINDOW] = lower_window,
+        [FORM_COPY] = lower_copy,
+        [FORM_ROWS] = lower_rows,
+        [FORM_ORTHOGONAL] = lower_copy,
+        [FORM_INDEX] = lower_index,
     };
     Region *before = loop_kernel(k);
     if (k->form != FORM_LOAD)

@@ -7,12 +7,12 @@
 /* ---- schedule.c: what a contraction looks like to the machine ----------- */
 
 typedef enum ContractClass {
-    CONTRACT_SAMPLES,   /* lanes are samples: forward and input gradients    */
-    CONTRACT_LANE_SUM,  /* lanes are samples, summed at the end: gradients   */
-                        /* of convolution weights                            */
-    CONTRACT_ROWS,      /* lanes are an output axis, samples one by one:     */
-                        /* gradients of dense weights                        */
-    CONTRACT_FREE       /* no batch anywhere                                 */
+    CONTRACT_SAMPLES,  /* lanes are samples: forward and input gradients    */
+    CONTRACT_LANE_SUM, /* lanes are samples, summed at the end: gradients   */
+                       /* of convolution weights                            */
+    CONTRACT_ROWS,     /* lanes are an output axis, samples one by one:     */
+                       /* gradients of dense weights                        */
+    CONTRACT_FREE      /* no batch anywhere                                 */
 } ContractClass;
 
 /* *lane_var: the variable in the lanes of ROWS and FREE, or -1 (scalars). */
@@ -51,10 +51,13 @@ typedef struct At {
 typedef struct Eval {
     Program *program;
     Kernel *kernel;
-    Inst *block;               /* NULL: the kernel's own                     */
-    Inst **uniform;            /* [node id]: scalars computed at the top     */
-    struct { Node *node; Inst *value; } *known;   /* at the current index    */
-    const At *here;            /* the current index, where it is known       */
+    Inst *block;    /* NULL: the kernel's own                     */
+    Inst **uniform; /* [node id]: scalars computed at the top     */
+    struct {
+        Node *node;
+        Inst *value;
+    } * known;      /* at the current index    */
+    const At *here; /* the current index, where it is known       */
     int nknown, known_cap;
 } Eval;
 
@@ -86,21 +89,27 @@ bool lanes_along_last(const Program *, const Kernel *);
 /* ---- nest.c, phase.c: loops over the box of a contraction ----------------- */
 
 /* constant + sum of coefficient * variable. */
-typedef struct Linear { int64_t constant; int64_t coefficient[MAX_VARS]; } Linear;
+typedef struct Linear {
+    int64_t constant;
+    int64_t coefficient[MAX_VARS];
+} Linear;
 
 /* 0 <= at < limit, or the point does not exist. */
-typedef struct Bound { Linear at; int64_t limit; } Bound;
+typedef struct Bound {
+    Linear at;
+    int64_t limit;
+} Bound;
 
 typedef struct NestVar {
     int64_t extent;
-    int64_t tile;              /* unrolled offsets; >= extent: no loop       */
+    int64_t tile; /* unrolled offsets; >= extent: no loop       */
     bool reduced;
-    bool lane;                 /* counts vectors of LANES                    */
+    bool lane; /* counts vectors of LANES                    */
     /* While loops are emitted: */
-    Inst *base;                /* runtime part; NULL before its loop         */
-    int64_t first;             /* its least value in this segment            */
-    bool fixed;                /* base is `first`                            */
-    int64_t count;             /* offsets alive here: tile, or the remainder */
+    Inst *base;    /* runtime part; NULL before its loop         */
+    int64_t first; /* its least value in this segment            */
+    bool fixed;    /* base is `first`                            */
+    int64_t count; /* offsets alive here: tile, or the remainder */
 } NestVar;
 
 enum { MAX_BOUNDS = 3 * MAX_RANK };
@@ -114,27 +123,27 @@ typedef struct Nest {
     int nbounds;
     Bound bound[MAX_BOUNDS];
     int out_rank;
-    Linear out[MAX_RANK];      /* index of each output axis                  */
-    Linear address[2];         /* element of each operand's tensor           */
-    Linear value[MAX_VARS];    /* each variable of the contraction itself    */
-    bool empty;                /* no point reaches these outputs             */
-    int order[MAX_VARS];       /* vars with loops, outermost first           */
-    int norder, nouter;        /* order[0..nouter) are outputs               */
-    int unit_var;              /* its tiles are the units (order[0]), or -1  */
+    Linear out[MAX_RANK];   /* index of each output axis                  */
+    Linear address[2];      /* element of each operand's tensor           */
+    Linear value[MAX_VARS]; /* each variable of the contraction itself    */
+    bool empty;             /* no point reaches these outputs             */
+    int order[MAX_VARS];    /* vars with loops, outermost first           */
+    int norder, nouter;     /* order[0..nouter) are outputs               */
+    int unit_var;           /* its tiles are the units (order[0]), or -1  */
 } Nest;
 
 typedef void NestBody(Nest *, void *arg);
 /* Splits a contraction of these operands (b may be NULL) into phases, a nest
  * for each, without tiles and order. */
-void nest_phases(const Program *, Shape out, const Contraction *, Node *a, Node *b,
-                 NestBody *each, void *arg);
+void nest_phases(const Program *, Shape out, const Contraction *, Node *a, Node *b, NestBody *each,
+                 void *arg);
 
 typedef struct NestEmit NestEmit;
 struct NestEmit {
     Nest *nest;
     Kernel *kernel;
     void *arg;
-    int carry;                 /* values carried for each output             */
+    int carry; /* values carried for each output             */
     Inst *(*start)(NestEmit *, int which);
     /* Updates acc[output * carry + which] by all offsets alive. */
     void (*leaf)(NestEmit *, Inst **acc);
@@ -147,7 +156,7 @@ struct NestEmit {
 /* Phases share the units: kernel->units becomes the most of any. */
 void nest_emit(NestEmit *);
 void nest_reduce(NestEmit *, Inst **acc);
-int nest_outputs(const Nest *);            /* outputs alive in this tile      */
+int nest_outputs(const Nest *); /* outputs alive in this tile      */
 /* The offsets of output number i (of reduced vars: as they are). */
 void nest_output(const Nest *, int i, int64_t offset[MAX_VARS]);
 /* Next combination of the reduced vars' offsets, in the order of the sum;

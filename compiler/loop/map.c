@@ -13,7 +13,11 @@ void for_each(Inst *lo, Inst *hi, int64_t step, LoopBody *body, void *arg)
 }
 
 typedef struct AxesWalk {
-    Shape shape; int axis; Inst **index; AxesBody *body; void *arg;
+    Shape shape;
+    int axis;
+    Inst **index;
+    AxesBody *body;
+    void *arg;
 } AxesWalk;
 
 static void walk_axis(Inst *i, void *arg)
@@ -40,8 +44,8 @@ typedef struct MapKernel {
     Eval eval;
     Kernel *kernel;
     LaneMode mode;
-    Shape space;               /* last axis in vectors with LANE_AXIS        */
-    Inst *from;                /* first element of the unit                  */
+    Shape space; /* last axis in vectors with LANE_AXIS        */
+    Inst *from;  /* first element of the unit                  */
 } MapKernel;
 
 /* ---- By one index -------------------------------------------------------------- */
@@ -146,7 +150,9 @@ bool lanes_fit(const Program *p, const Kernel *k, const Node *n, int lane)
             next = -1;
         break;
     case OP_transpose: next = lane < 0 ? -1 : n->attr.permutation[lane]; break;
-    case OP_slice: case OP_reverse: case OP_reshape: return false;
+    case OP_slice:
+    case OP_reverse:
+    case OP_reshape: return false;
     default: break;
     }
     for (int i = 0; i < n->nin; i++)

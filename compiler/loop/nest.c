@@ -102,8 +102,8 @@ enum { MAX_CUTS = 512 };
 
 typedef struct Cuts {
     int n;
-    int64_t at[MAX_CUTS];      /* iterations at which something changes      */
-    Inst *low, *high;          /* limits given by loops around, or NULL      */
+    int64_t at[MAX_CUTS]; /* iterations at which something changes      */
+    Inst *low, *high;     /* limits given by loops around, or NULL      */
 } Cuts;
 
 static int64_t div_up(int64_t a, int64_t b)
@@ -150,10 +150,10 @@ static void limit_range(Cuts *cuts, int64_t c, Inst *rest, int64_t limit)
     Inst *zero = iconst(0), *low, *high;
     int64_t k = c > 0 ? c : -c;
     Inst *minus = imul(rest, -1);
-    if (c > 0) {               /* v >= -rest / c; v < (limit - rest) / c */
+    if (c > 0) { /* v >= -rest / c; v < (limit - rest) / c */
         low = iadd(minus, iconst(k - 1));
         high = iadd(iadd(minus, iconst(limit)), iconst(k - 1));
-    } else {                   /* v >= (rest - limit + 1) / k; v < (rest + 1) / k */
+    } else { /* v >= (rest - limit + 1) / k; v < (rest + 1) / k */
         low = iadd(rest, iconst(1 - limit + k - 1));
         high = iadd(rest, iconst(1 + k - 1));
     }

@@ -18,12 +18,12 @@ typedef struct ReduceKernel {
     Node *root, *in;
     int kept[MAX_RANK], nkept;
     int reduced[MAX_RANK], nreduced;
-    At at;                     /* index into in                              */
-    bool lanes;                /* the last reduced axis runs in the lanes    */
-    int width;                 /* outputs side by side along the last kept axis */
-    Shape tiles;               /* of the kept axes: the last one by WIDTH    */
-    Inst *first;               /* of the outputs that fill no WIDTH          */
-    Inst *mask;                /* lanes that count, or NULL                  */
+    At at;       /* index into in                              */
+    bool lanes;  /* the last reduced axis runs in the lanes    */
+    int width;   /* outputs side by side along the last kept axis */
+    Shape tiles; /* of the kept axes: the last one by WIDTH    */
+    Inst *first; /* of the outputs that fill no WIDTH          */
+    Inst *mask;  /* lanes that count, or NULL                  */
 } ReduceKernel;
 
 static Inst *start_value(const ReduceKernel *r)
@@ -156,7 +156,11 @@ static void lower_over_axes(ReduceKernel *r)
 /* ---- Over the batch ----------------------------------------------------------------- */
 
 /* Sixteen features at once, so that their lanes are summed together. */
-typedef struct BatchTile { ReduceKernel *r; Inst *first; int width; } BatchTile;
+typedef struct BatchTile {
+    ReduceKernel *r;
+    Inst *first;
+    int width;
+} BatchTile;
 
 static Inst *feature(const BatchTile *t, int i)
 {
@@ -235,8 +239,7 @@ static void lower_over_batch(ReduceKernel *r)
 
 void lower_reduce(Program *p, Kernel *k)
 {
-    ReduceKernel r = {.eval = eval_begin(p, k), .kernel = k, .root = k->root,
-                      .in = k->root->in[0]};
+    ReduceKernel r = {.eval = eval_begin(p, k), .kernel = k, .root = k->root, .in = k->root->in[0]};
     if (r.root->attr.axes[MAX_RANK] && r.in->shape.batch) {
         if (r.in->shape.rank != r.root->shape.rank)
             die("a reduction of %s mixes features and batch", k->name);

@@ -2,23 +2,28 @@
  * a tensor in memory is an affine address when no reshape breaks it. */
 #include "loop/lower.h"
 
-bool op_is_view(Op op) {
+bool op_is_view(Op op)
+{
     switch (op) {
-    case OP_reshape: case OP_transpose: case OP_broadcast: case OP_slice:
-    case OP_reverse: case OP_stop_gradient:
-        return true;
-    default:
-        return false;
+    case OP_reshape:
+    case OP_transpose:
+    case OP_broadcast:
+    case OP_slice:
+    case OP_reverse:
+    case OP_stop_gradient: return true;
+    default: return false;
     }
 }
 
-Node *view_base(Node *n) {
+Node *view_base(Node *n)
+{
     while (op_is_view(n->op))
         n = n->in[0];
     return n;
 }
 
-static void natural_strides(Shape shape, int64_t stride[MAX_RANK]) {
+static void natural_strides(Shape shape, int64_t stride[MAX_RANK])
+{
     int64_t s = 1;
     for (int i = shape.rank - 1; i >= 0; i--) {
         stride[i] = s;
@@ -27,7 +32,8 @@ static void natural_strides(Shape shape, int64_t stride[MAX_RANK]) {
 }
 
 /* As its buffer has them; natural before there are buffers (p is NULL). */
-static void base_strides(const Program *p, const Node *n, int64_t stride[MAX_RANK]) {
+static void base_strides(const Program *p, const Node *n, int64_t stride[MAX_RANK])
+{
     const Buffer *b = p ? p->by_node[n->id] : NULL;
     if (!n->shape.batch)
         storage_of(n->shape, stride);
@@ -39,7 +45,8 @@ static void base_strides(const Program *p, const Node *n, int64_t stride[MAX_RAN
 }
 
 /* Axes of length 1 may have any stride: they never move. */
-static bool is_natural(Shape shape, const int64_t *stride) {
+static bool is_natural(Shape shape, const int64_t *stride)
+{
     int64_t expected[MAX_RANK];
     natural_strides(shape, expected);
     for (int i = 0; i < shape.rank; i++)
@@ -48,8 +55,8 @@ static bool is_natural(Shape shape, const int64_t *stride) {
     return true;
 }
 
-static bool strides_through(const Program *p, Node *n, int64_t *offset,
-                            int64_t stride[MAX_RANK]) {
+static bool strides_through(const Program *p, Node *n, int64_t *offset, int64_t stride[MAX_RANK])
+{
     if (!op_is_view(n->op) || (p && p->kernel_of[n->id] >= 0)) {
         *offset = 0;
         base_strides(p, n, stride);
@@ -88,7 +95,7 @@ static bool strides_through(const Program *p, Node *n, int64_t *offset,
             stride[i] = flip ? -s[i] : s[i];
         }
         return true;
-    default:                                    /* stop_gradient */
+    default: /* stop_gradient */
         for (int i = 0; i < n->shape.rank; i++)
             stride[i] = s[i];
         return true;

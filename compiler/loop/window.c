@@ -9,7 +9,7 @@ typedef struct WindowKernel {
     Program *program;
     Kernel *kernel;
     Node *root;
-    Node *gather;              /* beside an argmax: what it found, or NULL   */
+    Node *gather; /* beside an argmax: what it found, or NULL   */
     Node *operand[2];
     Nest *nest;
     Eval eval;
@@ -26,7 +26,9 @@ static Affine sliding(const Window *w, int axis, int rank)
 {
     if (w->size[axis] == 1 && w->stride[axis] == 1 && w->low[axis] == 0)
         return plain(axis);
-    return (Affine){.constant = -w->low[axis], .terms = 2, .var = {axis, rank + axis},
+    return (Affine){.constant = -w->low[axis],
+                    .terms = 2,
+                    .var = {axis, rank + axis},
                     .coefficient = {w->stride[axis], w->dilation[axis]}};
 }
 
@@ -63,8 +65,7 @@ static int64_t tap_place(const WindowKernel *w, const int64_t *offset)
     int rank = w->root->shape.rank;
     int64_t place = 0;
     for (int i = 0; i < rank; i++)
-        place = place * window->size[i] +
-                nest_offset(w->nest, &w->nest->value[rank + i], offset);
+        place = place * window->size[i] + nest_offset(w->nest, &w->nest->value[rank + i], offset);
     return place;
 }
 
@@ -178,9 +179,13 @@ static void window_nest(Nest *nest, void *arg)
         if (nest->var[v].reduced)
             nest->var[v].tile = nest->var[v].extent;
     order_by_stride(nest, w->kernel->stores[0].buffer);
-    NestEmit e = {.nest = nest, .kernel = w->kernel, .arg = w, .start = window_start,
+    NestEmit e = {.nest = nest,
+                  .kernel = w->kernel,
+                  .arg = w,
+                  .start = window_start,
                   .carry = w->root->op == OP_window_argmax ? 2 : 1,
-                  .leaf = window_leaf, .finish = window_finish};
+                  .leaf = window_leaf,
+                  .finish = window_finish};
     nest_emit(&e);
 }
 

@@ -16,27 +16,35 @@
 typedef struct Build {
     Model model;
     Fn init, step;
-    Node *inputs[8]; const char *input_names[8];
-    Node *outputs[16]; const char *output_names[16];
-    Var *targets[16]; Node *values[16];
+    Node *inputs[8];
+    const char *input_names[8];
+    Node *outputs[16];
+    const char *output_names[16];
+    Var *targets[16];
+    Node *values[16];
     Var *vars[16];
-    Var *init_targets[16]; Node *init_values[16];
+    Var *init_targets[16];
+    Node *init_values[16];
     Fn *fns[2];
 } Build;
 
 static Build *begin(void)
 {
     Build *b = NEW(Build);
-    b->init = (Fn){.kind = FN_INIT, .name = "init", .targets = b->init_targets,
-                   .values = b->init_values};
-    b->step = (Fn){.kind = FN_STEP, .name = "step", .inputs = b->inputs,
-                   .input_names = b->input_names, .outputs = b->outputs,
-                   .output_names = b->output_names, .targets = b->targets,
+    b->init =
+        (Fn){.kind = FN_INIT, .name = "init", .targets = b->init_targets, .values = b->init_values};
+    b->step = (Fn){.kind = FN_STEP,
+                   .name = "step",
+                   .inputs = b->inputs,
+                   .input_names = b->input_names,
+                   .outputs = b->outputs,
+                   .output_names = b->output_names,
+                   .targets = b->targets,
                    .values = b->values};
     b->fns[0] = &b->init;
     b->fns[1] = &b->step;
-    b->model = (Model){.name = "test", .source = "test.nn", .vars = b->vars, .fns = b->fns,
-                       .nfns = 2};
+    b->model =
+        (Model){.name = "test", .source = "test.nn", .vars = b->vars, .fns = b->fns, .nfns = 2};
     return b;
 }
 
@@ -209,17 +217,20 @@ static void test_two_layers(void **state)
     check_with_gradients(b, graph_op1(OP_tanh, y));
 }
 
-typedef struct ConvCase { int h, w, c, k, r, s, stride, dilation, low, oh, ow; bool transposed; } ConvCase;
+typedef struct ConvCase {
+    int h, w, c, k, r, s, stride, dilation, low, oh, ow;
+    bool transposed;
+} ConvCase;
 
 static const ConvCase conv_cases[] = {
-    {5, 5, 3, 4, 3, 3, 1, 1, 1, 5, 5, false},   {7, 7, 2, 3, 3, 3, 1, 1, 1, 7, 7, false},
+    {5, 5, 3, 4, 3, 3, 1, 1, 1, 5, 5, false},     {7, 7, 2, 3, 3, 3, 1, 1, 1, 7, 7, false},
     {28, 28, 1, 3, 3, 3, 1, 1, 1, 28, 28, false}, {3, 3, 5, 4, 3, 3, 1, 1, 1, 3, 3, false},
-    {9, 6, 2, 3, 3, 3, 2, 1, 1, 5, 3, false},   {8, 8, 2, 17, 1, 1, 1, 1, 0, 8, 8, false},
-    {17, 3, 2, 2, 5, 2, 1, 1, 0, 13, 2, false}, {12, 12, 1, 2, 3, 3, 1, 2, 2, 12, 12, false},
+    {9, 6, 2, 3, 3, 3, 2, 1, 1, 5, 3, false},     {8, 8, 2, 17, 1, 1, 1, 1, 0, 8, 8, false},
+    {17, 3, 2, 2, 5, 2, 1, 1, 0, 13, 2, false},   {12, 12, 1, 2, 3, 3, 1, 2, 2, 12, 12, false},
     {10, 10, 2, 2, 7, 7, 1, 1, 3, 10, 10, false}, {11, 11, 2, 3, 4, 4, 3, 1, 0, 3, 3, false},
-    {3, 3, 4, 3, 3, 3, 2, 1, 0, 7, 7, true},    {7, 7, 3, 2, 3, 3, 2, 1, 0, 14, 14, true},
-    {5, 4, 2, 3, 5, 5, 2, 1, 1, 10, 8, true},   {4, 4, 2, 2, 2, 2, 3, 1, 0, 12, 12, true},
-    {6, 6, 2, 1, 3, 3, 1, 1, 1, 6, 6, true},    {21, 21, 1, 2, 3, 3, 1, 1, 1, 21, 21, false},
+    {3, 3, 4, 3, 3, 3, 2, 1, 0, 7, 7, true},      {7, 7, 3, 2, 3, 3, 2, 1, 0, 14, 14, true},
+    {5, 4, 2, 3, 5, 5, 2, 1, 1, 10, 8, true},     {4, 4, 2, 2, 2, 2, 3, 1, 0, 12, 12, true},
+    {6, 6, 2, 1, 3, 3, 1, 1, 1, 6, 6, true},      {21, 21, 1, 2, 3, 3, 1, 1, 1, 21, 21, false},
 };
 
 static void test_convolutions(void **state)
@@ -231,8 +242,8 @@ static void test_convolutions(void **state)
         Node *x = input(b, shape(true, 3, t->h, t->w, t->c));
         Node *w = param(b, t->transposed ? shape(false, 4, t->r, t->s, t->k, t->c)
                                          : shape(false, 4, t->r, t->s, t->c, t->k));
-        check_with_gradients(b, conv(x, w, t->oh, t->ow, t->stride, t->dilation, t->low,
-                                     t->transposed));
+        check_with_gradients(
+            b, conv(x, w, t->oh, t->ow, t->stride, t->dilation, t->low, t->transposed));
     }
 }
 
@@ -249,8 +260,11 @@ static void test_without_batch(void **state)
 
 static void test_max_pool(void **state)
 {
-    static const int cases[][6] = {   /* n, size, stride, low, out, channels */
-        {6, 2, 2, 0, 3, 4}, {7, 2, 2, 0, 3, 3}, {7, 3, 2, 1, 4, 1}, {5, 3, 1, 1, 5, 2}};
+    static const int cases[][6] = {/* n, size, stride, low, out, channels */
+                                   {6, 2, 2, 0, 3, 4},
+                                   {7, 2, 2, 0, 3, 3},
+                                   {7, 3, 2, 1, 4, 1},
+                                   {5, 3, 1, 1, 5, 2}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const int *t = cases[i];
@@ -345,7 +359,8 @@ static void test_views(void **state)
         output(b, graph_concatenate(3, (Node *[]){y, x, y}, 1));
         output(b, graph_reshape(y, shape(batch, 2, 6, 34)));
         output(b, graph_op2(OP_mul, graph_reshape(graph_transpose(y, order), s), x));
-        output(b, graph_gradient(graph_op2(OP_mul, graph_reshape(graph_transpose(y, order), s), x), x));
+        output(b, graph_gradient(graph_op2(OP_mul, graph_reshape(graph_transpose(y, order), s), x),
+                                 x));
         verify(b);
     }
 }
@@ -372,14 +387,14 @@ static void test_normalization(void **state)
     Shape s = shape(true, 2, 5, 6);
     Node *x = input(b, s), *gamma = param(b, shape(false, 1, 6));
     Node *live = graph_node(OP_live, T_F32, shape(false, 0), 0, NULL, NULL, (Pos){0});
-    Node *n = graph_expand(graph_op2(OP_mul, live, graph_const(shape(false, 0), 5)),
-                           shape(false, 1, 6));
+    Node *n =
+        graph_expand(graph_op2(OP_mul, live, graph_const(shape(false, 0), 5)), shape(false, 1, 6));
     Node *mean = graph_op2(OP_div, reduce(OP_reduce_sum, x, true, 1, 0), n);
     Node *d = graph_op2(OP_add, x, graph_op1(OP_neg, graph_expand(mean, s)));
     Node *var = graph_op2(OP_div, reduce(OP_reduce_sum, graph_op2(OP_mul, d, d), true, 1, 0), n);
     Node *scale = graph_op1(OP_sqrt, graph_op2(OP_add, var, graph_const(var->shape, 1e-3)));
-    Node *y = graph_op2(OP_mul, graph_op2(OP_div, d, graph_expand(scale, s)),
-                        graph_expand(gamma, s));
+    Node *y =
+        graph_op2(OP_mul, graph_op2(OP_div, d, graph_expand(scale, s)), graph_expand(gamma, s));
     check_with_gradients(b, graph_op1(OP_tanh, y));
 }
 
@@ -413,12 +428,19 @@ static void test_rows_by_number(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dense),        cmocka_unit_test(test_dense_of_rows),
-        cmocka_unit_test(test_two_layers),   cmocka_unit_test(test_convolutions),
-        cmocka_unit_test(test_without_batch), cmocka_unit_test(test_max_pool),
-        cmocka_unit_test(test_loss),         cmocka_unit_test(test_reductions),
-        cmocka_unit_test(test_views),        cmocka_unit_test(test_updates_wait), cmocka_unit_test(test_difference_of_sums),
-        cmocka_unit_test(test_normalization), cmocka_unit_test(test_random),
+        cmocka_unit_test(test_dense),
+        cmocka_unit_test(test_dense_of_rows),
+        cmocka_unit_test(test_two_layers),
+        cmocka_unit_test(test_convolutions),
+        cmocka_unit_test(test_without_batch),
+        cmocka_unit_test(test_max_pool),
+        cmocka_unit_test(test_loss),
+        cmocka_unit_test(test_reductions),
+        cmocka_unit_test(test_views),
+        cmocka_unit_test(test_updates_wait),
+        cmocka_unit_test(test_difference_of_sums),
+        cmocka_unit_test(test_normalization),
+        cmocka_unit_test(test_random),
         cmocka_unit_test(test_rows_by_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
