@@ -74,13 +74,14 @@ static int check_layer(char **field)
 static int check_training(char **field)
 {
     Model *m = model_of(format("data points = csv(\"x\")\n"
-                               "network net(x: [3]) {\n    dense(4, %s)\n}\n"
-                               "train on points(x) {\n"
+                               "network net(x: [3]) {\n    %s\n}\n"
+                               "data again = points\n"
+                               "train on points(x) {\n    validate on again\n"
                                "    t = abs(concat(x, slice(x, 0, 1))) / 2\n    y = net(x)\n"
                                "    minimize %s using %s\n}\n",
                                field[1], field[2], field[3]));
     grad(m);
-    Interp run = machine(m, NULL);
+    Interp run = machine(m, "variance");
     set_input(&run, 3);
     int bad = 0;
     char *next = field[4];
@@ -90,7 +91,9 @@ static int check_training(char **field)
                          strtod(next, &next));
         update_all(m->trains[0].steps[0].fn, &run);
     }
-    return bad;
+    interpret(m->trains[0].objective, &run);
+    return bad + different(format("%s, inference", field[1]), STEPS, run.outputs[0][0],
+                           strtod(next, &next));
 }
 
 /* Cuts a line at " | "; the number of fields. */

@@ -5,7 +5,8 @@ Each line of it is a layer or a training run, and what Keras computes for it in
 float64, for inputs and weights that are sines of the place of an element:
 
     layer | shape of a sample | line of the network | three projections of the output
-    train | activation | objective | optimizer | the objective before each of 6 steps
+    train | body of the network | objective | optimizer | the objective before each of 6
+            steps, and after them in inference mode
 """
 import os
 
@@ -89,20 +90,37 @@ def other_layers():
                L.Activation(lambda x: keras.activations.gelu(x, approximate=True)))
 
 
-def train_line(activation, objective, loss, optimizer_text, optimizer):
-    """A dense layer of 3 numbers to 4; the target is made of the input."""
-    layer = L.Dense(4, activation=activation)
-    layer.build((None, 3))
-    weights_of(layer, range(2))
+def train_line(body, layer_list, objective, loss, optimizer_text, optimizer):
+    """3 numbers to 4 by the layers of `body`; the target is made of the input. The losses of
+    each step, and the last one in inference mode."""
+    model = keras.Sequential([keras.Input((3,))] + layer_list)
+    weights_of(model, range(len(model.weights)))
     x = np.stack([2 * sines(3, 0.3 + s) for s in range(SAMPLES)])
     target = np.abs(np.concatenate([x, x[:, :1]], axis=1)) / 2
     seen = []
     for _ in range(STEPS):
         with tf.GradientTape() as tape:
-            value = loss(target, layer(x))
+            value = loss(target, model(x, training=True))
         seen.append(float(value))
-        optimizer.apply(tape.gradient(value, layer.trainable_weights), layer.trainable_weights)
-    print("train |", activation, "|", objective, "|", optimizer_text, "|", *map(repr, seen))
+        optimizer.apply(tape.gradient(value, model.trainable_weights), model.trainable_weights)
+    seen.append(float(loss(target, model(x, training=False))))
+    print("train |", body, "|", objective, "|", optimizer_text, "|", *map(repr, seen))
+
+
+def normalizations():
+    mse = losses.MeanSquaredError()
+    for body, layer_list in [
+        ("dense(4); batch_normalization(momentum: 0.9)",
+         [L.Dense(4), L.BatchNormalization(momentum=0.9)]),
+        ("dense(4); layer_normalization(); dense(4)",
+         [L.Dense(4), L.LayerNormalization(), L.Dense(4)]),
+        ("reshape(3, 1, 1); conv2d(4, [2, 1], padding: same, activation: tanh); "
+         "batch_normalization(); max_pool2d([2, 1]); flatten()",
+         [L.Reshape((3, 1, 1)), L.Conv2D(4, (2, 1), padding="same", activation="tanh"),
+          L.BatchNormalization(), L.MaxPooling2D((2, 1)), L.Flatten()]),
+    ]:
+        train_line(body, layer_list, "mse(y, t)", mse, "sgd(0.1, momentum: 0.9)",
+                   optimizers.SGD(0.1, momentum=0.9))
 
 
 def objectives():
@@ -128,7 +146,8 @@ def objectives():
         ("softmax", "sparse_categorical_crossentropy(y, 2)",
          lambda t, y: losses.SparseCategoricalCrossentropy()(np.full(SAMPLES, 2), y)),
     ]:
-        train_line(activation, text, loss, "sgd(learning_rate: 0.1)", sgd())
+        train_line(f"dense(4, {activation})", [L.Dense(4, activation=activation)], text, loss,
+                   "sgd(learning_rate: 0.1)", sgd())
 
 
 def all_optimizers():
@@ -163,7 +182,7 @@ def all_optimizers():
         ("sgd(cosine_decay(initial_learning_rate: 0.01, decay_steps: 3, warmup_target: 0.1, "
          "warmup_steps: 3))", o.SGD(s.CosineDecay(0.01, 3, warmup_target=0.1, warmup_steps=3))),
     ]:
-        train_line("linear", "mse(y, t)", mse, text, optimizer)
+        train_line("dense(4)", [L.Dense(4)], "mse(y, t)", mse, text, optimizer)
 
 
 if __name__ == "__main__":
@@ -177,3 +196,4 @@ if __name__ == "__main__":
         other_layers()
         objectives()
         all_optimizers()
+        normalizations()
