@@ -374,7 +374,7 @@ void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 int check_gradients(const Model *);
 int check_interpreter(const Model *);
 
-/* ==== graph/fuse.c plan.c: kernels, order, memory ======================= */
+/* ==== graph/fuse.c (keep.c layout.c order.c), plan.c: kernels, memory ==== */
 /* loop/loop.h has Buffer, Kernel and Program. */
 struct Program;
 void fuse(Model *);               /* every Fn gets its Program of kernels    */
