@@ -530,8 +530,10 @@ static Function *find_function(Check *c, const Ast *call, Env *env)
     if (v.kind == V_FUNCTION)
         return v.function;
     if (v.kind != V_ERROR) {
-        report(c, call->pos2, "`%s` is not a function: it is %s", call->name, describe_value(v));
-        if (v.declared.line)
+        report(c, v.pos, "`%s` is not a function: it is %s", call->name, describe_value(v));
+        if (v.kind == V_STRING)
+            advise(c, "names are written without quotes: `%s`", v.text);
+        else if (v.declared.line)
             note(c, v.declared, "declared here");
     }
     return NULL;

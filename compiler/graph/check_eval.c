@@ -525,8 +525,10 @@ static Value eval_line(Check *c, const Ast *line, Env *env, Value running)
     }
     if (v.kind != V_TENSOR && v.kind != V_TUPLE && v.kind != V_ERROR) {
         report(c, line->a->pos, "this line gives %s, not a tensor", describe_value(v));
-        if (v.kind == V_FUNCTION)
-            advise(c, "did you mean `activation(%s)`?", function_name(v.function));
+        if (line->a->kind == AST_CALL || v.kind == V_FUNCTION)
+            advise(c,
+                   "`%s` is a function; the layer is `activation(%s)`, the expression `y = %s(x)`",
+                   line->a->name, line->a->name, line->a->name);
         return v_error();
     }
     return v;

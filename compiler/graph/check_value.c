@@ -3,6 +3,7 @@
  * fails silently, since there was a message already. */
 #include "graph/check.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
@@ -259,15 +260,24 @@ void place_nodes(Check *c, Pos pos)
 
 /* ---- Conversions ----------------------------------------------------------- */
 
-/* The place to blame for a value: where it was written. */
+/* What a value of the wrong kind was probably meant to be. */
+static void advise_value(Check *c, Value v, const char *wanted)
+{
+    if (v.kind == V_FUNCTION)
+        advise(c, "call it: `%s(…)`; on a line of a network write `activation(%s)`",
+               function_name(v.function), function_name(v.function));
+    else if (v.kind == V_STRING && isalpha((unsigned char)v.text[0]))
+        advise(c, "names are written without quotes: `%s`", v.text);
+    else if (v.kind == V_TENSOR && strncmp(wanted, "a size", 6) == 0)
+        advise(c, "on a line of its own a layer takes the line above as its first argument");
+}
+
 static bool mismatch(Check *c, Value v, const char *wanted)
 {
     if (v.kind == V_ERROR)
         return false;
     report(c, v.pos, "%s, expected %s", introduce(v), wanted);
-    if (v.kind == V_FUNCTION)
-        advise(c, "call it: `%s(…)`; on a line of a network write `activation(%s)`",
-               function_name(v.function), function_name(v.function));
+    advise_value(c, v, wanted);
     return false;
 }
 
