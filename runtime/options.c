@@ -36,7 +36,7 @@ static const command commands[] = {
     {"train", CMD_TRAIN, "train and save the weights (the default)"},
     {"evaluate", CMD_EVALUATE, "the objectives over the validation data, or over --in"},
     {"run", CMD_RUN, "run NETWORK --in FILE --out FILE.npy: any network over a file"},
-    {"encode", CMD_ENCODE, "codings of --in (default: the program's data) as .npy"},
+    {"encode", CMD_ENCODE, "codings of --in, or of the program's report or validation data"},
     {"reconstruct", CMD_RECONSTRUCT, "originals over reconstructions as PNG"},
     {"generate", CMD_GENERATE, "samples of a network that is fed with noise as PNG"},
     {"detect", CMD_DETECT, "samples ranked by reconstruction error, anomalies marked"},

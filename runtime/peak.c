@@ -10,11 +10,11 @@ typedef struct kernel {
 
 #if defined(__x86_64__)
 
-#define ALL20(F)                                                                                  \
-    F(0)                                                                                          \
-    F(1)                                                                                          \
-    F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14) F(15) F(16) F(17) F(18) \
-        F(19)
+#define ALL20(F) \
+    F(0)         \
+    F(1)         \
+    F(2)         \
+    F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14) F(15) F(16) F(17) F(18) F(19)
 #define ALL12(F)   F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11)
 #define FMA512(n)  "vfmadd231ps %%zmm20, %%zmm21, %%zmm" #n "\n\t"
 #define FMA256(n)  "vfmadd231ps %%ymm12, %%ymm13, %%ymm" #n "\n\t"
@@ -53,11 +53,11 @@ static kernel best_kernel(void)
 
 #elif defined(__aarch64__)
 
-#define ALL20(F)                                                                                  \
-    F(0)                                                                                          \
-    F(1)                                                                                          \
-    F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14) F(15) F(16) F(17) F(18) \
-        F(19)
+#define ALL20(F) \
+    F(0)         \
+    F(1)         \
+    F(2)         \
+    F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14) F(15) F(16) F(17) F(18) F(19)
 #define FMLA(n) "fmla v" #n ".4s, v20.4s, v21.4s\n\t"
 #define ZERO(n) "movi v" #n ".4s, #0\n\t"
 

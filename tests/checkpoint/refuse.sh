@@ -1,6 +1,6 @@
 #!/bin/sh
-# --resume: afresh without a checkpoint; refuses other models', corrupt ones
-# and other options; nothing is overwritten then.
+# --resume: afresh without a checkpoint, else from there; refuses other models',
+# corrupt ones and other options, and overwrites nothing then.
 set -u
 . tests/lib.sh
 . tests/train/fake
@@ -20,6 +20,14 @@ refused() {        # refused STATUS TEXT COMMAND ...
 [ -s c ] || fail "no checkpoint"
 "$fake" --quiet --resume --checkpoint c --save b.safetensors || fail "a finished run"
 same_files a.safetensors b.safetensors
+
+# A run in parts, of steps and of epochs, ends as one in one go.
+rm -f c
+"$fake" --quiet --save b.safetensors --steps 4 --checkpoint c || fail "four steps"
+"$fake" --quiet --save b.safetensors --steps 11 --checkpoint c --resume || fail "eleven steps"
+"$fake" --quiet --save b.safetensors --checkpoint c --resume || fail "all steps"
+same_files a.safetensors b.safetensors
+"$fake" --quiet --save b.safetensors --checkpoint c --resume --epochs 5 || fail "more epochs"
 
 build_fake other -DFAKE_HASH='"00000000000000bb"'
 refused 1 "a checkpoint of fake" ./other --resume --checkpoint c
