@@ -93,7 +93,7 @@ struct Binding {
     Value value;
     Pos pos;
     const Ast *lazy;      /* constant or data still to be evaluated          */
-    bool busy, used;
+    bool busy;
     Var *state;
     Node *next_state;     /* OPTIMIZER: assigned value                       */
     Binding *next;
@@ -349,7 +349,7 @@ void record_layer(Check *, const char *name, const char *type, Value result,
 
 /* ==== check_names.c ======================================================= */
 /* The name that was probably meant among those in scope, or NULL. */
-const char *suggest_name(const Check *, const char *word, const Env *);
+const char *suggest_name(const char *word, const Env *);
 const char *suggest(const char *word, const char *const *candidates, int n);
 /* Warns of names of the file itself, not of imported ones, that nothing reads. */
 void check_unused(const Ast *file, const char *source);

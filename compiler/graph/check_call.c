@@ -520,7 +520,7 @@ static Function *find_function(Check *c, const Ast *call, Env *env)
     if (!env_find(env, call->name) && !find_builtin(call->name) &&
         !builtin_constant(c, call->name, &constant)) {
         report(c, call->pos2, "unknown function or layer `%s`", call->name);
-        const char *meant = suggest_name(c, call->name, env);
+        const char *meant = suggest_name(call->name, env);
         if (meant)
             advise(c, "did you mean `%s`?", meant);
         return NULL;

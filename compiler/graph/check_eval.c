@@ -245,7 +245,7 @@ Value eval_unary(Check *c, Pos pos, int op, Value a)
 static void report_unknown(Check *c, const Ast *e, const Env *env)
 {
     report(c, e->pos, "unknown name `%s`", e->name);
-    const char *meant = suggest_name(c, e->name, env);
+    const char *meant = suggest_name(e->name, env);
     if (meant)
         advise(c, "did you mean `%s`?", meant);
 }
@@ -324,7 +324,6 @@ static Value eval_name(Check *c, const Ast *e, Env *env)
         return eval_dotted(c, e);
     Binding *b = env_find(env, e->name);
     if (b) {
-        b->used = true;
         if (b->lazy)
             force(c, b, e);
         if (b->state && !c->at.in_optimizer)

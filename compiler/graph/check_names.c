@@ -89,11 +89,10 @@ const char *suggest(const char *word, const char *const *candidates, int n)
     return meant && strcmp(meant, word) != 0 ? meant : closest(word, candidates, n);
 }
 
-const char *suggest_name(const Check *c, const char *word, const Env *env)
+const char *suggest_name(const char *word, const Env *env)
 {
     const char **names = NULL;
     int n = 0, cap = 0;
-    (void)c;
     for (; env; env = env->outer)
         for (const Binding *b = env->first; b; b = b->next)
             if (strcmp(b->name, "...") != 0)

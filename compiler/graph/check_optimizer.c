@@ -196,7 +196,7 @@ static Function *find_optimizer(Check *c, const Ast *call, Env *env)
 {
     if (!env_find(env, call->name)) {
         report(c, call->pos2, "unknown optimizer `%s`", call->name);
-        const char *meant = suggest_name(c, call->name, env);
+        const char *meant = suggest_name(call->name, env);
         if (meant)
             advise(c, "did you mean `%s`?", meant);
         return NULL;

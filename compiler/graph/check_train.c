@@ -192,7 +192,6 @@ static NetworkInfo *find_network(Check *c, const Ast *name)
     const char *first = intern_n(name->name, strcspn(name->name, "."));
     Binding *b = env_find(c->file, first);
     if (b && b->value.kind == V_FUNCTION && b->value.function->network) {
-        b->used = true;
         return b->value.function->network;
     }
     report_target(c, name, b != NULL);
