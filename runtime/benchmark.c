@@ -85,7 +85,7 @@ static void open_bench(bench *b, rt_trainer *t)
     if (!m->ntrains)
         rt_fail(RT_USAGE, "%s has no train block", m->source);
     b->block = &m->trains[0];
-    b->view = sources_view(&t->sources, b->block->data, false);
+    b->view = sources_view(&t->sources, b->block->data, AS_FILES_HOLD);
     b->batch = t->options->batch ? t->options->batch : b->block->batch;
     b->batches = b->view.samples / b->batch;
     if (!b->batches)

@@ -157,9 +157,9 @@ int command_detect(rt_trainer *t)
                 "write networks `encoder` and `decoder`, and a train block",
                 m->source);
     const rt_function *f = &m->functions[m->reconstruct];
-    bool scaled = m->reconstruct_scaled;
-    data_view view = sources_given(&t->sources, f, m->reconstruct_data, scaled);
-    data_view normal = sources_view(&t->sources, m->trains[0].data, scaled);
+    rt_form form = m->reconstruct_scaled ? SCALED : AS_FILES_HOLD;
+    data_view view = sources_given(&t->sources, f, m->reconstruct_data, form);
+    data_view normal = sources_view(&t->sources, m->trains[0].data, form);
     trainer_machine(t, inference_batch(t));
     weights_need(&t->machine, t->options);
     signals_catch();

@@ -32,7 +32,7 @@ static void evaluate_block(rt_trainer *t, const rt_train *train)
 {
     const rt_function *f = &t->model->functions[train->objective];
     const rt_tree *tree = train->validation ? train->validation : train->data;
-    data_view view = sources_given(&t->sources, f, tree, false);
+    data_view view = sources_given(&t->sources, f, tree, AS_FILES_HOLD);
     double *values = rt_alloc((size_t)f->noutputs, sizeof *values);
     int64_t batch = t->options->batch ? t->options->batch : train->batch;
     objectives_over(&t->machine, train->objective, &view, batch, values);

@@ -83,7 +83,7 @@ bool report_pictures(rt_trainer *t, const rt_report *report, const char *path)
 {
     if (!is_picture(&t->model->functions[report->function].outputs[0]))
         return false;
-    data_view view = sources_view(&t->sources, report->data, false);
+    data_view view = sources_view(&t->sources, report->data, AS_FILES_HOLD);
     draw(t, report->function, &view, report->count > 0 ? report->count : DEFAULT_COUNT, path);
     data_view_free(&view);
     return true;
@@ -123,7 +123,8 @@ int command_reconstruct(rt_trainer *t)
     if (!is_picture(&f->outputs[0]))
         no_picture(&f->outputs[0]);
     char *path = out_path(t, "reconstructions");
-    data_view view = sources_given(&t->sources, f, m->reconstruct_data, m->reconstruct_scaled);
+    data_view view = sources_given(&t->sources, f, m->reconstruct_data,
+                                   m->reconstruct_scaled ? SCALED : AS_FILES_HOLD);
     trainer_machine(t, inference_batch(t));
     weights_need(&t->machine, t->options);
     draw(t, m->reconstruct, &view, t->options->count ? t->options->count : DEFAULT_COUNT, path);

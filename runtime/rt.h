@@ -131,7 +131,7 @@ typedef struct rt_model {
     rt_train *trains;
     rt_report *reports;
     int reconstruct;              /* function, or -1                          */
-    bool reconstruct_scaled;      /* it takes what networks take              */
+    bool reconstruct_scaled;      /* it takes what networks take: SCALED      */
     rt_tree *reconstruct_data;
 } rt_model;
 
@@ -229,15 +229,18 @@ typedef struct rt_sources {
 
 void sources_open(rt_sources *, const rt_model *, const rt_options *);
 void sources_close(rt_sources *);
-/* Opens what the tree needs. `scaled`: as networks see the data; else as the
- * files hold it (functions of train and report blocks scale it themselves).
- * Ends the process when that fails. */
-data_view sources_view(rt_sources *, const rt_tree *, bool scaled);
-/* The files of `--in [INPUT=]FILE` as inputs of a function. `scaled`: .npy of
- * floats is what networks see, other files are scaled as `like` scales its own. */
-data_view sources_in(rt_sources *, const rt_function *, const rt_tree *like, bool scaled);
+/* What samples look like. Functions of train and report blocks scale the data
+ * of files themselves, networks take it scaled; and a .npy of floats that the
+ * user gives to a network is what it shall see. */
+typedef enum { AS_FILES_HOLD, SCALED, SCALED_BUT_NPY } rt_form;
+
+/* Opens what the tree needs. Ends the process when that fails. */
+data_view sources_view(rt_sources *, const rt_tree *, rt_form);
+/* The files of `--in [INPUT=]FILE` as inputs of a function, scaled as `like`
+ * (may be NULL) scales its own. */
+data_view sources_in(rt_sources *, const rt_function *, const rt_tree *like, rt_form);
 /* --in where it is given, else the tree. */
-data_view sources_given(rt_sources *, const rt_function *, const rt_tree *, bool scaled);
+data_view sources_given(rt_sources *, const rt_function *, const rt_tree *, rt_form);
 /* Checks that the view fills the function's inputs. */
 void view_check(const data_view *, const rt_function *);
 

@@ -147,7 +147,7 @@ int command_run(rt_trainer *t)
         no_network(t->model, name);
     checked_out(t->options);
     const rt_function *f = &t->model->functions[network->function];
-    data_view view = sources_in(&t->sources, f, program_data(t->model), true);
+    data_view view = sources_in(&t->sources, f, program_data(t->model), SCALED_BUT_NPY);
     int status = run_network(t, network, &view);
     data_view_free(&view);
     return status;
@@ -163,7 +163,7 @@ int command_encode(rt_trainer *t)
     const rt_tree *data = program_data(t->model);
     if (!data && !t->options->in.n)
         rt_fail(RT_USAGE, "encode what? give --in FILE");
-    data_view view = sources_given(&t->sources, f, data, true);
+    data_view view = sources_given(&t->sources, f, data, SCALED_BUT_NPY);
     int status = run_network(t, network, &view);
     data_view_free(&view);
     return status;

@@ -95,14 +95,14 @@ static const data_array *open_file(rt_sources *s, const rt_tree *t)
     return array;
 }
 
-static data_view view_file(rt_sources *s, const rt_tree *t, bool scaled)
+static data_view view_file(rt_sources *s, const rt_tree *t, rt_form form)
 {
-    if (scaled && t->opaque)
+    if (form != AS_FILES_HOLD && t->opaque)
         rt_fail(RT_USAGE,
                 "%s goes through an expression that only training applies\n"
                 "give --in FILE.npy with what the network sees",
                 t->name ? t->name : t->path);
-    data_view view = data_view_of(open_file(s, t), scaled ? &t->affine : NULL);
+    data_view view = data_view_of(open_file(s, t), form != AS_FILES_HOLD ? &t->affine : NULL);
     rt_error error;
     if (t->rank >= 0 && !data_check(&view.components[0], t->name ? t->name : t->path, t->rank,
                                     t->shape, false, &error))
@@ -110,12 +110,12 @@ static data_view view_file(rt_sources *s, const rt_tree *t, bool scaled)
     return view;
 }
 
-static data_view view_parts(rt_sources *s, const rt_tree *t, bool scaled)
+static data_view view_parts(rt_sources *s, const rt_tree *t, rt_form form)
 {
     data_view *parts = rt_alloc((size_t)t->nparts, sizeof *parts), view;
     rt_error error;
     for (int i = 0; i < t->nparts; i++)
-        parts[i] = sources_view(s, &t->parts[i], scaled);
+        parts[i] = sources_view(s, &t->parts[i], form);
     bool ok = t->kind == RT_ZIP      ? data_zip(&view, parts, t->nparts, &error)
               : t->kind == RT_CONCAT ? data_concat(&view, parts, t->nparts, &error)
                                      : data_split(&view, parts, t->name, t->last, t->rest, t->count,
@@ -128,9 +128,9 @@ static data_view view_parts(rt_sources *s, const rt_tree *t, bool scaled)
     return view;
 }
 
-data_view sources_view(rt_sources *s, const rt_tree *t, bool scaled)
+data_view sources_view(rt_sources *s, const rt_tree *t, rt_form form)
 {
-    return t->kind == RT_FILE ? view_file(s, t, scaled) : view_parts(s, t, scaled);
+    return t->kind == RT_FILE ? view_file(s, t, form) : view_parts(s, t, form);
 }
 
 /* ---- Files of the command line -------------------------------------------- */
@@ -149,13 +149,17 @@ static const rt_tree *component(const rt_tree *t, int *skip)
     return NULL;
 }
 
-/* How `like` scales component i; a .npy of floats holds what networks see. */
-static const data_affine *scaling(const data_array *array, const rt_tree *like, int i)
+static bool is_npy_of_floats(const data_array *array)
 {
     size_t n = strlen(array->path);
-    bool npy = n > 4 && !strcmp(array->path + n - 4, ".npy");
-    bool floats = array->type == DATA_F32 || array->type == DATA_F64;
-    if (!like || (npy && floats))
+    return n > 4 && !strcmp(array->path + n - 4, ".npy") &&
+           (array->type == DATA_F32 || array->type == DATA_F64);
+}
+
+/* How `like` scales component i, if the form asks for it; else NULL. */
+static const data_affine *scaling(const data_array *array, const rt_tree *like, int i, rt_form form)
+{
+    if (!like || form == AS_FILES_HOLD || (form == SCALED_BUT_NPY && is_npy_of_floats(array)))
         return NULL;
     const rt_tree *file = component(like, &i);
     if (file && file->opaque)
@@ -180,7 +184,8 @@ static int input_of(const rt_function *f, const char *given, int place, const ch
     return place;
 }
 
-static data_view read_input(rt_sources *s, const char *path, const rt_tree *like, int i)
+static data_view read_input(rt_sources *s, const char *path, const rt_tree *like, int i,
+                            rt_form form)
 {
     rt_input *input = rt_alloc(1, sizeof *input);
     data_source source = {NULL, NULL, path, NULL};
@@ -189,10 +194,10 @@ static data_view read_input(rt_sources *s, const char *path, const rt_tree *like
         rt_raise(&error);
     input->next = s->inputs;
     s->inputs = input;
-    return data_view_of(&input->array, scaling(&input->array, like, i));
+    return data_view_of(&input->array, scaling(&input->array, like, i, form));
 }
 
-data_view sources_in(rt_sources *s, const rt_function *f, const rt_tree *like, bool scaled)
+data_view sources_in(rt_sources *s, const rt_function *f, const rt_tree *like, rt_form form)
 {
     const rt_list *in = &s->options->in;
     const char **paths = rt_alloc((size_t)f->ninputs + 1, sizeof *paths);
@@ -209,7 +214,7 @@ data_view sources_in(rt_sources *s, const rt_function *f, const rt_tree *like, b
         if (paths[input])
             rt_fail(RT_USAGE, "--in gives input %s twice", f->inputs[input].name);
         paths[input] = path;
-        parts[input] = read_input(s, path, scaled ? like : NULL, input);
+        parts[input] = read_input(s, path, like, input, form);
     }
     if (!data_zip(&view, parts, f->ninputs, &error))
         rt_raise(&error);
@@ -221,9 +226,9 @@ data_view sources_in(rt_sources *s, const rt_function *f, const rt_tree *like, b
     return view;
 }
 
-data_view sources_given(rt_sources *s, const rt_function *f, const rt_tree *t, bool scaled)
+data_view sources_given(rt_sources *s, const rt_function *f, const rt_tree *t, rt_form form)
 {
-    return s->options->in.n ? sources_in(s, f, t, scaled) : sources_view(s, t, scaled);
+    return s->options->in.n ? sources_in(s, f, t, form) : sources_view(s, t, form);
 }
 
 void view_check(const data_view *view, const rt_function *f)

@@ -102,7 +102,7 @@ static bool validates(const rt_train *block)
 
 static void check_validation(training *t, const rt_train *block)
 {
-    data_view view = sources_view(&t->trainer->sources, block->validation, false);
+    data_view view = sources_view(&t->trainer->sources, block->validation, AS_FILES_HOLD);
     view_check(&view, &t->model->functions[block->objective]);
     data_view_free(&view);
 }
@@ -110,7 +110,7 @@ static void check_validation(training *t, const rt_train *block)
 /* Does the data fit the block? Asked of every block before the first step. */
 static void check_block(training *t, const rt_train *block)
 {
-    data_view view = sources_view(&t->trainer->sources, block->data, false);
+    data_view view = sources_view(&t->trainer->sources, block->data, AS_FILES_HOLD);
     int64_t per_pass = batches_per_pass(block);
     for (int i = 0; i < block->nsteps; i++)
         view_check(&view, &t->model->functions[block->steps[i].function]);
@@ -139,9 +139,9 @@ static void open_block(training *t)
 {
     rt_sources *sources = &t->trainer->sources;
     t->block = &t->model->trains[t->state.block];
-    t->view = sources_view(sources, t->block->data, false);
+    t->view = sources_view(sources, t->block->data, AS_FILES_HOLD);
     if (validates(t->block))
-        t->validation = sources_view(sources, t->block->validation, false);
+        t->validation = sources_view(sources, t->block->validation, AS_FILES_HOLD);
     t->batch = batch_of(t, t->block);
     t->epochs = t->options->given[OPT_epochs] ? t->options->epochs : t->block->epochs;
     t->warm = false;
