@@ -82,5 +82,5 @@ compare_messages() {
                         print source ":" line ": expected: " wanted[line, i]; bad = 1
                     }
             exit bad
-        }' "$1" "$2" || { cat "$2"; return 1; }
+        }' "$1" "$2" >"$2.wrong" || { cat "$2" "$2.wrong"; return 1; }
 }
