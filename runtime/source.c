@@ -95,13 +95,18 @@ static const data_array *open_file(rt_sources *s, const rt_tree *t)
     return array;
 }
 
+static _Noreturn void cannot_scale(const char *data, rt_form form)
+{
+    rt_fail(RT_USAGE, "%s: only train and report blocks can apply the program's expression\n%s",
+            data,
+            form == SCALED ? "write a report block with reconstructions"
+                           : "give --in FILE.npy of floats with what the network sees");
+}
+
 static data_view view_file(rt_sources *s, const rt_tree *t, rt_form form)
 {
     if (form != AS_FILES_HOLD && t->opaque)
-        rt_fail(RT_USAGE,
-                "%s goes through an expression that only training applies\n"
-                "give --in FILE.npy with what the network sees",
-                t->name ? t->name : t->path);
+        cannot_scale(t->name ? t->name : t->path, form);
     data_view view = data_view_of(open_file(s, t), form != AS_FILES_HOLD ? &t->affine : NULL);
     rt_error error;
     if (t->rank >= 0 && !data_check(&view.components[0], t->name ? t->name : t->path, t->rank,
@@ -163,10 +168,7 @@ static const data_affine *scaling(const data_array *array, const rt_tree *like, 
         return NULL;
     const rt_tree *file = component(like, &i);
     if (file && file->opaque)
-        rt_fail(RT_USAGE,
-                "%s: the program's expression of its data is only applied in training\n"
-                "give a .npy of floats with what the network sees",
-                array->path);
+        cannot_scale(array->path, form);
     return file ? &file->affine : NULL;
 }
 
