@@ -8,12 +8,12 @@ typedef enum Form { FLAG, VALUE, JOINED, LEVEL, FOLDERS } Form;
 
 typedef struct Option {
     Form form;
-    size_t offset;                 /* of its field in struct Options         */
+    size_t offset; /* of its field in struct Options         */
     const char *spelling, *value, *doc;
 } Option;
 
 static const Option options[] = {
-#define OPTION(form, field, spelling, value, doc)                            \
+#define OPTION(form, field, spelling, value, doc) \
     {form, offsetof(Options, field), spelling, value, doc},
 #include "options.def"
 #undef OPTION
@@ -52,8 +52,7 @@ int option_choice(const char *option, const char *word, const char *const *names
 static const char *stem(const char *word)
 {
     const char *equals = strchr(word, '=');
-    return strncmp(word, "--", 2) == 0 && equals ? intern_n(word, (size_t)(equals - word))
-                                                 : word;
+    return strncmp(word, "--", 2) == 0 && equals ? intern_n(word, (size_t)(equals - word)) : word;
 }
 
 /* The value that stands in the same word, NULL: it does not. */
@@ -70,8 +69,7 @@ static bool matches(const Option *o, const char *word)
     size_t n = strlen(o->spelling);
     if (strncmp(word, o->spelling, n) != 0)
         return false;
-    return o->form == FLAG ? !word[n]
-         : o->form == VALUE ? !word[n] || word[n] == '=' : true;
+    return o->form == FLAG ? !word[n] : o->form == VALUE ? !word[n] || word[n] == '=' : true;
 }
 
 /* Exact flags before joined values: -MD is not -M with the value D. */
@@ -102,9 +100,7 @@ static void set(Options *to, const Option *o, const char *value)
 {
     void *field = (char *)to + o->offset;
     switch (o->form) {
-    case FLAG:
-        *(bool *)field = true;
-        break;
+    case FLAG: *(bool *)field = true; break;
     case FOLDERS: {
         Paths *paths = field;
         PUSH(paths->at, paths->n, paths->cap, value);
@@ -115,9 +111,7 @@ static void set(Options *to, const Option *o, const char *value)
             fail_usage("%s%s: the levels are 0, 1, 2 and 3", o->spelling, value);
         *(const char **)field = value;
         break;
-    default:
-        *(const char **)field = value;
-        break;
+    default: *(const char **)field = value; break;
     }
 }
 
@@ -145,7 +139,8 @@ static void take_input(Options *to, const char *word)
 {
     if (to->input)
         fail_usage("one file is compiled at a time, not `%s` and `%s`; a file takes in "
-                   "others by `import`", to->input, word);
+                   "others by `import`",
+                   to->input, word);
     if (!*word)
         fail_usage("the name of the input is empty");
     to->input = word;

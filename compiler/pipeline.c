@@ -85,7 +85,10 @@ enum {
 #undef EMIT
 };
 
-static const struct { int last; const char *ending, *doc; } emits[] = {
+static const struct {
+    int last;
+    const char *ending, *doc;
+} emits[] = {
 #define EMIT(name, last, ending, doc) {AFTER_##last, ending, doc},
 #include "emits.def"
 #undef EMIT
@@ -212,7 +215,7 @@ static void write_depend(const Compilation *c)
 typedef struct Watch {
     bool dump[N_PASSES];
     bool verify;
-    int last;                      /* the pass after which to stop           */
+    int last; /* the pass after which to stop           */
     double seconds[N_PASSES];
     Text stats;
 } Watch;
@@ -357,12 +360,14 @@ int compile(const Options *o)
         return format_file(o);
     int emit = chosen_emit(o);
     int check = o->check ? option_choice("--check", o->check, check_names, 2) : -1;
-    int stop = !o->stop_after ? -1
-             : option_choice("--stop-after", o->stop_after, pass_names, N_PASSES);
+    int stop =
+        !o->stop_after ? -1 : option_choice("--stop-after", o->stop_after, pass_names, N_PASSES);
     Compilation c = {
         .options = o,
         .target = {o->target, o->cpu, o->features, o->level ? *o->level - '0' : 3},
-        .form = emit == EMIT_asm ? OUT_ASSEMBLY : emit == EMIT_llvm ? OUT_LLVM : OUT_OBJECT,
+        .form = emit == EMIT_asm    ? OUT_ASSEMBLY
+                : emit == EMIT_llvm ? OUT_LLVM
+                                    : OUT_OBJECT,
         .output = o->output ? o->output : default_output(o, emit),
     };
     if (check < 0 && stop < 0)

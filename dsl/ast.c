@@ -2,22 +2,42 @@
 #include "ast.h"
 
 static const char *const kind_names[N_AST] = {
-    [AST_NUMBER] = "a number", [AST_STRING] = "a string",
-    [AST_BOOL] = "true or false", [AST_NAME] = "a name", [AST_LIST] = "a list",
-    [AST_ELLIPSIS] = "`...`", [AST_AT_MOST] = "a bounded dimension",
-    [AST_CALL] = "a call", [AST_ARG] = "an argument",
-    [AST_UNARY] = "an expression", [AST_BINARY] = "an expression",
-    [AST_IF] = "an `if` expression", [AST_BIND] = "a bound value",
-    [AST_LINE] = "a line without a name", [AST_PARAM] = "`param`",
-    [AST_STATE] = "`state`", [AST_UPDATE] = "`update … = …`",
-    [AST_USING] = "`update … using …`", [AST_MINIMIZE] = "`minimize`",
-    [AST_RETURN] = "`return`", [AST_VALIDATE] = "`validate on`",
-    [AST_EPOCHS] = "`epochs`", [AST_BATCH] = "`batch`", [AST_STEP] = "`step`",
-    [AST_SCAN] = "`scan`", [AST_EMIT] = "`emit`", [AST_IMPORT] = "`import`",
-    [AST_LET] = "`let`", [AST_DATA] = "`data`", [AST_NETWORK] = "a network",
-    [AST_LAYER] = "a layer", [AST_OPTIMIZER] = "an optimizer",
-    [AST_PARAMETER] = "a parameter", [AST_TRAIN] = "a train block",
-    [AST_REPORT] = "a report block", [AST_FILE] = "a file",
+    [AST_NUMBER] = "a number",
+    [AST_STRING] = "a string",
+    [AST_BOOL] = "true or false",
+    [AST_NAME] = "a name",
+    [AST_LIST] = "a list",
+    [AST_ELLIPSIS] = "`...`",
+    [AST_AT_MOST] = "a bounded dimension",
+    [AST_CALL] = "a call",
+    [AST_ARG] = "an argument",
+    [AST_UNARY] = "an expression",
+    [AST_BINARY] = "an expression",
+    [AST_IF] = "an `if` expression",
+    [AST_BIND] = "a bound value",
+    [AST_LINE] = "a line without a name",
+    [AST_PARAM] = "`param`",
+    [AST_STATE] = "`state`",
+    [AST_UPDATE] = "`update … = …`",
+    [AST_USING] = "`update … using …`",
+    [AST_MINIMIZE] = "`minimize`",
+    [AST_RETURN] = "`return`",
+    [AST_VALIDATE] = "`validate on`",
+    [AST_EPOCHS] = "`epochs`",
+    [AST_BATCH] = "`batch`",
+    [AST_STEP] = "`step`",
+    [AST_SCAN] = "`scan`",
+    [AST_EMIT] = "`emit`",
+    [AST_IMPORT] = "`import`",
+    [AST_LET] = "`let`",
+    [AST_DATA] = "`data`",
+    [AST_NETWORK] = "a network",
+    [AST_LAYER] = "a layer",
+    [AST_OPTIMIZER] = "an optimizer",
+    [AST_PARAMETER] = "a parameter",
+    [AST_TRAIN] = "a train block",
+    [AST_REPORT] = "a report block",
+    [AST_FILE] = "a file",
 };
 
 const char *ast_kind_name(AstKind kind)
@@ -127,8 +147,7 @@ Ast *ast_unary(int op, Pos place, Ast *a)
 
 Ast *ast_binary(Ast *a, int op, Pos place, Ast *b)
 {
-    return ast_make((Ast){AST_BINARY, pos_join(a->pos, b->pos), place, .op = op, .a = a,
-                          .b = b});
+    return ast_make((Ast){AST_BINARY, pos_join(a->pos, b->pos), place, .op = op, .a = a, .b = b});
 }
 
 Ast *ast_dimension(Ast *e)
@@ -140,6 +159,5 @@ Ast *ast_dimension(Ast *e)
 
 Ast *ast_call(Ast *name, Pos pos, AstList args)
 {
-    return ast_make((Ast){AST_CALL, pos, name->pos, .name = name->name,
-                          .kids = args});
+    return ast_make((Ast){AST_CALL, pos, name->pos, .name = name->name, .kids = args});
 }

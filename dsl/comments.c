@@ -9,8 +9,10 @@
 #include <string.h>
 
 typedef struct Attach {
-    const Comment *at; int n, next;
-    const char **lines; int nlines;          /* of the source, from 1        */
+    const Comment *at;
+    int n, next;
+    const char **lines;
+    int nlines; /* of the source, from 1        */
 } Attach;
 
 static bool is_blank(const Attach *a, int line)

@@ -17,9 +17,17 @@ enum { WIDTH = 100, INDENT = 4 };
 
 /* ---- Expressions on one line -------------------------------------------- */
 
-typedef enum Level {               /* loosest first                          */
-    LEVEL_IF, LEVEL_OR, LEVEL_AND, LEVEL_NOT, LEVEL_COMPARE, LEVEL_SUM,
-    LEVEL_PRODUCT, LEVEL_NEGATIVE, LEVEL_POWER, LEVEL_PRIMARY
+typedef enum Level { /* loosest first                          */
+                     LEVEL_IF,
+                     LEVEL_OR,
+                     LEVEL_AND,
+                     LEVEL_NOT,
+                     LEVEL_COMPARE,
+                     LEVEL_SUM,
+                     LEVEL_PRODUCT,
+                     LEVEL_NEGATIVE,
+                     LEVEL_POWER,
+                     LEVEL_PRIMARY
 } Level;
 
 static Level level_of_operator(int op)
@@ -27,8 +35,12 @@ static Level level_of_operator(int op)
     switch (op) {
     case AST_OP_OR: return LEVEL_OR;
     case AST_OP_AND: return LEVEL_AND;
-    case '+': case '-': return LEVEL_SUM;
-    case '*': case '/': case '%': case '@': return LEVEL_PRODUCT;
+    case '+':
+    case '-': return LEVEL_SUM;
+    case '*':
+    case '/':
+    case '%':
+    case '@': return LEVEL_PRODUCT;
     case '^': return LEVEL_POWER;
     default: return LEVEL_COMPARE;
     }
@@ -352,7 +364,7 @@ static void assigned(Text *out, const Ast *e, int indent)
 static bool needs_parentheses(const Ast *e)
 {
     static const char *const openers[] = {"minimize", "return", "epochs", "batch", "emit",
-                                          "then", "else", "and", "or"};
+                                          "then",     "else",   "and",    "or"};
     while (e->kind == AST_BINARY)
         e = e->a;
     if (e->kind == AST_UNARY)
@@ -575,8 +587,10 @@ void format_ast(Text *out, const Ast *file)
 
 void format_signature(Text *out, const Ast *d)
 {
-    const char *words[N_AST] = {[AST_NETWORK] = "network", [AST_LAYER] = "layer",
-                                [AST_OPTIMIZER] = "optimizer", [AST_LET] = "let"};
+    const char *words[N_AST] = {[AST_NETWORK] = "network",
+                                [AST_LAYER] = "layer",
+                                [AST_OPTIMIZER] = "optimizer",
+                                [AST_LET] = "let"};
     text_printf(out, "%s %s", words[d->kind], d->name);
     if (d->params.n >= 0)
         flat_list(out, "(", d->params, ")");

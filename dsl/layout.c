@@ -11,20 +11,24 @@
 
 #include <string.h>
 
-enum { MOST_OPEN = 200 };          /* brackets inside each other             */
+enum { MOST_OPEN = 200 }; /* brackets inside each other             */
 
 /* ---- Keywords ----------------------------------------------------------- */
 
 typedef enum KeywordClass {
-    OPENS_DECLARATION,     /* at the start of a line outside of blocks       */
-    OPENS_WITH_NAME,       /* at the start of a statement: `state v`         */
-    OPENS_WITH_VALUE,      /* … : `minimize a + b`                           */
-    AFTER_OPERAND,         /* `a then b`, `x using y`                        */
-    BEFORE_OPERAND,        /* `if a`, `not a`                                */
-    BY_PLACE               /* `on`, `drop`, `last`: each has one place       */
+    OPENS_DECLARATION, /* at the start of a line outside of blocks       */
+    OPENS_WITH_NAME,   /* at the start of a statement: `state v`         */
+    OPENS_WITH_VALUE,  /* … : `minimize a + b`                           */
+    AFTER_OPERAND,     /* `a then b`, `x using y`                        */
+    BEFORE_OPERAND,    /* `if a`, `not a`                                */
+    BY_PLACE           /* `on`, `drop`, `last`: each has one place       */
 } KeywordClass;
 
-typedef struct Keyword { const char *word; int code; KeywordClass class; } Keyword;
+typedef struct Keyword {
+    const char *word;
+    int code;
+    KeywordClass class;
+} Keyword;
 
 static const Keyword keywords[] = {
     {"import", IMPORT, OPENS_DECLARATION},
@@ -76,8 +80,8 @@ const char *const *layout_openers(bool in_block, int *n)
     static const char *words[N_KEYWORDS];
     *n = 0;
     for (int i = 0; i < N_KEYWORDS; i++) {
-        bool opens_block = keywords[i].class == OPENS_WITH_NAME ||
-                           keywords[i].class == OPENS_WITH_VALUE;
+        bool opens_block =
+            keywords[i].class == OPENS_WITH_NAME || keywords[i].class == OPENS_WITH_VALUE;
         if (in_block ? opens_block : keywords[i].class == OPENS_DECLARATION)
             words[(*n)++] = keywords[i].word;
     }
@@ -88,12 +92,13 @@ const char *const *layout_openers(bool in_block, int *n)
 
 struct Layout {
     const Token *tokens;
-    int next;                      /* the token that is looked at            */
-    Token current, previous;       /* as delivered                           */
-    bool began, previous_began;    /* is current, previous a statement's first */
-    int opener;                    /* code of the statement's first token    */
-    Token open[MOST_OPEN]; int depth;
-    Token unclosed;                /* ( or [ left open at the END or { before */
+    int next;                   /* the token that is looked at            */
+    Token current, previous;    /* as delivered                           */
+    bool began, previous_began; /* is current, previous a statement's first */
+    int opener;                 /* code of the statement's first token    */
+    Token open[MOST_OPEN];
+    int depth;
+    Token unclosed; /* ( or [ left open at the END or { before */
     bool gave_up;
 };
 
@@ -168,32 +173,51 @@ static bool at_start(const Layout *l)
 static bool is_operator(int code)
 {
     switch (code) {
-    case '+': case '-': case '*': case '/': case '%': case '@': case '^':
-    case '<': case '>': case LE: case GE: case EQ: case NE:
-        return true;
-    default:
-        return false;
+    case '+':
+    case '-':
+    case '*':
+    case '/':
+    case '%':
+    case '@':
+    case '^':
+    case '<':
+    case '>':
+    case LE:
+    case GE:
+    case EQ:
+    case NE: return true;
+    default: return false;
     }
 }
 
 static bool ends_operand(int code)
 {
     switch (code) {
-    case NAME: case DOTTED: case NUMBER: case STRING: case BOOL: case ')': case ']':
-        return true;
-    default:
-        return false;
+    case NAME:
+    case DOTTED:
+    case NUMBER:
+    case STRING:
+    case BOOL:
+    case ')':
+    case ']': return true;
+    default: return false;
     }
 }
 
 static bool begins_operand(int code)
 {
     switch (code) {
-    case NAME: case DOTTED: case NUMBER: case STRING: case BOOL: case '(': case '[':
-    case '-': case IF: case NOT:
-        return true;
-    default:
-        return false;
+    case NAME:
+    case DOTTED:
+    case NUMBER:
+    case STRING:
+    case BOOL:
+    case '(':
+    case '[':
+    case '-':
+    case IF:
+    case NOT: return true;
+    default: return false;
     }
 }
 
@@ -201,22 +225,41 @@ static bool begins_operand(int code)
 static bool demands_name(int code)
 {
     switch (code) {
-    case LET: case DATA: case NETWORK: case LAYER: case OPTIMIZER: case ON: case PARAM:
-    case STATE: case UPDATE: case STEP: case SCAN: case ALONG: case CARRYING:
-        return true;
-    default:
-        return false;
+    case LET:
+    case DATA:
+    case NETWORK:
+    case LAYER:
+    case OPTIMIZER:
+    case ON:
+    case PARAM:
+    case STATE:
+    case UPDATE:
+    case STEP:
+    case SCAN:
+    case ALONG:
+    case CARRYING: return true;
+    default: return false;
     }
 }
 
 static bool demands_more(int code)
 {
     switch (code) {
-    case '=': case ',': case ':': case THEN: case ELSE: case AND: case OR: case NOT:
-    case IF: case USING: case IN: case ALONG: case CARRYING: case DOTDOT:
-        return true;
-    default:
-        return is_operator(code);
+    case '=':
+    case ',':
+    case ':':
+    case THEN:
+    case ELSE:
+    case AND:
+    case OR:
+    case NOT:
+    case IF:
+    case USING:
+    case IN:
+    case ALONG:
+    case CARRYING:
+    case DOTDOT: return true;
+    default: return is_operator(code);
     }
 }
 
@@ -242,8 +285,8 @@ static bool statement_ends_before(const Layout *l, const Token *t)
         return true;
     if (t->code == SEMICOLON)
         return !in_parentheses(l);
-    return !in_parentheses(l) && t->pos.line != l->current.pos.line &&
-           !demands_more(last) && !continues(t);
+    return !in_parentheses(l) && t->pos.line != l->current.pos.line && !demands_more(last) &&
+           !continues(t);
 }
 
 /* Just behind the token before it. */
@@ -284,15 +327,11 @@ static bool is_keyword(const Layout *l, const Keyword *k, const Token *t)
     if (demands_name(last))
         return false;
     switch (k->class) {
-    case AFTER_OPERAND:
-        return ends_operand(last);
+    case AFTER_OPERAND: return ends_operand(last);
     case BEFORE_OPERAND:
-        return !ends_operand(last) && t[1].pos.line == t->pos.line &&
-               begins_operand(t[1].code);
-    case BY_PLACE:
-        return is_by_place(l, k->code);
-    default:
-        return at_start(l) && is_opener(l, k, t);
+        return !ends_operand(last) && t[1].pos.line == t->pos.line && begins_operand(t[1].code);
+    case BY_PLACE: return is_by_place(l, k->code);
+    default: return at_start(l) && is_opener(l, k, t);
     }
 }
 

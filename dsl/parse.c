@@ -39,8 +39,8 @@ Ast *parse(int file)
 
 typedef struct Program {
     const Paths *folders;
-    Paths seen;                    /* real paths: a file is read once        */
-    Paths files;                   /* as they were named                     */
+    Paths seen;  /* real paths: a file is read once        */
+    Paths files; /* as they were named                     */
     AstList declarations;
     int depth;
     bool failed;

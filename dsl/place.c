@@ -2,11 +2,20 @@
 #include "syntax.h"
 
 typedef enum Place {
-    IN_NETWORK = 1, IN_LAYER = 2, IN_OPTIMIZER = 4, IN_TRAIN = 8, IN_STEP = 16,
-    IN_REPORT = 32, IN_SCAN = 64
+    IN_NETWORK = 1,
+    IN_LAYER = 2,
+    IN_OPTIMIZER = 4,
+    IN_TRAIN = 8,
+    IN_STEP = 16,
+    IN_REPORT = 32,
+    IN_SCAN = 64
 } Place;
 
-static const struct Rule { AstKind kind; int places; const char *advice; } rules[] = {
+static const struct Rule {
+    AstKind kind;
+    int places;
+    const char *advice;
+} rules[] = {
     {AST_BIND, IN_NETWORK | IN_LAYER | IN_OPTIMIZER | IN_TRAIN | IN_STEP | IN_REPORT | IN_SCAN,
      NULL},
     {AST_LINE, IN_NETWORK | IN_LAYER | IN_REPORT | IN_SCAN,
@@ -61,8 +70,8 @@ static void check_body(const Ast *block)
         const Ast *statement = block->kids.at[i];
         const struct Rule *rule = rule_of(statement->kind);
         if (!(rule->places & place)) {
-            error_at(statement->pos, "%s has no meaning in %s",
-                     ast_kind_name(statement->kind), place_name(block->kind));
+            error_at(statement->pos, "%s has no meaning in %s", ast_kind_name(statement->kind),
+                     place_name(block->kind));
             hint("%s", rule->advice);
         }
         check_body(statement);

@@ -2,19 +2,18 @@
 #include "ast.h"
 
 static const char *const labels[N_AST] = {
-    [AST_NUMBER] = "number", [AST_STRING] = "string", [AST_BOOL] = "bool",
-    [AST_NAME] = "name", [AST_LIST] = "list", [AST_ELLIPSIS] = "ellipsis",
-    [AST_AT_MOST] = "at_most", [AST_CALL] = "call", [AST_ARG] = "arg",
-    [AST_UNARY] = "unary", [AST_BINARY] = "binary", [AST_IF] = "if",
-    [AST_BIND] = "bind", [AST_LINE] = "line", [AST_PARAM] = "param",
-    [AST_STATE] = "state", [AST_UPDATE] = "update", [AST_USING] = "using",
-    [AST_MINIMIZE] = "minimize", [AST_RETURN] = "return",
-    [AST_VALIDATE] = "validate", [AST_EPOCHS] = "epochs", [AST_BATCH] = "batch",
-    [AST_STEP] = "step", [AST_SCAN] = "scan", [AST_EMIT] = "emit",
-    [AST_IMPORT] = "import", [AST_LET] = "let", [AST_DATA] = "data",
-    [AST_NETWORK] = "network", [AST_LAYER] = "layer",
-    [AST_OPTIMIZER] = "optimizer", [AST_PARAMETER] = "parameter",
-    [AST_TRAIN] = "train", [AST_REPORT] = "report", [AST_FILE] = "file",
+    [AST_NUMBER] = "number",     [AST_STRING] = "string",       [AST_BOOL] = "bool",
+    [AST_NAME] = "name",         [AST_LIST] = "list",           [AST_ELLIPSIS] = "ellipsis",
+    [AST_AT_MOST] = "at_most",   [AST_CALL] = "call",           [AST_ARG] = "arg",
+    [AST_UNARY] = "unary",       [AST_BINARY] = "binary",       [AST_IF] = "if",
+    [AST_BIND] = "bind",         [AST_LINE] = "line",           [AST_PARAM] = "param",
+    [AST_STATE] = "state",       [AST_UPDATE] = "update",       [AST_USING] = "using",
+    [AST_MINIMIZE] = "minimize", [AST_RETURN] = "return",       [AST_VALIDATE] = "validate",
+    [AST_EPOCHS] = "epochs",     [AST_BATCH] = "batch",         [AST_STEP] = "step",
+    [AST_SCAN] = "scan",         [AST_EMIT] = "emit",           [AST_IMPORT] = "import",
+    [AST_LET] = "let",           [AST_DATA] = "data",           [AST_NETWORK] = "network",
+    [AST_LAYER] = "layer",       [AST_OPTIMIZER] = "optimizer", [AST_PARAMETER] = "parameter",
+    [AST_TRAIN] = "train",       [AST_REPORT] = "report",       [AST_FILE] = "file",
 };
 
 static void print_node(Text *out, const Ast *n, const char *role, int depth);

@@ -9,16 +9,16 @@
 
 /* Bison's names of tokens, by what they say together. */
 static const char *const operand_tokens[] = {
-    "a name", "a dotted name", "a number", "a string", "true or false", "if", "not",
-    "'-'", "'('", "'['",
+    "a name", "a dotted name", "a number", "a string", "true or false",
+    "if",     "not",           "'-'",      "'('",      "'['",
 };
 static const char *const operator_tokens[] = {
-    "and", "or", "'<'", "'>'", "<=", ">=", "==", "!=", "'+'", "'-'", "'*'", "'/'",
-    "'%'", "'@'", "'^'", "'('",
+    "and", "or",  "'<'", "'>'", "<=",  ">=",  "==",  "!=",
+    "'+'", "'-'", "'*'", "'/'", "'%'", "'@'", "'^'", "'('",
 };
 static const char *const statement_tokens[] = {
-    "param", "state", "update", "minimize", "return", "validate", "epochs", "batch",
-    "step", "scan", "emit",
+    "param",  "state", "update", "minimize", "return", "validate",
+    "epochs", "batch", "step",   "scan",     "emit",
 };
 static const char *const declaration_tokens[] = {
     "import", "let", "data", "network", "layer", "optimizer", "train", "report",
@@ -27,9 +27,13 @@ static const char *const declaration_tokens[] = {
 /* A class stands for its members where its sign is among what is expected. */
 static const struct Class {
     const char *sign, *name;
-    const char *const *members; int n;
+    const char *const *members;
+    int n;
 } classes[] = {
-#define CLASS(sign, name, list) {sign, name, list, sizeof list / sizeof *list}
+#define CLASS(sign, name, list)                      \
+    {                                                \
+        sign, name, list, sizeof list / sizeof *list \
+    }
     CLASS("network", "a declaration", declaration_tokens),
     CLASS("minimize", "a statement", statement_tokens),
     CLASS("a number", "an expression", operand_tokens),
@@ -62,7 +66,10 @@ static const char *quoted(const char *token)
     return character ? format("`%c`", token[1]) : format("`%s`", token);
 }
 
-typedef struct Alternatives { const char *at[80]; int n; } Alternatives;
+typedef struct Alternatives {
+    const char *at[80];
+    int n;
+} Alternatives;
 
 static void add(Alternatives *a, const char *what)
 {

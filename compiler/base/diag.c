@@ -11,7 +11,10 @@ const char *current_pass;
 
 /* ---- Sources ------------------------------------------------------------ */
 
-typedef struct Source { const char *path, *text; size_t n; } Source;
+typedef struct Source {
+    const char *path, *text;
+    size_t n;
+} Source;
 
 static Source *sources;
 static int nsources, sources_cap;
@@ -45,8 +48,7 @@ static void collect(Severity severity, Pos pos, const char *form, va_list args)
 {
     if (severity == SEVERITY_ERROR || diag_options.werror)
         errors++;
-    Message m = {.severity = severity, .pos = pos, .order = nmessages,
-                 .text = vformat(form, args)};
+    Message m = {.severity = severity, .pos = pos, .order = nmessages, .text = vformat(form, args)};
     PUSH(messages, nmessages, messages_cap, m);
 }
 
@@ -70,8 +72,7 @@ void warning_at(Pos pos, const char *form, ...)
 static void attach(Severity severity, Pos pos, const char *form, va_list args)
 {
     if (nmessages == 0)
-        die("a %s without a message before it",
-            severity == SEVERITY_NOTE ? "note" : "hint");
+        die("a %s without a message before it", severity == SEVERITY_NOTE ? "note" : "hint");
     Message *m = &messages[nmessages - 1];
     Part part = {severity, pos, vformat(form, args)};
     PUSH(m->parts, m->nparts, m->parts_cap, part);
@@ -150,8 +151,7 @@ void diag_reset(void)
 
 /* ---- The end ------------------------------------------------------------ */
 
-static NORETURN void end(int status, const char *kind, const char *form,
-                         va_list args)
+static NORETURN void end(int status, const char *kind, const char *form, va_list args)
 {
     diag_flush();
     print_final(kind, vformat(form, args));

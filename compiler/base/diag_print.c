@@ -18,20 +18,19 @@ enum { MOST_MESSAGES = 100, WIDEST_LINE = 160, TAB = 8 };
 
 /* ---- Color -------------------------------------------------------------- */
 
-#define RED "\033[1;31m"
+#define RED     "\033[1;31m"
 #define MAGENTA "\033[1;35m"
-#define CYAN "\033[1;36m"
-#define GREEN "\033[1;32m"
-#define BOLD "\033[1m"
-#define PLAIN "\033[0m"
+#define CYAN    "\033[1;36m"
+#define GREEN   "\033[1;32m"
+#define BOLD    "\033[1m"
+#define PLAIN   "\033[0m"
 
 static bool colored(void)
 {
     const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
     if (diag_options.color != COLOR_AUTO)
         return diag_options.color == COLOR_ALWAYS;
-    return !(no && *no) && term && strcmp(term, "dumb") != 0 &&
-           isatty(STDERR_FILENO);
+    return !(no && *no) && term && strcmp(term, "dumb") != 0 && isatty(STDERR_FILENO);
 }
 
 static void put_colored(Text *out, const char *color, const char *s)
@@ -47,8 +46,12 @@ static void put_colored(Text *out, const char *color, const char *s)
 /* Bytes of the UTF-8 character at s, 0 where there is none. */
 static size_t utf8_length(const unsigned char *s, size_t n)
 {
-    size_t length = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2
-                  : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+    size_t length = s[0] < 0x80   ? 1
+                    : s[0] < 0xc2 ? 0
+                    : s[0] < 0xe0 ? 2
+                    : s[0] < 0xf0 ? 3
+                    : s[0] < 0xf5 ? 4
+                                  : 0;
     if (length == 0 || length > n)
         return 0;
     for (size_t i = 1; i < length; i++)
@@ -88,7 +91,10 @@ static const char *clean(const char *s)
 
 /* ---- The source line ---------------------------------------------------- */
 
-typedef struct Line { const char *at; size_t n; } Line;
+typedef struct Line {
+    const char *at;
+    size_t n;
+} Line;
 
 static Line line_of(Pos pos)
 {
@@ -176,7 +182,9 @@ static void put_snippet(Text *out, Pos pos)
 
 /* ---- Text --------------------------------------------------------------- */
 
-static const struct { const char *name, *color; } severities[] = {
+static const struct {
+    const char *name, *color;
+} severities[] = {
     [SEVERITY_ERROR] = {"error", RED},
     [SEVERITY_WARNING] = {"warning", MAGENTA},
     [SEVERITY_NOTE] = {"note", CYAN},
@@ -188,10 +196,9 @@ static void put_part(Text *out, Severity severity, Pos pos, const char *text)
     if (severity == SEVERITY_HINT)
         text_printf(out, "  ");
     else if (pos.line > 0 && source_path(pos.file))
-        put_colored(out, BOLD, format("%s:%d:%d: ", clean(source_path(pos.file)),
-                                      pos.line, pos.column));
-    put_colored(out, severities[severity].color,
-                format("%s: ", severities[severity].name));
+        put_colored(out, BOLD,
+                    format("%s:%d:%d: ", clean(source_path(pos.file)), pos.line, pos.column));
+    put_colored(out, severities[severity].color, format("%s: ", severities[severity].name));
     put_clean(out, text);
     text_printf(out, "\n");
     if (pos.line > 0)

@@ -86,8 +86,11 @@ void text_quote(Text *t, const char *s)
 {
     text_put(t, "\"", 1);
     for (; *s; s++) {
-        const char *escape = *s == '\n' ? "\\n" : *s == '\t' ? "\\t" : *s == '"' ? "\\\""
-                           : *s == '\\' ? "\\\\" : NULL;
+        const char *escape = *s == '\n'   ? "\\n"
+                             : *s == '\t' ? "\\t"
+                             : *s == '"'  ? "\\\""
+                             : *s == '\\' ? "\\\\"
+                                          : NULL;
         if (escape)
             text_put(t, escape, 2);
         else
@@ -149,8 +152,7 @@ static void write_through(const char *path, const void *bytes, size_t n)
     if (standard)
         fflush(stdout);
     if (fd < 0 || !write_all(fd, bytes, n) || (!standard && close(fd) != 0))
-        fail_file("cannot write %s: %s", standard ? "the standard output" : path,
-                  strerror(errno));
+        fail_file("cannot write %s: %s", standard ? "the standard output" : path, strerror(errno));
 }
 
 /* The permissions of the file that is replaced, or those of a new one. */
@@ -167,9 +169,9 @@ static mode_t mode_for(const struct stat *old)
 static void sync_folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    char *folder = !slash ? format(".")
-                 : slash == path ? format("/")
-                 : format("%.*s", (int)(slash - path), path);
+    char *folder = !slash          ? format(".")
+                   : slash == path ? format("/")
+                                   : format("%.*s", (int)(slash - path), path);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return;
@@ -177,15 +179,13 @@ static void sync_folder_of(const char *path)
     close(fd);
 }
 
-static void write_beside(const char *path, const struct stat *old,
-                         const void *bytes, size_t n)
+static void write_beside(const char *path, const struct stat *old, const void *bytes, size_t n)
 {
     char *temporary = format("%s.XXXXXX", path);
     int fd = mkstemp(temporary);
     if (fd < 0)
         fail_file("cannot write %s: %s", path, strerror(errno));
-    bool good = write_all(fd, bytes, n) && fchmod(fd, mode_for(old)) == 0 &&
-                fsync(fd) == 0;
+    bool good = write_all(fd, bytes, n) && fchmod(fd, mode_for(old)) == 0 && fsync(fd) == 0;
     int error = errno;
     if (close(fd) != 0 && good) {
         good = false;

@@ -137,10 +137,21 @@ static void test_closest(void **state)
 {
     (void)state;
     static const char *const words[] = {"dense", "conv2d", "max_pool2d", "relu", "selu", "mse"};
-    static const struct { const char *word, *near; } cases[] = {
-        {"dens", "dense"}, {"desne", "dense"}, {"Dense", "dense"}, {"conv2", "conv2d"},
-        {"maxpool2d", "max_pool2d"}, {"rleu", "relu"}, {"sleu", "selu"}, {"mes", "mse"},
-        {"x", NULL}, {"ab", NULL}, {"batch_normalization", NULL}, {"", NULL},
+    static const struct {
+        const char *word, *near;
+    } cases[] = {
+        {"dens", "dense"},
+        {"desne", "dense"},
+        {"Dense", "dense"},
+        {"conv2", "conv2d"},
+        {"maxpool2d", "max_pool2d"},
+        {"rleu", "relu"},
+        {"sleu", "selu"},
+        {"mes", "mse"},
+        {"x", NULL},
+        {"ab", NULL},
+        {"batch_normalization", NULL},
+        {"", NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *near = closest(cases[i].word, words, 6);
@@ -165,9 +176,9 @@ static int free_arena(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_arena),  cmocka_unit_test(test_grow),
-        cmocka_unit_test(test_intern), cmocka_unit_test(test_doubles),
-        cmocka_unit_test(test_text),   cmocka_unit_test(test_files),
+        cmocka_unit_test(test_arena),   cmocka_unit_test(test_grow),
+        cmocka_unit_test(test_intern),  cmocka_unit_test(test_doubles),
+        cmocka_unit_test(test_text),    cmocka_unit_test(test_files),
         cmocka_unit_test(test_no_file), cmocka_unit_test(test_closest),
     };
     return cmocka_run_group_tests(tests, NULL, free_arena);

@@ -41,7 +41,9 @@ static const Ast *value_of(const char *expression)
     return file->kids.at[0]->a;
 }
 
-static const struct { const char *source, *prefix; } cases[] = {
+static const struct {
+    const char *source, *prefix;
+} cases[] = {
     {"a + b * c", "(+ a (* b c))"},
     {"a - b - c", "(- (- a b) c)"},
     {"a / b * c @ d % e", "(% (@ (* (/ a b) c) d) e)"},
