@@ -57,6 +57,8 @@ static void check_parameters(Check *c, const Ast *d)
 {
     for (int i = 0; i < d->params.n; i++) {
         const Ast *p = d->params.at[i];
+        if (d->kind == AST_NETWORK && p->name == intern("training"))
+            report(c, p->pos, "every network has an argument `training` already");
         for (int k = 0; k < i; k++)
             if (p->name == d->params.at[k]->name) {
                 report(c, p->pos, "two parameters are called `%s`", p->name);

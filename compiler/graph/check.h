@@ -122,7 +122,6 @@ typedef struct Counter { const char *type; int n; } Counter;
 struct Instance {
     const char *name;             /* "encoder", "encoder.dense_1"            */
     struct NetworkInfo *network;  /* the network it belongs to               */
-    Instance *outer;
     Pos pos;
     Site *sites; int nsites, sites_cap;
     Counter *counters; int ncounters, counters_cap;

@@ -329,7 +329,6 @@ static Instance *instance_at(Check *c, Instance *owner, const Ast *call, Pos pos
         if (owner->sites[i].call == call && owner->sites[i].path == c->at.path)
             return owner->sites[i].child;
     Instance *child = NEW(Instance);
-    child->outer = owner;
     child->network = owner->network;
     child->pos = pos;
     const char *own = label ? label : format("%s_%d", type, count_type(owner, type));
