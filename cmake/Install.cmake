@@ -10,8 +10,9 @@ if(TARGET aecc_rt)
   install(TARGETS aecc_rt ARCHIVE DESTINATION lib/aecc)
 endif()
 install(FILES runtime/aecc_rt.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(FILES README.md LICENSE dsl/REFERENCE.md DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
-install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DATADIR}/aecc FILES_MATCHING PATTERN "*.nn")
+install(FILES README.md LICENSE dsl/REFERENCE.md docs/trainer.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DATADIR}/aecc
+        FILES_MATCHING PATTERN "*.nn" PATTERN "*.csv")
 
 configure_package_config_file(cmake/aeccConfig.cmake.in aeccConfig.cmake
                               INSTALL_DESTINATION ${package_dir}
