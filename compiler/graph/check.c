@@ -53,10 +53,27 @@ static void check_body(Check *c, const Ast *d)
         }
 }
 
+static void check_signature(Check *c, const Ast *shape)
+{
+    const Ast *open = NULL;
+    for (int i = 0; i < shape->kids.n; i++) {
+        const Ast *e = shape->kids.at[i];
+        if (e->kind == AST_AT_MOST)
+            report(c, e->pos, "lengths known only at run time are not part of this version");
+        if (e->kind != AST_ELLIPSIS)
+            continue;
+        if (open)
+            report(c, e->pos, "a shape has one `...` at most");
+        open = e;
+    }
+}
+
 static void check_parameters(Check *c, const Ast *d)
 {
     for (int i = 0; i < d->params.n; i++) {
         const Ast *p = d->params.at[i];
+        if (p->a)
+            check_signature(c, p->a);
         if (d->kind == AST_NETWORK && p->name == intern("training"))
             report(c, p->pos, "every network has an argument `training` already");
         for (int k = 0; k < i; k++)
@@ -64,10 +81,6 @@ static void check_parameters(Check *c, const Ast *d)
                 report(c, p->pos, "two parameters are called `%s`", p->name);
                 note(c, d->params.at[k]->pos, "the first is here");
             }
-        for (int k = 0; p->a && k < p->a->kids.n; k++)
-            if (p->a->kids.at[k]->kind == AST_AT_MOST)
-                report(c, p->a->kids.at[k]->pos,
-                       "lengths known only at run time are not part of this version");
     }
 }
 

@@ -443,7 +443,7 @@ static Value eval_kind(Check *c, const Ast *e, Env *env)
     case AST_AT_MOST:
         report(c, e->pos, "lengths known only at run time are not part of this version");
         return v_error();
-    case AST_ELLIPSIS: report(c, e->pos, "`...` stands only in a list"); return v_error();
+    case AST_ELLIPSIS: return v_error(); /* a second one: reported where declared */
     default: die("expression of kind %d", (int)e->kind);
     }
 }
