@@ -188,6 +188,8 @@ Model *check(Ast *file, const char *source)
         evaluate(c, file->kids.at[i]);
     build_networks(c);
     c->at = (Context){0};
+    if (!c->networks && error_count() == 0)
+        report(c, file->kids.n ? file->kids.at[0]->pos : (Pos){0}, "%s has no network", source);
     if (error_count() > 0)
         return NULL;
     build_reconstruct(c);
