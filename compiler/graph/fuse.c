@@ -90,10 +90,57 @@ static void find_inlined(Fusion *f)
         Node *n = f->nodes.at[i];
         if (op_is_view(n->op))
             f->inlined[n->id] = false;
-        if (is_uniform(f, n) ||
-            (op_is_map(n->op) && !op_is_view(n->op) && !kept[n->id] && is_cheap(f, n)))
+        bool plain = op_is_map(n->op) && !op_is_view(n->op) && !kept[n->id];
+        if (plain && (is_uniform(f, n) || is_cheap(f, n)))
             f->inlined[n->id] = true;
     }
+}
+
+/* ---- What must be in memory ---------------------------------------------------- */
+
+/* An operand needs a buffer and an affine address in it: else it is copied. */
+static void force_operand(Fusion *f, Node *n)
+{
+    int64_t offset, stride[MAX_RANK];
+    Node *base = view_base(n);
+    bool leaf = is_leaf(base) && base->op != OP_var && base->op != OP_input;
+    if (n == base && f->inlined[n->id])
+        f->inlined[n->id] = false;
+    else if (leaf || f->inlined[base->id] || !view_strides(n, &offset, stride))
+        f->forced[n->id] = true;
+}
+
+static bool needs_operands(const Node *n)
+{
+    if (op_is_map(n->op) || op_is_view(n->op))
+        return false;
+    return !is_reduction(n->op) || (n->in[0]->shape.batch && !n->shape.batch);
+}
+
+static void force_result(Fusion *f, Node *n)
+{
+    bool elsewhere = n->op == OP_var || n->op == OP_input;
+    if (op_is_view(n->op) || (is_leaf(n) && n->op != OP_const && !elsewhere))
+        f->forced[n->id] = true;
+}
+
+/* Decided before any node is placed, so that all its readers agree on where
+ * a value comes from. */
+static void find_forced(Fusion *f)
+{
+    for (int i = 0; i < f->nodes.n; i++) {
+        Node *n = f->nodes.at[i];
+        for (int k = 0; k < n->nin && needs_operands(n); k++)
+            if (n->in[k]->shape.rank > 0 || n->op == OP_contract)
+                force_operand(f, n->in[k]);
+    }
+    for (int i = 0; i < f->fn->noutputs; i++) {
+        force_result(f, f->fn->outputs[i]);
+        if (f->fn->outputs[i]->op == OP_const)
+            f->forced[f->fn->outputs[i]->id] = !f->fn->outputs[i]->attr.constant.data;
+    }
+    for (int i = 0; i < f->fn->nupdates; i++)
+        force_result(f, f->fn->values[i]);
 }
 
 /* ---- Dependencies ---------------------------------------------------------- */
@@ -286,19 +333,6 @@ static int find_kernel(Fusion *f, Node *n)
 
 /* ---- Placing each node -------------------------------------------------------------- */
 
-/* An operand must be in memory behind an affine address: else it is copied. */
-static void place_operand(Fusion *f, Node *n)
-{
-    int64_t offset, stride[MAX_RANK];
-    Node *base = view_base(n);
-    bool in_memory =
-        base->op == OP_var || base->op == OP_input || f->program->kernel_of[base->id] >= 0;
-    if (f->program->kernel_of[n->id] >= 0)
-        return;
-    if (!in_memory || !view_strides(n, &offset, stride))
-        kernel_for(f, FORM_MAP, n);
-}
-
 /* ROWS wants its operands with the samples apart. */
 static void place_rows(Fusion *f, Node *operand)
 {
@@ -315,8 +349,6 @@ static void place_rows(Fusion *f, Node *operand)
 static void place_contraction(Fusion *f, Node *n)
 {
     int lane_var;
-    for (int i = 0; i < n->nin; i++)
-        place_operand(f, n->in[i]);
     bool rows = contract_class(n, &lane_var) == CONTRACT_ROWS;
     for (int i = 0; rows && i < n->nin; i++)
         place_rows(f, n->in[i]);
@@ -340,8 +372,6 @@ static bool place_beside_argmax(Fusion *f, Node *n)
 
 static void place_window(Fusion *f, Node *n)
 {
-    for (int i = 0; i < n->nin; i++)
-        place_operand(f, n->in[i]);
     if (n->op == OP_window_argmax || !place_beside_argmax(f, n))
         kernel_for(f, FORM_WINDOW, n);
 }
@@ -355,30 +385,16 @@ static void place_map(Fusion *f, Node *n)
         kernel_for(f, FORM_MAP, n);
 }
 
-static void place_copy(Fusion *f, Node *n, KernelForm form)
-{
-    for (int i = 0; i < n->nin; i++)
-        if (n->in[i]->shape.rank > 0)
-            place_operand(f, n->in[i]);
-    kernel_for(f, form, n);
-}
-
-static void place_reduction(Fusion *f, Node *n)
-{
-    Node *in = n->in[0];
-    if (in->shape.batch && !n->shape.batch)
-        place_operand(f, in);
-    kernel_for(f, FORM_REDUCE, n);
-}
-
 static void place(Fusion *f, Node *n)
 {
-    if (is_leaf(n) || op_is_view(n->op) || f->inlined[n->id])
+    if (f->forced[n->id])
+        kernel_for(f, FORM_MAP, n);
+    else if (is_leaf(n) || op_is_view(n->op) || f->inlined[n->id])
         return;
-    if (op_is_map(n->op))
+    else if (op_is_map(n->op))
         place_map(f, n);
     else if (is_reduction(n->op))
-        place_reduction(f, n);
+        kernel_for(f, FORM_REDUCE, n);
     else if (n->op == OP_contract)
         place_contraction(f, n);
     else if (n->op == OP_window_argmax || n->op == OP_window_gather || n->op == OP_window_scatter)
@@ -386,9 +402,9 @@ static void place(Fusion *f, Node *n)
     else if (n->op == OP_orthogonal)
         kernel_for(f, FORM_ORTHOGONAL, n);
     else if (n->op == OP_gather_rows || n->op == OP_scatter_add_rows)
-        place_copy(f, n, FORM_INDEX);
+        kernel_for(f, FORM_INDEX, n);
     else
-        place_copy(f, n, FORM_COPY);
+        kernel_for(f, FORM_COPY, n);
 }
 
 /* ---- One function ------------------------------------------------------------ */
@@ -435,10 +451,12 @@ static void fuse_fn(Fn *fn)
     p->kernel_of = NEW_ARRAY(int, p->nnodes);
     f.rows_kernel = NEW_ARRAY(int, p->nnodes);
     f.inlined = NEW_ARRAY(bool, p->nnodes);
+    f.forced = NEW_ARRAY(bool, p->nnodes);
     memset(p->kernel_of, -1, sizeof(int) * (size_t)p->nnodes);
     memset(f.rows_kernel, -1, sizeof(int) * (size_t)p->nnodes);
     make_inputs(&f);
     find_inlined(&f);
+    find_forced(&f);
     for (int i = 0; i < f.nodes.n; i++)
         place(&f, f.nodes.at[i]);
     keep_values(&f);

@@ -9,6 +9,7 @@ typedef struct Fusion {
     Fn *fn;
     Program *program;
     NodeList nodes;   /* all that outputs and updates reach              */
+    bool *forced;         /* [node id]: a view or leaf that is kept all the same */
     bool *inlined;    /* [node id]: computed where it is read            */
     int *rows_kernel; /* [node id]: makes its copy by rows, or -1        */
 } Fusion;

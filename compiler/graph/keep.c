@@ -135,15 +135,9 @@ static Buffer *output_buffer(Fusion *f, Node *n)
     Program *p = f->program;
     if (n->op == OP_var)
         return var_buffer(f, n->attr.var);
-    if (p->kernel_of[n->id] >= 0) {
-        keep(f, n);
-        return p->by_node[n->id];
-    }
-    if (p->by_node[n->id])
-        return p->by_node[n->id];
-    kernel_for(f, FORM_MAP, n);
     keep(f, n);
-    keep_sources(f, n, p->kernel_of[n->id]);
+    if (!p->by_node[n->id])
+        die("output %d of %s is computed nowhere", n->id, f->fn->name);
     return p->by_node[n->id];
 }
 
@@ -235,19 +229,8 @@ static void update_by_copy(Fusion *f, Var *var, Node *value)
     store_in(copy, value, var_buffer(f, var));
 }
 
-/* What an update reads beside its kernels' results is read before any write. */
-static void place_value(Fusion *f, Node *value)
-{
-    if (f->program->kernel_of[value->id] >= 0 || sources_of(f, value).n == 0)
-        return;
-    kernel_for(f, FORM_MAP, value);
-    keep_sources(f, value, f->program->kernel_of[value->id]);
-}
-
 static void place_updates(Fusion *f)
 {
-    for (int i = 0; i < f->fn->nupdates; i++)
-        place_value(f, f->fn->values[i]);
     bool *late = NEW_ARRAY(bool, f->fn->nupdates);
     for (int i = 0; i < f->fn->nupdates; i++) {
         var_buffer(f, f->fn->targets[i]);
