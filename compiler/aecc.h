@@ -65,6 +65,10 @@ char *read_file(const char *path, size_t *n);
 /* Writes by way of a temporary file beside it; "-" is stdout. Exits with
  * EXIT_FILE and a message when that fails; leaves nothing half written. */
 void write_file(const char *path, const void *bytes, size_t n);
+/* Ends with EXIT_FILE where write_file would fail, before work is spent. */
+void check_writable(const char *path);
+/* The file that a write to `path` replaces: what a link names, else `path`. */
+char *replaced_file(const char *path);
 
 /* ==== base/diag.c: errors with a caret, all of them in one run ========== */
 typedef struct Pos { int file, line, column, length; } Pos;  /* line 0: none */
@@ -392,6 +396,8 @@ typedef struct TargetOptions {
 typedef enum { OUT_OBJECT, OUT_ASSEMBLY, OUT_LLVM } OutputForm;
 /* The code of all functions and the descriptor (runtime/aecc_rt.h). */
 void emit_llvm(const Model *, const TargetOptions *, OutputForm, Text *out);
+/* Does a program for `triple` run on this machine? */
+bool is_host_target(const char *triple);
 /* The targets that --target can name. */
 void print_targets(Text *);
 /* The descriptor's JSON. */

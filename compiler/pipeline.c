@@ -138,6 +138,16 @@ static void check_output(const char *input, const char *output, int emit)
     if (strcmp(output, "-") != 0 && stat(input, &in) == 0 && stat(output, &out) == 0 &&
         S_ISREG(in.st_mode) && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
         fail_usage("the output would replace the input, %s; name another with -o", input);
+    check_writable(output);
+}
+
+/* cc links for the machine that it runs on. */
+static void check_linkable(const Options *o, int emit)
+{
+    if (emit == EMIT_exe && o->target && !is_host_target(o->target))
+        fail_usage("--target=%s: a trainer is linked for this machine only; write an object with "
+                   "--emit=obj",
+                   o->target);
 }
 
 static void write_text(const Compilation *c, int emit)
@@ -370,7 +380,9 @@ int compile(const Options *o)
                                     : OUT_OBJECT,
         .output = o->output ? o->output : default_output(o, emit),
     };
-    if (check < 0 && stop < 0)
+    if (check < 0 && stop < 0) {
+        check_linkable(o, emit);
         check_output(o->input, c.output, emit);
+    }
     return compile_to(&c, emit, check, stop);
 }

@@ -165,14 +165,16 @@ static mode_t mode_for(const struct stat *old)
     return 0666 & ~mask;
 }
 
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return !slash ? format(".") : format("%.*s", slash == path ? 1 : (int)(slash - path), path);
+}
+
 /* Makes a rename last through a loss of power; not every file system can. */
 static void sync_folder_of(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    char *folder = !slash          ? format(".")
-                   : slash == path ? format("/")
-                                   : format("%.*s", (int)(slash - path), path);
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(folder_of(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return;
     fsync(fd);
@@ -202,6 +204,28 @@ static void write_beside(const char *path, const struct stat *old, const void *b
     sync_folder_of(path);
 }
 
+/* A link stays a link: the file that it names is replaced. */
+char *replaced_file(const char *path)
+{
+    char *target = realpath(path, NULL);
+    char *kept = format("%s", target ? target : path);
+    free(target);
+    return kept;
+}
+
+void check_writable(const char *path)
+{
+    struct stat old;
+    if (strcmp(path, "-") == 0)
+        return;
+    bool exists = stat(path, &old) == 0;
+    if (exists && S_ISDIR(old.st_mode))
+        fail_file("cannot write %s: it is a folder", path);
+    bool regular = !exists || S_ISREG(old.st_mode);
+    if (access(regular ? folder_of(replaced_file(path)) : path, W_OK) != 0)
+        fail_file("cannot write %s: %s", path, strerror(errno));
+}
+
 void write_file(const char *path, const void *bytes, size_t n)
 {
     struct stat old;
@@ -209,12 +233,8 @@ void write_file(const char *path, const void *bytes, size_t n)
     bool exists = !standard && stat(path, &old) == 0;
     if (exists && S_ISDIR(old.st_mode))
         fail_file("cannot write %s: it is a folder", path);
-    if (standard || (exists && !S_ISREG(old.st_mode))) {
+    if (standard || (exists && !S_ISREG(old.st_mode)))
         write_through(path, bytes, n);
-        return;
-    }
-    /* A link stays a link: the file that it names is replaced. */
-    char *target = exists ? realpath(path, NULL) : NULL;
-    write_beside(target ? target : path, exists ? &old : NULL, bytes, n);
-    free(target);
+    else
+        write_beside(replaced_file(path), exists ? &old : NULL, bytes, n);
 }

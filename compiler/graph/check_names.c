@@ -204,9 +204,10 @@ static void unused_declaration(const Ast *file, const Ast *d)
 
 void check_unused(const Ast *file, const char *source)
 {
+    const char *own = strcmp(source, "-") == 0 ? "<stdin>" : source;
     for (int i = 0; i < file->kids.n; i++) {
         const char *path = source_path(file->kids.at[i]->pos.file);
-        if (!path || strcmp(path, source) != 0)
+        if (!path || strcmp(path, own) != 0)
             continue;
         unused_declaration(file, file->kids.at[i]);
         unused_lines(file->kids.at[i]);

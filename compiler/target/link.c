@@ -14,6 +14,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,18 +93,45 @@ static void show(const Command *c)
     fprintf(stderr, "\n");
 }
 
-/* The exit status, or -1 with errno set where it cannot be run. */
-static int run(const Command *c)
+/* The exit status, or -1 with errno set where it cannot be run. What it says
+ * goes to `messages`. */
+static int run(const Command *c, FILE *messages)
 {
     pid_t child;
     int status;
-    errno = posix_spawnp(&child, c->at[0], NULL, NULL, (char **)c->at, environ);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    if (messages) {
+        posix_spawn_file_actions_adddup2(&actions, fileno(messages), STDOUT_FILENO);
+        posix_spawn_file_actions_adddup2(&actions, fileno(messages), STDERR_FILENO);
+    }
+    errno = posix_spawnp(&child, c->at[0], &actions, NULL, (char **)c->at, environ);
+    posix_spawn_file_actions_destroy(&actions);
     if (errno)
         return -1;
     while (waitpid(child, &status, 0) < 0)
         if (errno != EINTR)
             return -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* What cc said, shown whole with -v; a full disk is the user's to mend. */
+static NORETURN void fail_link(const char *output, int status, FILE *messages, bool verbose)
+{
+    char line[1024];
+    bool full = false;
+    if (messages)
+        rewind(messages);
+    while (messages && fgets(line, sizeof line, messages)) {
+        full |= strstr(line, strerror(ENOSPC)) != NULL;
+        if (verbose)
+            fputs(line, stderr);
+    }
+    if (full)
+        fail_file("cannot write %s: %s", output, strerror(ENOSPC));
+    fail_file("cc could not link %s: its exit status is %d (-v shows the command "
+              "and what it said)",
+              output, status);
 }
 
 /* ---- Whole or not at all -------------------------------------------------------------- */
@@ -131,6 +159,33 @@ static void remove_on_exit(const char *path)
     signal(SIGTERM, stop);
 }
 
+/* cc writes beside the output, and a rename would replace a device or a pipe
+ * by a file. */
+static void check_replaceable(const char *output)
+{
+    struct stat old;
+    check_writable(output);
+    if (stat(output, &old) == 0 && !S_ISREG(old.st_mode))
+        fail_file("cannot write %s: it is no regular file, and a trainer needs one", output);
+}
+
+static void link_to(const char *temporary, const char *object, const char *output, bool verbose)
+{
+    Command c = link_command(object, temporary);
+    if (verbose)
+        show(&c);
+    FILE *messages = tmpfile();
+    int status = run(&c, messages);
+    if (status < 0)
+        fail_file("cannot run cc, which links a trainer: %s (install a C compiler, or write an "
+                  "object with --emit=obj)",
+                  strerror(errno));
+    if (status > 0)
+        fail_link(output, status, messages, verbose);
+    if (messages)
+        fclose(messages);
+}
+
 void link_trainer(const char *object, const char *output, bool verbose, bool dry_run)
 {
     if (dry_run) {
@@ -138,20 +193,12 @@ void link_trainer(const char *object, const char *output, bool verbose, bool dry
         show(&c);
         return;
     }
-    const char *temporary = format("%s.%ld.tmp", output, (long)getpid());
-    Command c = link_command(object, temporary);
-    if (verbose)
-        show(&c);
+    check_replaceable(output);
+    const char *target = replaced_file(output);
+    const char *temporary = format("%s.%ld.tmp", target, (long)getpid());
     remove_on_exit(temporary);
-    int status = run(&c);
-    if (status < 0)
-        fail_file("cannot run cc, which links a trainer: %s (install a C compiler, or write an "
-                  "object with --emit=obj)",
-                  strerror(errno));
-    if (status > 0)
-        fail_file("cc could not link %s: its exit status is %d (-v shows the command)", output,
-                  status);
-    if (rename(temporary, output) != 0)
+    link_to(temporary, object, output, verbose);
+    if (rename(temporary, target) != 0)
         fail_file("cannot write %s: %s", output, strerror(errno));
     half_written = NULL;
 }

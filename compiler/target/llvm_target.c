@@ -142,6 +142,15 @@ static void require_64_bits(LLVMTargetMachineRef machine, const char *triple)
     LLVMDisposeTargetData(layout);
 }
 
+bool is_host_target(const char *triple)
+{
+    start_llvm();
+    const char *host = keep(LLVMGetDefaultTargetTriple());
+    const char *other = keep(LLVMNormalizeTargetTriple(triple));
+    size_t n = strcspn(host, "-");
+    return strncmp(host, other, n) == 0 && other[n] == '-' && strstr(other, "-linux") != NULL;
+}
+
 LLVMTargetMachineRef target_machine(const TargetOptions *options)
 {
     start_llvm();

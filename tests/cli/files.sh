@@ -14,6 +14,12 @@ for each in dash file stdin; do same_files stdout $each; done
 "$AECC" "$model" --stop-after=parse >none || fail "--stop-after"
 [ ! -s none ] || fail "--stop-after wrote something"
 
+# Warnings do not depend on where the program comes from.
+printf 'let unused = 1\n' | cat - "$model" >warned.nn
+expect_status 1 "$AECC" warned.nn -Werror --emit=graph 2>errors
+expect_status 1 "$AECC" - -Werror --emit=graph <warned.nn 2>errors
+expect_text "<stdin>:1:5: warning: \`unused\` is never used" errors
+
 # What cannot be read or written.
 expect_status 5 "$AECC" nothing.nn 2>errors
 expect_text "cannot read nothing.nn: No such file" errors

@@ -32,6 +32,40 @@ done
 "$AECC" "$program" -o "$folder/missing/trainer" 2>"$folder/message"
 status=$?
 [ $status -eq 5 ] || fail "status $status for a folder that is missing"
+expect_text "missing/trainer: No such file" "$folder/message"
+
+# What is no regular file stays what it is; a link stays a link.
+mkfifo "$folder/out/pipe"
+"$AECC" "$program" -o "$folder/out/pipe" 2>"$folder/message"
+[ $? -eq 5 ] || fail "a pipe is no trainer"
+expect_text "it is no regular file" "$folder/message"
+[ -p "$folder/out/pipe" ] || fail "the pipe was replaced"
+if mknod "$folder/out/null" c 1 3 2>/dev/null; then
+    "$AECC" "$program" -o "$folder/out/null" 2>"$folder/message"
+    [ $? -eq 5 ] || fail "a device is no trainer"
+    "$AECC" "$program" --emit=obj -o "$folder/out/null" || fail "an object to a device"
+    [ -c "$folder/out/null" ] || fail "the device was replaced"
+fi
+rm -f "$folder/out/pipe" "$folder/out/null"
+ln -s trainer "$folder/out/link"
+"$AECC" "$program" -o "$folder/out/link" || fail "through a link"
+[ -L "$folder/out/link" ] && [ -x "$folder/out/trainer" ] || fail "the link was replaced"
+rm -f "$folder/out/link" "$folder/out/trainer"
+
+# A full disk is named; what ld says about it is not shown.
+printf '#!/bin/sh\necho "ld: final link failed: No space left on device" >&2\nexit 1\n' \
+    >"$folder/bad/cc"
+PATH=$folder/bad:$PATH LC_ALL=C "$AECC" "$program" -o "$folder/out/trainer" 2>"$folder/message"
+[ $? -eq 5 ] || fail "status with a full disk"
+expect_text "trainer: No space left on device" "$folder/message"
+! grep -q 'ld:' "$folder/message" || fail "the words of ld are shown"
+
+# cc links for this machine only.
+"$AECC" "$program" -o "$folder/out/trainer" --target=aarch64-linux-gnu 2>"$folder/message"
+case $(uname -m) in
+aarch64) rm -f "$folder/out/trainer" ;;
+*) expect_text "write an object with --emit=obj" "$folder/message" ;;
+esac
 
 # An aecc without its runtime.
 cp "$AECC" "$folder/none/aecc"
