@@ -285,6 +285,7 @@ typedef struct Data {
      * expression is in the graph of the functions that use it.              */
     bool affine; double divide, multiply, add;
     Shape shape; bool shaped;     /* of one sample, if declared or inferred  */
+    int64_t classes;              /* FILE: its values number this many, 0: no */
     Type type;
     Pos pos;
 } Data;

@@ -29,7 +29,9 @@
  *      // functions of train and report blocks take samples as the files hold
  *      // them, those of networks take them after "affine"
  *      // tree: {"kind": "file", "index": i, "name", "reader": "idx|npy|csv|png",
- *      //        "path", "shape" or null, "type", "affine": [divide, multiply, add] or null}
+ *      //        "path", "shape" or null, "type", "classes": n, "affine": [divide,
+ *      //        multiply, add] or null}; classes > 0: its values are whole numbers
+ *      //        from 0 to n - 1, which count something
  *      //     | {"kind": "split", "of": tree, "last": bool, "rest": bool,
  *      //        "count": n or "fraction": x}
  *      //     | {"kind": "zip|concat", "parts": [tree, …]}

@@ -341,3 +341,37 @@ bool data_check_finite(const data_array *array, rt_error *error)
                   array->path, (long long)(bad / array->elements),
                   (long long)(bad % array->elements), what);
 }
+
+static double value_at(const data_array *array, int64_t i)
+{
+    const void *values = array->values;
+    switch (array->type) {
+    case DATA_U8: return ((const uint8_t *)values)[i];
+    case DATA_I8: return ((const int8_t *)values)[i];
+    case DATA_U16: return ((const uint16_t *)values)[i];
+    case DATA_I16: return ((const int16_t *)values)[i];
+    case DATA_I32: return ((const int32_t *)values)[i];
+    case DATA_I64: return (double)((const int64_t *)values)[i];
+    case DATA_F32: return (double)((const float *)values)[i];
+    case DATA_F64: return ((const double *)values)[i];
+    }
+    return 0;
+}
+
+bool data_check_classes(const data_array *array, int64_t classes, rt_error *error)
+{
+    int64_t count = array->samples * array->elements;
+    for (int64_t i = 0; i < count; i++) {
+        double value = value_at(array, i);
+        if (value >= 0 && value < (double)classes && value == floor(value))
+            continue;
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: sample %lld, element %lld is %.9g (both counted from 0), not one of "
+                      "the program's %lld classes\n"
+                      "a class is a whole number from 0 to %lld",
+                      array->path, (long long)(i / array->elements),
+                      (long long)(i % array->elements), value, (long long)classes,
+                      (long long)classes - 1);
+    }
+    return true;
+}

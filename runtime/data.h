@@ -56,6 +56,8 @@ char *data_find(const data_source *source, rt_error *error);
 /* Finds and reads. Every float is finite, every size checked. */
 bool data_open(data_array *array, const data_source *source, rt_error *error);
 void data_close(data_array *array);
+/* Is every value a whole number from 0 to classes - 1? */
+bool data_check_classes(const data_array *array, int64_t classes, rt_error *error);
 /* An array that borrows `values`; nothing is checked. */
 data_array data_borrow(const char *name, data_type type, int rank, const int64_t *dims,
                        const void *values);

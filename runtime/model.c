@@ -145,6 +145,7 @@ static void read_file(rt_tree *t, const json_t *object)
     t->path = text(object, "path");
     if (!json_is_null(field(object, "shape")))
         t->rank = list(object, "shape", t->shape);
+    t->classes = json_integer_value(json_object_get(object, "classes"));
     const json_t *affine = field(object, "affine");
     t->opaque = !json_is_array(affine);
     if (!t->opaque)

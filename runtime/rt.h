@@ -77,6 +77,7 @@ typedef struct rt_tree {
     const char *reader, *path;
     int rank;                     /* of a declared shape; -1: not declared    */
     int64_t shape[RT_MAX_RANK];
+    int64_t classes;              /* FILE: above 0: values are 0 … classes - 1 */
     bool opaque;                  /* FILE: its expression is not affine       */
     data_affine affine;           /* else what it does                        */
     bool last, rest;              /* SPLIT                                    */
@@ -303,6 +304,8 @@ void weights_need(rt_machine *, const rt_options *);
 /* ==== checkpoint.c ======================================================= */
 
 /* What a run knows besides its variables. */
+enum { RT_MAX_BATCH = 65536 };
+
 typedef struct rt_state {
     int64_t block, epoch, position;    /* batches drawn in this epoch         */
     int64_t step, batches;             /* of the run                          */

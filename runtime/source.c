@@ -103,12 +103,22 @@ static _Noreturn void cannot_scale(const char *data, rt_form form)
                            : "give --in FILE.npy of floats with what the network sees");
 }
 
+/* Functions of train and report blocks count classes with what a file holds. */
+static void check_classes(const data_array *array, const rt_tree *file, rt_form form)
+{
+    rt_error error;
+    if (form == AS_FILES_HOLD && file && file->classes > 0 &&
+        !data_check_classes(array, file->classes, &error))
+        rt_raise(&error);
+}
+
 static data_view view_file(rt_sources *s, const rt_tree *t, rt_form form)
 {
     if (form != AS_FILES_HOLD && t->opaque)
         cannot_scale(t->name ? t->name : t->path, form);
     data_view view = data_view_of(open_file(s, t), form != AS_FILES_HOLD ? &t->affine : NULL);
     rt_error error;
+    check_classes(open_file(s, t), t, form);
     if (t->rank >= 0 && !data_check(&view.components[0], t->name ? t->name : t->path, t->rank,
                                     t->shape, false, &error))
         rt_raise(&error);
@@ -194,6 +204,8 @@ static data_view read_input(rt_sources *s, const char *path, const rt_tree *like
     rt_error error;
     if (!data_open(&input->array, &source, &error))
         rt_raise(&error);
+    int at = i;
+    check_classes(&input->array, like ? component(like, &at) : NULL, form);
     input->next = s->inputs;
     s->inputs = input;
     return data_view_of(&input->array, scaling(&input->array, like, i, form));

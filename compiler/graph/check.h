@@ -184,6 +184,7 @@ struct Check {
     StateUpdate *updates; int nupdates, updates_cap; bool collect;
     Marked *marked; int nmarked, marked_cap;
     NetworkInfo **owners; int nowners, owners_cap;   /* of each var          */
+    Data *bound;                  /* what inputs are components of, or NULL  */
 };
 
 bool in_library(const Check *, Pos);
@@ -321,6 +322,9 @@ void infer_shapes(Check *, const DataValue *, const Ast *block);
 /* The shape of a sample of a component in its file; NULL: unknown. */
 const Shape *component_shape(const Data *, int component);
 void use_data(Check *, Data *);   /* lists its files in the model            */
+/* The values number `classes` things: where they are what a file holds, its
+ * reader checks that. */
+void expect_classes(const Check *, Node *values, int64_t classes);
 
 /* ==== check_optimizer.c =================================================== */
 /* One `update networks using optimizer`: an AST_CALL. */

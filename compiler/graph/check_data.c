@@ -480,6 +480,7 @@ static bool bind_component(Check *c, Fn *fn, const DataValue *v, int i, const As
 bool bind_data(Check *c, Fn *fn, const DataValue *v, AstList names, Env *env)
 {
     bool ok = names.n == v->nparts;
+    c->bound = v->data;
     if (!ok && names.n > 0)
         report(c, names.at[0]->pos, "%d name%s for a source of %d component%s", names.n,
                names.n == 1 ? "" : "s", v->nparts, v->nparts == 1 ? "" : "s");
@@ -495,6 +496,45 @@ bool bind_data(Check *c, Fn *fn, const DataValue *v, AstList names, Env *env)
         }
     }
     return ok;
+}
+
+/* ---- Class numbers ------------------------------------------------------------------- */
+
+/* Do elements of the result stand in an operand as they are? */
+static bool moves_elements(Op op)
+{
+    switch (op) {
+    case OP_reshape:
+    case OP_transpose:
+    case OP_broadcast:
+    case OP_slice:
+    case OP_reverse:
+    case OP_concatenate:
+    case OP_convert:
+    case OP_stop_gradient: return true;
+    default: return false;
+    }
+}
+
+static void set_classes(Data *file, const void *argument)
+{
+    int64_t classes = *(const int64_t *)argument;
+    if (file->classes == 0 || classes < file->classes)
+        file->classes = classes;
+}
+
+void expect_classes(const Check *c, Node *values, int64_t classes)
+{
+    NodeList all = graph_reach(1, &values);
+    bool *moved = NEW_ARRAY(bool, values->id + 1);
+    moved[values->id] = c->bound != NULL;
+    for (int i = all.n - 1; i >= 0; i--) {
+        const Node *n = all.at[i];
+        if (moved[n->id] && n->op == OP_input)
+            each_file(c->bound, 0, n->attr.input, set_classes, &classes);
+        for (int k = 0; moved[n->id] && moves_elements(n->op) && k < n->nin; k++)
+            moved[n->in[k]->id] = true;
+    }
 }
 
 static void list_file(Data *file, const void *argument)

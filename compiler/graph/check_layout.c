@@ -361,6 +361,7 @@ Value one_hot(Check *c, Call *call)
     to.dim[to.rank++] = classes;
     if (!shape_fits(c, call->pos, to))
         return v_error();
+    expect_classes(c, x, classes);
     Node *same = graph_op2(OP_eq, graph_expand(graph_reshape(x, column), to),
                            graph_expand(graph_iota(T_F32, row, 0), to));
     return v_tensor(graph_convert(same, T_F32));
@@ -375,6 +376,7 @@ Value gather(Check *c, Call *call)
         report(c, call->pos, "rows %s of %s", sample_text(x->shape), sample_text(table->shape));
         return v_error();
     }
+    expect_classes(c, x, table->shape.dim[0]);
     return v_tensor(graph_gather_rows(table, graph_convert(x, T_I32)));
 }
 

@@ -239,6 +239,7 @@ static void check_use(Check *c, const NetworkInfo *info, bool called)
 
 void build_networks(Check *c)
 {
+    c->bound = NULL;
     for (NetworkInfo *info = c->networks; info; info = info->next) {
         bool called = info->called;
         c->at = (Context){0};

@@ -216,6 +216,8 @@ static void put_file(Text *t, const Model *m, const Data *d)
         put(t, "\"shape\":null");
     put(t, ",");
     put_field(t, "type", d->type == T_F32 ? "f32" : "i32");
+    put(t, ",");
+    put_int(t, "classes", d->classes);
     put(t, ",\"affine\":");
     if (!d->affine) {
         put(t, "null");
