@@ -186,6 +186,21 @@ static size_t vars_bytes(const rt_model *m)
     return n;
 }
 
+/* The hash is the program's, but a file may say anything: what later indexes
+ * an array or bounds a loop must be what a run can reach. */
+static bool check_state(const image *f, const rt_model *m, const rt_state *s, rt_error *error)
+{
+    const int64_t counts[] = {s->epoch,  s->position, s->step,   s->batches,
+                              s->waited, s->batch,    s->samples, s->log_bytes};
+    const int64_t most = (int64_t)1 << 53; /* more than any run, and far from overflow */
+    bool good = s->block >= 0 && s->block < m->ntrains && s->batch <= RT_MAX_BATCH;
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        good = good && counts[i] >= 0 && counts[i] < most;
+    good = good && s->nsums == m->trains[s->block].nsteps;
+    good = good && isfinite(s->seconds) && s->seconds >= 0;
+    return good || corrupt(f, "its header holds a number that no run reaches", error);
+}
+
 static bool read_image(const image *f, const rt_model *m, rt_state *state, char **vars,
                        rt_error *error)
 {
@@ -200,6 +215,7 @@ static bool read_image(const image *f, const rt_model *m, rt_state *state, char 
         if (!read_member(state, &members[i], json_object_get(object, members[i].name)))
             ok = corrupt(f, "its header is incomplete", error);
     json_decref(object);
+    ok = ok && check_state(f, m, state, error);
     size_t n = vars_bytes(m);
     if (ok && f->size != sizeof MAGIC + sizeof length + length + n + sizeof(uint32_t))
         ok = corrupt(f, "its variables have another size", error);

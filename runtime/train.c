@@ -135,6 +135,17 @@ static void check_samples(training *t)
     s->samples = n;
 }
 
+/* A resumed epoch goes on between two passes of it. */
+static void check_position(const training *t)
+{
+    int64_t at = t->state.position;
+    if (at % t->per_pass || at > t->passes * t->per_pass)
+        rt_fail(RT_BAD_INPUT,
+                "%s: not a whole checkpoint: its epoch has no batch %lld\n"
+                "remove it to start afresh",
+                t->options->checkpoint, (long long)at);
+}
+
 static void open_block(training *t)
 {
     rt_sources *sources = &t->trainer->sources;
@@ -151,6 +162,7 @@ static void open_block(training *t)
     t->order = t->state.no_shuffle ? NULL : rt_alloc((size_t)t->view.samples, sizeof *t->order);
     open_sums(t);
     check_samples(t);
+    check_position(t);
 }
 
 static void close_block(training *t)

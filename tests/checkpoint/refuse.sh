@@ -52,3 +52,24 @@ refused 1 "not a whole checkpoint" "$fake" --resume --checkpoint c
 write_points 280 >fewer.csv
 cp good c
 refused 1 "training samples" "$fake" --resume --checkpoint c --epochs 9 --data points=fewer.csv
+
+# A sound checksum over numbers that no run reaches: as many bytes as before,
+# and the CRC-32 that gzip computes.
+forged() {        # forged FROM TO
+    head -c $((size - 4)) good | LC_ALL=C sed "s/$1/$2/" >body
+    [ "$(wc -c <body)" -eq $((size - 4)) ] || fail "the forged header has another size"
+    ! cmp -s -n $((size - 4)) body good || fail "nothing is forged with $2"
+    { cat body; gzip -c body | tail -c 8 | head -c 4; } >c
+    refused 1 "not a whole checkpoint" "$fake" --resume --checkpoint c
+}
+"$fake" --quiet --steps 14 --checkpoint good || fail "a checkpoint to forge"
+size=$(wc -c <good)
+forged '"block":0' '"block":7'
+forged '"epoch":1,"position":5' '"epoch":-1,"position":'
+forged '"epoch":1,"position":5' '"epoch":1,"position":-'
+forged '"position":5,"step":14' '"position":55,"step":1'
+forged '"epoch":1,"position":5,"step":14' '"epoch":-1,"position":5,"step":1'
+forged '"samples":276' '"samples":-76'
+forged '"seed":42,"batch":0' '"seed":4,"batch":-1'
+forged '"sums":\[[^]]\{4\}' '"sums":[0,0,'
+forged '"counts":\[160.0' '"counts":[160,0'

@@ -47,6 +47,7 @@ if mknod "$folder/out/null" c 1 3 2>/dev/null; then
     [ -c "$folder/out/null" ] || fail "the device was replaced"
 fi
 rm -f "$folder/out/pipe" "$folder/out/null"
+: >"$folder/out/trainer"
 ln -s trainer "$folder/out/link"
 "$AECC" "$program" -o "$folder/out/link" || fail "through a link"
 [ -L "$folder/out/link" ] && [ -x "$folder/out/trainer" ] || fail "the link was replaced"
