@@ -1,4 +1,5 @@
 # The first command of the README, with few steps.
+# serial
 . tests/lib.sh
 rm -f "$BUILD/conv_ae-reconstructions.png"
 sh examples/quickstart --steps 40 || fail "quickstart"
