@@ -59,8 +59,8 @@ char *vformat(const char *format, va_list) PRINTF(1, 0);
 void text_double(Text *, double value);
 /* In double quotes, with the escapes of .nn files. */
 void text_quote(Text *, const char *s);
-/* Reads a whole file, "-" the standard input; NUL-terminated. NULL with errno
- * set when that fails. */
+/* Reads a whole file, "-" the standard input, which may be read again;
+ * NUL-terminated. NULL with errno set when that fails. */
 char *read_file(const char *path, size_t *n);
 /* Writes by way of a temporary file beside it; "-" is stdout. Exits with
  * EXIT_FILE and a message when that fails; leaves nothing half written. */
@@ -98,6 +98,9 @@ const char *closest(const char *word, const char *const *candidates, int n);
 /* A defect of aecc itself: says so, names the pass, asks for a report; 70. */
 void die(const char *format, ...) PRINTF(1, 2) NORETURN;
 extern const char *current_pass;
+/* While a text form of a program is verified: what die() finds is an error of
+ * this file (EXIT_PROGRAM), not a defect. */
+extern const char *blamed_text;
 /* Wrong usage (2); reading or writing failed (5). */
 void fail_usage(const char *format, ...) PRINTF(1, 2) NORETURN;
 void fail_file(const char *format, ...) PRINTF(1, 2) NORETURN;
@@ -355,6 +358,9 @@ void print_fn(Text *, const Fn *);
 /* Reads what print_fn prints; reports errors at its lines; NULL after any.
  * The vars that it declares are new, in *vars. */
 Fn *read_fn(int file, Var ***vars, int *nvars);
+/* Hands over each function of a text of print_graph, with vars and a graph of
+ * its own that ends with the call; false after an error. */
+bool read_graph(int file, void (*each)(void *, const Fn *), void *);
 void verify_fn(const Fn *);       /* die()s at the first illegal node        */
 void print_dot(Text *, const Model *);
 

@@ -35,6 +35,13 @@ int compile(const Options *);
 void print_passes(Text *);
 void print_emits(Text *);
 
+/* ---- reread.c ----------------------------------------------------------- */
+typedef enum TextForm { FORM_NONE, FORM_GRAPH, FORM_LOOPS } TextForm;
+/* Which text form of a program this is; FORM_NONE: no such text. */
+TextForm text_form(const char *text);
+/* Reads a text form, verifies it, prints it again; the exit status. */
+int reprint(const Options *, const char *path, const char *text, size_t n);
+
 /* ---- listing.c ---------------------------------------------------------- */
 int print_std(Text *);
 

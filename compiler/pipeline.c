@@ -319,14 +319,18 @@ static void run_check(const Compilation *c, int which)
 
 /* ---- Entry -------------------------------------------------------------- */
 
+static const char *shown_path(const Options *o)
+{
+    return strcmp(o->input, "-") == 0 ? "<stdin>" : o->input;
+}
+
 static int format_file(const Options *o)
 {
     size_t n;
     char *text = read_file(o->input, &n);
     if (!text)
         fail_file("cannot read %s", o->input);
-    const char *path = strcmp(o->input, "-") == 0 ? "<stdin>" : o->input;
-    Ast *tree = parse(diag_source(path, text, n));
+    Ast *tree = parse(diag_source(shown_path(o), text, n));
     if (!tree || error_count() > 0)
         return EXIT_PROGRAM;
     Text out = {0};
@@ -364,11 +368,26 @@ static int compile_to(Compilation *c, int emit, int check, int stop)
     return EXIT_DONE;
 }
 
+/* Is the input a text that --emit printed? What cannot be read is left to the
+ * parser, which says so. */
+static bool is_reprinted(const Options *o, int *status)
+{
+    size_t n;
+    char *text = read_file(o->input, &n);
+    if (!text || text_form(text) == FORM_NONE)
+        return false;
+    *status = reprint(o, shown_path(o), text, n);
+    return true;
+}
+
 int compile(const Options *o)
 {
+    int status;
     if (o->format)
         return format_file(o);
     int emit = chosen_emit(o);
+    if (is_reprinted(o, &status))
+        return status;
     int check = o->check ? option_choice("--check", o->check, check_names, 2) : -1;
     int stop =
         !o->stop_after ? -1 : option_choice("--stop-after", o->stop_after, pass_names, N_PASSES);

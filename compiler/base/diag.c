@@ -7,7 +7,7 @@
 #include <string.h>
 
 DiagOptions diag_options;
-const char *current_pass;
+const char *current_pass, *blamed_text;
 
 /* ---- Sources ------------------------------------------------------------ */
 
@@ -162,6 +162,8 @@ void die(const char *form, ...)
 {
     va_list args;
     va_start(args, form);
+    if (blamed_text)
+        end(EXIT_PROGRAM, "error", format("%s: %s", blamed_text, form), args);
     end(EXIT_DEFECT, "internal error", form, args);
 }
 

@@ -110,18 +110,31 @@ static bool read_all(FILE *in, Text *t)
     return !ferror(in);
 }
 
+/* It is read once: a second reader gets the same text. */
+static char *read_standard(size_t *n)
+{
+    static Text all;
+    if (!all.at) {
+        text_put(&all, "", 0);
+        if (!read_all(stdin, &all))
+            return NULL;
+    }
+    *n = all.n;
+    return all.at;
+}
+
 char *read_file(const char *path, size_t *n)
 {
-    bool standard = strcmp(path, "-") == 0;
-    FILE *in = standard ? stdin : fopen(path, "rb");
+    if (strcmp(path, "-") == 0)
+        return read_standard(n);
+    FILE *in = fopen(path, "rb");
     if (!in)
         return NULL;
     Text t = {0};
     text_put(&t, "", 0);
     bool good = read_all(in, &t);
     int error = errno;
-    if (!standard)
-        fclose(in);
+    fclose(in);
     errno = error;
     *n = t.n;
     return good ? t.at : NULL;

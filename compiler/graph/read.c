@@ -214,6 +214,23 @@ static void read_operands(Reader *r, Node *n)
         read_failed(r, "an operand");
 }
 
+/* What print_node wrote behind the node at `from`: NULL where no comment ends
+ * its line. */
+static const char *layer_behind(const Reader *r, const char *from)
+{
+    bool quoted = false;
+    const char *at = from, *end;
+    for (; at < r->end && *at != '\n' && (quoted || *at != '#'); at++)
+        quoted ^= *at == '"';
+    if (at == r->end || *at != '#')
+        return NULL;
+    for (at++; at < r->end && *at == ' ';)
+        at++;
+    for (end = at; end < r->end && *end != '\n' && *end != '\r';)
+        end++;
+    return end > at ? intern_n(at, (size_t)(end - at)) : NULL;
+}
+
 static void read_node(Reader *r)
 {
     Node n;
@@ -241,6 +258,7 @@ static void read_node(Reader *r)
         return;
     Pos pos = {r->file, r->line, (int)(from - r->line_start) + 1, 1};
     Node *made = graph_node(n.op, n.type, n.shape, n.nin, n.in, &n.attr, pos);
+    made->layer = layer_behind(r, from);
     PUSH(r->nodes, r->nnodes, r->nodes_cap, made);
     if (n.op == OP_var)
         n.attr.var->node = made;
@@ -308,22 +326,55 @@ static void read_line(Reader *r)
         readers[need_choice(r, words, 4, "a node, var, init, output, update or `}`")](r);
 }
 
-Fn *read_fn(int file, Var ***vars, int *nvars)
+static void open_text(Reader *r, int file)
 {
     size_t n;
-    Reader r = {.file = file, .line = 1, .fn = NEW(Fn)};
-    r.at = r.line_start = source_text(file, &n);
-    r.end = r.at + n;
-    need_word(&r, "fn");
-    r.fn->kind = (FnKind)need_choice(&r, fn_kind_name, FN_KINDS, "a kind of function");
-    r.fn->name = need_string(&r);
-    need_mark(&r, '{');
-    while (!r.failed && !read_mark(&r, '}'))
-        read_line(&r);
-    skip_space(&r);
+    *r = (Reader){.file = file, .line = 1};
+    r->at = r->line_start = source_text(file, &n);
+    r->end = r->at + n;
+}
+
+/* The vars are of this function alone. */
+static void read_one(Reader *r)
+{
+    *r = (Reader){.at = r->at,
+                  .end = r->end,
+                  .line_start = r->line_start,
+                  .file = r->file,
+                  .line = r->line,
+                  .fn = NEW(Fn)};
+    need_word(r, "fn");
+    r->fn->kind = (FnKind)need_choice(r, fn_kind_name, FN_KINDS, "a kind of function");
+    r->fn->name = need_string(r);
+    need_mark(r, '{');
+    while (!r->failed && !read_mark(r, '}'))
+        read_line(r);
+    skip_space(r);
+}
+
+Fn *read_fn(int file, Var ***vars, int *nvars)
+{
+    Reader r;
+    open_text(&r, file);
+    read_one(&r);
     if (!r.failed && r.at != r.end)
         read_failed(&r, "the end of the file");
     *vars = r.vars;
     *nvars = r.nvars;
     return r.failed ? NULL : r.fn;
+}
+
+/* Numbers are in order of ids, and equal nodes of two functions would share
+ * one: so each function gets a graph of its own. */
+bool read_graph(int file, void (*each)(void *, const Fn *), void *job)
+{
+    Reader r;
+    open_text(&r, file);
+    do {
+        graph_reset();
+        read_one(&r);
+        if (!r.failed)
+            each(job, r.fn);
+    } while (!r.failed && r.at != r.end);
+    return !r.failed;
 }

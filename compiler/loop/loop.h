@@ -213,6 +213,8 @@ void call_orthogonal(Buffer *, uint32_t path);
 void print_kernel(Text *, const Kernel *);
 /* Reads what print_program(…, true) prints; NULL after errors. */
 Program *read_program(int file);
+/* The same of several programs, one after another. */
+Program **read_programs(int file, int *n);
 void verify_kernel(const Kernel *);
 
 

@@ -456,24 +456,50 @@ static void read_buffer(Reader *r)
     PUSH(p->buffers, p->nbuffers, p->buffers_cap, b);
 }
 
-Program *read_program(int file)
+static Program *read_one(Reader *r)
+{
+    Fn *fn = NEW(Fn);
+    r->program = NEW(Program);
+    need(r, "program");
+    fn->name = take_string(r);
+    fn->program = r->program;
+    r->program->fn = fn;
+    r->program->fixed_bytes = take_field(r, "fixed");
+    r->program->block_bytes = take_field(r, "block");
+    while (!r->failed && take(r, "buffer"))
+        read_buffer(r);
+    while (!r->failed && take(r, "kernel"))
+        read_kernel(r);
+    skip_space(r);
+    return r->program;
+}
+
+static Reader reader_of(int file)
 {
     size_t n;
     const char *text = source_text(file, &n);
-    Reader r = {.at = text, .start = text, .file = file, .line = 1, .program = NEW(Program)};
-    need(&r, "program");
-    Fn *fn = NEW(Fn);
-    fn->name = take_string(&r);
-    fn->program = r.program;
-    r.program->fn = fn;
-    r.program->fixed_bytes = take_field(&r, "fixed");
-    r.program->block_bytes = take_field(&r, "block");
-    while (!r.failed && take(&r, "buffer"))
-        read_buffer(&r);
-    while (!r.failed && take(&r, "kernel"))
-        read_kernel(&r);
-    skip_space(&r);
+    return (Reader){.at = text, .start = text, .file = file, .line = 1};
+}
+
+Program *read_program(int file)
+{
+    Reader r = reader_of(file);
+    Program *program = read_one(&r);
     if (*r.at)
         fail(&r, "a kernel");
-    return r.failed ? NULL : r.program;
+    return r.failed ? NULL : program;
+}
+
+Program **read_programs(int file, int *n)
+{
+    Reader r = reader_of(file);
+    Program **programs = NULL;
+    int cap = 0;
+    *n = 0;
+    do {
+        PUSH(programs, *n, cap, read_one(&r));
+    } while (!r.failed && sees(&r, "program"));
+    if (*r.at)
+        fail(&r, "a kernel or a program");
+    return r.failed ? NULL : programs;
 }

@@ -1,0 +1,44 @@
+# The text forms of the IRs read back: printed again they are the same, bytes
+# for bytes, and what is wrong in them is an error at its line.
+. tests/lib.sh
+temporary_folder
+
+for model in stacked_ae noise_ae pca; do
+    for form in graph grad loop; do
+        "$AECC" examples/$model.nn --emit=$form -o "$folder/text" || fail "--emit=$form"
+        "$AECC" "$folder/text" --emit=$form -o "$folder/again" || fail "$form of $model as input"
+        same_files "$folder/text" "$folder/again"
+        "$AECC" - --emit=$form <"$folder/text" >"$folder/again" || fail "$form from stdin"
+        same_files "$folder/text" "$folder/again"
+        cp "$folder/text" "$folder/$model.$form"
+    done
+done
+
+refused() {        # refused STATUS TEXT ARGUMENT ...
+    wanted=$1 text=$2
+    shift 2
+    expect_status "$wanted" "$AECC" "$@" >"$folder/out" 2>"$folder/errors"
+    expect_text "$text" "$folder/errors"
+    [ ! -s "$folder/out" ] || fail "an output in spite of an error"
+}
+
+refused 2 "it is read with --emit=graph or --emit=grad" "$folder/pca.graph" -o "$folder/x"
+refused 2 "it is read with --emit=loop" "$folder/pca.loop" --emit=graph
+refused 2 "has a gradient left" "$folder/pca.graph" --emit=grad
+
+# Every line cut short, or with another word, is fine or an error, no crash.
+sed 's/ add f32/ ad f32/' "$folder/pca.graph" >"$folder/bad"
+refused 1 "did you mean \`add\`" "$folder/bad" --emit=graph
+sed 's/ add f32 \[/ add i32 [/' "$folder/pca.graph" >"$folder/bad"
+refused 1 "a legal node" "$folder/bad" --emit=graph
+sed 's/vf32 = load/i32 = load/' "$folder/pca.loop" >"$folder/bad"
+refused 1 "kernel" "$folder/bad" --emit=loop
+for form in graph loop; do
+    lines=$(grep -c '' "$folder/pca.$form")
+    for n in 4 7 20 $((lines / 2)) $((lines - 1)); do
+        head -n "$n" "$folder/pca.$form" | head -c -4 >"$folder/bad"
+        "$AECC" "$folder/bad" --emit=$form >"$folder/out" 2>"$folder/errors"
+        [ $? -eq 1 ] || fail "$form cut in line $n"
+        expect_text "$folder/bad:" "$folder/errors"
+    done
+done
