@@ -19,6 +19,7 @@
  * library is read the same way before the user's file. */
 #include "graph/check.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- Declarations ---------------------------------------------------------------------- */
@@ -53,6 +54,15 @@ static void check_body(Check *c, const Ast *d)
         }
 }
 
+static void check_size(Check *c, const Ast *e)
+{
+    bool negative = e->kind == AST_UNARY && e->op == '-' && e->a->kind == AST_NUMBER;
+    double size = e->kind == AST_NUMBER ? e->number : 1;
+    if (negative || size < 1 || size != floor(size))
+        report(c, e->pos, "a size is a whole number from 1, this is %s",
+               number_text(negative ? -e->a->number : size));
+}
+
 static void check_signature(Check *c, const Ast *shape)
 {
     const Ast *open = NULL;
@@ -60,6 +70,7 @@ static void check_signature(Check *c, const Ast *shape)
         const Ast *e = shape->kids.at[i];
         if (e->kind == AST_AT_MOST)
             report(c, e->pos, "lengths known only at run time are not part of this version");
+        check_size(c, e);
         if (e->kind != AST_ELLIPSIS)
             continue;
         if (open)

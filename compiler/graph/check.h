@@ -167,6 +167,10 @@ typedef struct Context {
     const char *init; int draws;  /* initial value of this name; draws in it */
     bool in_update;               /* state reads give the updated value      */
     bool in_optimizer;
+    bool in_block;                /* a step's lines, not a data declaration  */
+    bool unfed;                   /* a layer whose input is not known, since */
+                                  /* an earlier line failed: no conclusions  */
+    ValueKind wanted;             /* kind of the default that a name replaces */
     NetworkInfo *record;          /* its layers are being listed             */
 } Context;
 
@@ -188,6 +192,8 @@ struct Check {
 };
 
 bool in_library(const Check *, Pos);
+/* The text of the source at a place. */
+const char *spelled(Pos);
 /* The user's place for a message: of standard library code, its call. */
 Pos user_place(const Check *, Pos);
 /* error_at() there, with a note where the library raised it. */
@@ -353,6 +359,8 @@ void record_layer(Check *, const char *name, const char *type, Value result,
 /* ==== check_names.c ======================================================= */
 /* The name that was probably meant among those in scope, or NULL. */
 const char *suggest_name(const char *word, const Env *);
+/* Among those of this kind where it is V_FUNCTION or V_STRING. */
+const char *suggest_kind(const char *word, const Env *, ValueKind);
 const char *suggest(const char *word, const char *const *candidates, int n);
 /* Warns of names of the file itself, not of imported ones, that nothing reads. */
 void check_unused(const Ast *file, const char *source);

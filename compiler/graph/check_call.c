@@ -144,6 +144,18 @@ static bool match_shape(Check *c, const Ast *list, Shape s, Env *env)
            match_range(c, kids, open + 1, kids.n, s, s.rank - after, env);
 }
 
+static bool wrong_signature(const Ast *list)
+{
+    int open = 0;
+    for (int i = 0; i < list->kids.n; i++) {
+        const Ast *e = list->kids.at[i];
+        open += e->kind == AST_ELLIPSIS;
+        if (e->kind == AST_AT_MOST || open > 1 || (e->kind == AST_NUMBER && e->number < 1))
+            return true;
+    }
+    return false;
+}
+
 bool match_signature(Check *c, const char *function, const Ast *p, Value v, Env *env)
 {
     if (v.kind == V_NUMBER) {
@@ -153,9 +165,8 @@ bool match_signature(Check *c, const char *function, const Ast *p, Value v, Env 
     }
     if (v.kind == V_TENSOR && match_shape(c, p->a, v.node->shape, env))
         return true;
-    for (int i = 0; i < p->a->kids.n; i++)
-        if (p->a->kids.at[i]->kind == AST_AT_MOST)
-            return false; /* reported where it is declared */
+    if (wrong_signature(p->a)) /* reported where it is declared */
+        return false;
     report_signature(c, function, p, v);
     if (v.kind == V_TUPLE)
         advise(c, "name the parts first: `a, b = …`");
@@ -376,6 +387,49 @@ static Value call_layer(Check *c, Function *f, Arg *args, int n, const Ast *call
     return v;
 }
 
+/* Sizes that a signature would take from an input that is not known. */
+static void bind_unknown(const Ast *signature, Env *env)
+{
+    for (int i = 0; i < signature->kids.n; i++) {
+        const Ast *e = signature->kids.at[i];
+        const char *name = e->kind == AST_ELLIPSIS ? intern("...") : e->name;
+        bool size = e->kind == AST_ELLIPSIS || (e->kind == AST_NAME && !env_find(env, name));
+        if (size)
+            env_bind(env, name, v_error(), e->pos, B_VALUE);
+    }
+}
+
+/* The body of a layer one of whose arguments is wrong or, after an earlier
+ * mistake, unknown: what is known of the others is still checked. */
+static void check_layer(Check *c, Function *f, Arg *args, int n, const Ast *call)
+{
+    AstList params = f->decl->params;
+    Arg **given = NEW_ARRAY(Arg *, params.n + 1);
+    Env *env = env_new(f->env);
+    Context saved = c->at;
+    Frame frame = {saved.frame, call->pos, function_name(f)};
+    if (!place_arguments(c, f, args, n, given) || !complete(c, f, given, call->pos))
+        return;
+    c->calls++;
+    c->at.frame = &frame;
+    c->at.owner = NULL;
+    c->at.record = NULL;
+    c->at.unfed = true;
+    for (int i = 0; i < params.n; i++) {
+        const Ast *p = params.at[i];
+        Value v = given[i] ? given[i]->value : p->b ? eval(c, p->b, env) : v_error();
+        if (p->a && v.kind == V_ERROR)
+            bind_unknown(p->a, env);
+        else if (p->a && !match_signature(c, function_name(f), p, v, env))
+            v = v_error();
+        if (!env_own(env, p->name))
+            env_bind(env, p->name, v, p->pos, B_ARGUMENT);
+    }
+    bind_mode(c, env);
+    eval_body(c, f->decl, env, v_error());
+    c->at = saved;
+}
+
 /* `training: false` calls a network in inference mode. */
 static bool take_training(Check *c, Arg *args, int *n)
 {
@@ -486,6 +540,13 @@ Value call_function(Check *c, Function *f, Arg *args, int n, const Ast *call, Po
     if (waits(f, args, n))
         return waiting(f, args, n);
     int hole = data_argument(f, args, n);
+    if (hole >= 0 && c->at.in_block) {
+        report(c, args[hole].value.pos, "%s, expected a tensor or a number",
+               introduce(args[hole].value));
+        advise(c, "the block names its samples: `on %s(x)`",
+               args[hole].value.name ? args[hole].value.name : "data");
+        return v_error();
+    }
     if (hole >= 0)
         return data_call(c, f, args, n, hole, pos);
     Context saved = c->at;
@@ -546,26 +607,109 @@ static bool failed(const Arg *args, int n)
     return false;
 }
 
+/* The kind of a parameter's default, V_ERROR where nothing tells it. */
+static ValueKind default_kind(const Function *f, const char *name, int place)
+{
+    if (!f || !f->decl || f->decl->params.n < 0)
+        return V_ERROR;
+    AstList params = f->decl->params;
+    int at = name ? parameter_index(params, name) : place;
+    const Ast *value = at >= 0 && at < params.n ? params.at[at]->b : NULL;
+    Binding *b = value && value->kind == AST_NAME ? env_find(f->env, value->name) : NULL;
+    if (b && b->lazy)
+        return b->lazy->a && b->lazy->a->kind == AST_STRING ? V_STRING : V_ERROR;
+    return b ? b->value.kind : V_ERROR;
+}
+
+static Value eval_argument(Check *c, const Ast *a, Env *env, ValueKind wanted)
+{
+    ValueKind saved = c->at.wanted;
+    c->at.wanted = a->a->kind == AST_NAME ? wanted : V_ERROR;
+    Value v = eval(c, a->a, env);
+    c->at.wanted = saved;
+    return v;
+}
+
+/* "h, 10, softmax" of `dense(h, 10, softmax)`, "…" where it has more lines. */
+static const char *argument_text(const Ast *call)
+{
+    const char *text = spelled(call->pos), *open = strchr(text, '(');
+    size_t n = strlen(text);
+    bool whole = open && text[n - 1] == ')';
+    return whole ? intern_n(open + 1, n - (size_t)(open - text) - 2) : "…";
+}
+
+/* Does a signature, such as [batch, ...], take a number as a tensor? */
+static bool takes_number(const Ast *signature)
+{
+    for (int i = 0; i < signature->kids.n; i++) {
+        const Ast *e = signature->kids.at[i];
+        if (e->kind != AST_ELLIPSIS && e->name != intern("batch"))
+            return false;
+    }
+    return true;
+}
+
+/* A layer in an expression that is given no tensor: `y = a + dense(3)`. */
+static bool lacks_tensor(Check *c, const Function *f, const Arg *args, int n, const Ast *call)
+{
+    if (!f->decl || f->decl->kind != AST_LAYER || n == 0 || args[0].name)
+        return false;
+    AstList params = f->decl->params;
+    ValueKind kind = args[0].value.kind;
+    int needed = 0;
+    for (int i = 0; i < params.n; i++)
+        needed += params.at[i]->b == NULL;
+    if (params.n == 0 || !params.at[0]->a || kind == V_TENSOR || kind == V_DATA ||
+        kind == V_TUPLE || kind == V_ERROR ||
+        (kind == V_NUMBER && n >= needed && takes_number(params.at[0]->a)))
+        return false;
+    report(c, call->pos, "`%s` is given no tensor", call->name);
+    advise(c, "inside an expression the argument is written: `%s(x, %s)`", call->name,
+           argument_text(call));
+    return true;
+}
+
+/* On a line, a call with all its arguments: `dense(h, 10, softmax)`. No layer
+ * of the library takes a second tensor. */
+static bool written_out(Check *c, const Function *f, const Arg *args, int n, const Ast *call)
+{
+    if (n == 0 || args[0].name || args[0].value.kind != V_TENSOR)
+        return false;
+    if (f->decl && !in_library(c, f->decl->pos) && n < f->decl->params.n)
+        return false;
+    report(c, call->pos, "on a line of its own `%s` takes the line above, not %s", call->name,
+           format("`%s`", spelled(args[0].pos)));
+    advise(c, "write `y = %s(%s)` or `return %s(%s)`", call->name, argument_text(call), call->name,
+           argument_text(call));
+    return true;
+}
+
 Value eval_call(Check *c, const Ast *call, Env *env, const Value *running, const char *label)
 {
-    Arg *args = NEW_ARRAY(Arg, call->kids.n + 1);
-    int n = 0;
+    Arg *all = NEW_ARRAY(Arg, call->kids.n + 2), *args = all + 1;
+    int n = call->kids.n;
     Function *f = find_function(c, call, env);
     bool layer = f && is_layer(f);
-    if (running && layer) {
-        args[n] = (Arg){NULL, *running, call->pos};
-        args[n++].value.pos = call->pos;
-    }
-    for (int i = 0; i < call->kids.n; i++) {
+    for (int i = 0; i < n; i++) {
         const Ast *a = call->kids.at[i];
-        args[n++] = (Arg){a->name, eval(c, a->a, env), a->name ? a->pos2 : a->pos};
+        ValueKind wanted = default_kind(f, a->name, i + (running && layer));
+        args[i] = (Arg){a->name, eval_argument(c, a, env, wanted), a->name ? a->pos2 : a->pos};
     }
     if (label && f && !layer)
         report(c, call->pos, "only a layer can have a label; `%s` is none", call->name);
-    if (!f)
+    if (!f || (!running && lacks_tensor(c, f, args, n, call)))
         return v_error();
+    if (running && layer && !written_out(c, f, args, n, call)) {
+        all[0] = (Arg){NULL, *running, call->pos};
+        all[0].value.pos = call->pos;
+        args = all;
+        n++;
+    }
     if (failed(args, n)) {
-        if (f->decl && !waits(f, args, n))
+        if (f->decl && f->decl->kind == AST_LAYER && !waits(f, args, n))
+            check_layer(c, f, args, n, call);
+        else if (f->decl && !waits(f, args, n))
             check_arguments(c, f, args, n, call->pos);
         return v_error();
     }

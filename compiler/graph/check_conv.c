@@ -231,10 +231,15 @@ static Node *convolution_node(Node *x, Node *w, const Geometry *g, int64_t group
 static bool groups_fit(Check *c, const Call *call, Value x, Value w, int n, int64_t groups)
 {
     int64_t in = x.node->shape.dim[n], channels = w.node->shape.dim[n];
-    if (in == channels * groups && w.node->shape.dim[n + 1] % groups == 0)
+    int64_t filters = w.node->shape.dim[n + 1];
+    if (in == channels * groups && filters % groups == 0)
         return true;
-    report(c, call->pos, "%lld channels in %lld groups do not fit a kernel %s", (long long)in,
-           (long long)groups, sample_text(w.node->shape));
+    if (in == channels * groups)
+        report(c, call->pos, "%lld filters do not divide into %lld groups", (long long)filters,
+               (long long)groups);
+    else
+        report(c, call->pos, "%lld channels in %lld groups do not fit a kernel %s", (long long)in,
+               (long long)groups, sample_text(w.node->shape));
     return false;
 }
 

@@ -309,18 +309,40 @@ static void get_file(Data *file, const void *argument)
         *to = file;
 }
 
-const Shape *component_shape(const Data *d, int component)
+static const Data *component_file(const Data *d, int component)
 {
     Data *file = NULL, **at = &file;
     each_file((Data *)d, 0, component, get_file, &at);
+    return file;
+}
+
+const Shape *component_shape(const Data *d, int component)
+{
+    const Data *file = component_file(d, component);
     return file && file->shaped ? &file->shape : NULL;
 }
 
-static const char *component_name(const Data *d, int component)
+/* A file inside of a `zip` has the name of the whole, and others have it. */
+static bool shares_name(const DataValue *v, const Data *file)
 {
-    Data *file = NULL, **at = &file;
-    each_file((Data *)d, 0, component, get_file, &at);
-    return file && file->name ? file->name : "x";
+    for (int i = 0; i < v->nparts; i++) {
+        const Data *other = component_file(v->data, i);
+        if (other != file && other && other->name == file->name)
+            return true;
+    }
+    return false;
+}
+
+static void advise_shape(Check *c, const DataValue *v, int component, const char *name)
+{
+    const Data *file = component_file(v->data, component);
+    if (file && file->reader && shares_name(v, file))
+        advise(c,
+               "give the file a name first, `data %s: [28, 28] = %s(\"%s\")`, and `zip` the name",
+               name, file->reader, file->path);
+    else
+        advise(c, "declare it where the file is named: `data %s: [28, 28] = …`, one number: `[]`",
+               file && file->name ? file->name : "x");
 }
 
 static bool keeps_shape(const Transform *t)
@@ -402,10 +424,13 @@ static void declare_shape(Check *c, const Ast *decl, const Value *v, Env *env)
     Shape shape;
     if (!to_shape(c, eval(c, decl->b, env), &shape))
         return;
-    if (v->kind == V_DATA && single(c, decl->b->pos, v->data))
+    bool one = v->kind == V_DATA && v->data->nparts == 1;
+    if (one)
         each_file(v->data->data, 0, -1, set_shape, &shape);
-    else if (v->kind != V_DATA)
+    else
         report(c, decl->b->pos, "a shape is declared for one source at a time");
+    if (v->kind == V_DATA && !one)
+        advise(c, "give each file a name first, `data x: [28, 28] = …`, and `zip` the names");
 }
 
 static void bind_source(Env *env, const Ast *name, Value v)
@@ -465,8 +490,7 @@ static bool bind_component(Check *c, Fn *fn, const DataValue *v, int i, const As
                "the shape of `%s` is not known: no network with a fixed shape "
                "takes it",
                name->name);
-        advise(c, "declare it where the file is named: `data %s: [28, 28] = …`, one number: `[]`",
-               component_name(v->data, i));
+        advise_shape(c, v, i, name->name);
         env_bind(env, name->name, v_error(), name->pos, B_VALUE);
         return false;
     }

@@ -245,7 +245,7 @@ Value eval_unary(Check *c, Pos pos, int op, Value a)
 static void report_unknown(Check *c, const Ast *e, const Env *env)
 {
     report(c, e->pos, "unknown name `%s`", e->name);
-    const char *meant = suggest_name(e->name, env);
+    const char *meant = suggest_kind(e->name, env, c->at.wanted);
     if (meant)
         advise(c, "did you mean `%s`?", meant);
 }
@@ -408,6 +408,8 @@ static Value eval_if(Check *c, const Ast *e, Env *env)
     Value test = eval(c, e->a, env);
     if (test.kind == V_BOOL)
         return eval(c, test.number != 0 ? e->b : e->c, env);
+    if (test.kind == V_ERROR && c->at.unfed)
+        return test;
     Value a = eval(c, e->b, env), b = eval(c, e->c, env);
     if (test.kind == V_ERROR || a.kind == V_ERROR || b.kind == V_ERROR)
         return v_error();

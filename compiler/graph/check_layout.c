@@ -58,6 +58,8 @@ Value reshape(Check *c, Call *call)
         report(c, call->pos, "%s has %lld elements, which do not fill %s", sample_text(x->shape),
                (long long)shape_size(x->shape),
                strncmp(wanted, "the list ", 9) ? wanted : wanted + 9);
+        if (call->arg[0].kind == V_NUMBER)
+            advise(c, "inside an expression the argument is written: `reshape(x, …)`");
         return v_error();
     }
     to.batch = x->shape.batch;

@@ -89,19 +89,38 @@ const char *suggest(const char *word, const char *const *candidates, int n)
     return meant && strcmp(meant, word) != 0 ? meant : closest(word, candidates, n);
 }
 
-const char *suggest_name(const char *word, const Env *env)
+/* Is a name of the kind that an argument needs? Of constants that nothing has
+ * used yet the source tells it. */
+static bool of_kind(const Binding *b, ValueKind kind)
+{
+    if (kind == V_STRING)
+        return b->value.kind == V_STRING ||
+               (b->lazy && b->lazy->a && b->lazy->a->kind == AST_STRING);
+    if (kind != V_FUNCTION)
+        return true;
+    const Ast *decl = b->value.kind == V_FUNCTION ? b->value.function->decl : NULL;
+    return b->value.kind == V_FUNCTION && (!decl || decl->kind == AST_LET);
+}
+
+const char *suggest_kind(const char *word, const Env *env, ValueKind kind)
 {
     const char **names = NULL;
     int n = 0, cap = 0;
     for (; env; env = env->outer)
         for (const Binding *b = env->first; b; b = b->next)
-            if (strcmp(b->name, "...") != 0)
+            if (strcmp(b->name, "...") != 0 && of_kind(b, kind))
                 PUSH(names, n, cap, b->name);
     const char *builtin[128];
-    int count = builtin_names(builtin, 128);
+    int count = kind == V_STRING ? 0 : builtin_names(builtin, 128);
     for (int i = 0; i < count; i++)
-        PUSH(names, n, cap, builtin[i]);
+        if (kind != V_FUNCTION || find_builtin(builtin[i]))
+            PUSH(names, n, cap, builtin[i]);
     return suggest(word, names, n);
+}
+
+const char *suggest_name(const char *word, const Env *env)
+{
+    return suggest_kind(word, env, V_ERROR);
 }
 
 /* ---- Names that nothing reads --------------------------------------------------------- */

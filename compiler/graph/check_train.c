@@ -123,7 +123,7 @@ static Node *scalar_objective(Check *c, const Ast *minimize, Env *env)
 static Node *objective_of(Check *c, const Block *b, const Ast *step, bool training, Env *env)
 {
     Context saved = c->at;
-    c->at = (Context){.training = training};
+    c->at = (Context){.training = training, .in_block = true};
     bind_mode(c, env);
     if (is_step(b, step))
         bind_lines(c, b->ast, env);
@@ -231,6 +231,7 @@ static bool take_params(Check *c, const bool *reached, const char *target, Using
 typedef struct Updated {
     NetworkInfo **at;
     int n, cap;
+    bool silent; /* the objective has mistakes: what it reaches is not known */
 } Updated;
 
 static void add_network(Updated *u, NetworkInfo *info)
@@ -260,6 +261,48 @@ static bool updated_before(Check *c, const Fn *fn, const Using *u, Pos pos)
     return false;
 }
 
+/* Full names of the layers and parameters below an instance. */
+static void list_parts(const Instance *at, const char ***names, int *n, int *cap)
+{
+    for (int i = 0; i < at->nvars; i++)
+        PUSH(*names, *n, *cap, at->vars[i]->name);
+    for (int i = 0; i < at->nsites; i++) {
+        PUSH(*names, *n, *cap, at->sites[i].child->name);
+        list_parts(at->sites[i].child, names, n, cap);
+    }
+}
+
+static void advise_layers(Check *c, const Instance *network)
+{
+    Text t = {0};
+    size_t prefix = strlen(network->name) + 1;
+    for (int i = 0; i < network->nsites && i < 16; i++)
+        text_printf(&t, "%s%s", i ? ", " : "", network->sites[i].child->name + prefix);
+    if (t.n)
+        advise(c, "its layers are %s%s", t.at, network->nsites > 16 ? ", …" : "");
+}
+
+/* Has the network no part of that name? Then that is reported. */
+static bool report_part(Check *c, const Ast *name, const NetworkInfo *info)
+{
+    const char **names = NULL;
+    int n = 0, cap = 0;
+    list_parts(&info->instance, &names, &n, &cap);
+    for (int i = 0; i < n; i++)
+        if (names[i] == name->name)
+            return false;
+    if (!strchr(name->name, '.') || n == 0)
+        return false;
+    report(c, name->pos, "`%s` has no layer or parameter `%s`", info->decl->name,
+           strchr(name->name, '.') + 1);
+    const char *meant = suggest(name->name, names, n);
+    if (meant)
+        advise(c, "did you mean `%s`?", meant);
+    else
+        advise_layers(c, &info->instance);
+    return true;
+}
+
 static void add_using(Check *c, Fn *fn, Node *objective, const Ast *s, const bool *reached,
                       Updated *updated, Env *env)
 {
@@ -270,7 +313,7 @@ static void add_using(Check *c, Fn *fn, Node *objective, const Ast *s, const boo
         const Ast *name = s->kids.at[i];
         NetworkInfo *info = find_network(c, name);
         bool any = info && take_params(c, reached, name->name, &u, &cap);
-        if (info && !any)
+        if (info && !any && !report_part(c, name, info) && !updated->silent)
             report(c, name->pos, "the objective does not depend on any parameter of `%s`",
                    name->name);
         if (any)
@@ -290,7 +333,9 @@ static void add_all(Check *c, Fn *fn, Node *objective, const Ast *minimize, cons
     Using u = {.call = minimize->b};
     int cap = 0;
     if (!take_params(c, reached, NULL, &u, &cap)) {
-        report(c, minimize->a->pos, "the objective does not depend on any parameter");
+        if (!updated->silent)
+            report(c, minimize->a->pos, "the objective does not depend on any parameter");
+        check_optimizer(c, minimize->b, env);
         return;
     }
     for (int v = 0; v < c->model->nvars; v++)
@@ -311,9 +356,9 @@ static void add_states(Check *c, Fn *fn, const Updated *updated)
     }
 }
 
-static void step_updates(Check *c, Fn *fn, Node *objective, const Ast *step, Env *env)
+static void step_updates(Check *c, Fn *fn, Node *objective, const Ast *step, Env *env, bool sound)
 {
-    Updated updated = {0};
+    Updated updated = {.silent = !sound};
     const bool *reached = reached_vars(c, objective);
     const Ast *minimize = find_minimize(c, step);
     int usings = 0;
@@ -351,19 +396,35 @@ static void check_names(Check *c, const Ast *step, Env *env)
     }
 }
 
+/* The names of a block whose data is wrong. */
+static void check_block(Check *c, const Block *b)
+{
+    Env *bound = env_new(c->file);
+    for (int i = 0; i < b->ast->params.n; i++)
+        env_bind(bound, b->ast->params.at[i]->name, v_error(), b->ast->params.at[i]->pos, B_VALUE);
+    for (int i = 0; i < b->nsteps; i++) {
+        Env *env = env_new(bound);
+        objective_of(c, b, b->steps[i], true, env);
+        check_names(c, b->steps[i], env);
+    }
+    if (b->validate)
+        find_data(c, b->validate->name, b->validate->pos2);
+}
+
 static Fn *build_step(Check *c, const Block *b, const Ast *step, const DataValue *data)
 {
     const char *name = is_step(b, step) && step->name ? step->name : "step";
     Fn *fn = new_fn(c, FN_STEP, format("train_%d.%s", b->index, name), step->pos);
     Env *env = env_new(c->file);
     bool bound = bind_data(c, fn, data, b->ast->params, env);
+    int before = error_count();
     c->collect = true;
     c->nupdates = 0;
     Node *objective = objective_of(c, b, step, true, env);
     c->collect = false;
     if (objective && bound) {
         fn_output(fn, "objective", objective);
-        step_updates(c, fn, objective, step, env);
+        step_updates(c, fn, objective, step, env, error_count() == before);
     } else {
         check_names(c, step, env);
     }
@@ -434,6 +495,8 @@ void check_train(Check *c, const Ast *ast)
             t.steps[i] = train_step(c, &b, b.steps[i], data);
         if (b.validate)
             add_validation(c, &b, &t, data);
+    } else {
+        check_block(c, &b);
     }
     PUSH(c->model->trains, c->model->ntrains, c->trains_cap, t);
 }

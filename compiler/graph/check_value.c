@@ -192,6 +192,19 @@ Pos user_place(const Check *c, Pos pos)
     return pos;
 }
 
+const char *spelled(Pos pos)
+{
+    size_t n;
+    const char *at = source_text(pos.file, &n), *end = at + n;
+    for (int line = 1; line < pos.line && at; line++) {
+        at = memchr(at, '\n', (size_t)(end - at));
+        at += at != NULL;
+    }
+    if (!at || pos.line < 1 || end - at < pos.column - 1 + pos.length)
+        return "";
+    return intern_n(at + pos.column - 1, (size_t)pos.length);
+}
+
 /* The outermost function of the library on the way to a message. */
 static const char *library_function(const Check *c)
 {
@@ -317,10 +330,8 @@ bool to_whole(Check *c, Value v, const char *what, int64_t low, int64_t high, in
     if (!to_number(c, v, what, &number))
         return false;
     if (number != floor(number) || number < (double)low || number > (double)high) {
-        const char *range = high >= MAX_ELEMENTS
-                                ? format("from %lld", (long long)low)
-                                : format("from %lld to %lld", (long long)low, (long long)high);
-        report(c, v.pos, "%s, expected %s: a whole number %s", introduce(v), what, range);
+        report(c, v.pos, "%s, expected %s: a whole number from %lld to %lld", introduce(v), what,
+               (long long)low, (long long)high);
         return false;
     }
     *n = (int64_t)number;

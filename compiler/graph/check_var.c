@@ -76,12 +76,28 @@ static Var *find_var(const Instance *owner, const char *name)
     return NULL;
 }
 
+/* The sizes that are known, where some are not. */
+static void check_sizes(Check *c, const Ast *shape, Env *env)
+{
+    for (int i = 0; shape && i < shape->kids.n; i++) {
+        if (shape->kids.at[i]->kind == AST_ELLIPSIS)
+            continue;
+        Value v = eval(c, shape->kids.at[i], env);
+        if (v.kind != V_LIST)
+            to_whole(c, v, "a size", 1, MAX_ELEMENTS, &(int64_t){0});
+    }
+}
+
 /* The var of a declaration, made by the first call; NULL after a message or
  * where the initial value is `none`. */
 static Var *declare_var(Check *c, const Ast *s, Env *env, VarKind kind, bool *absent)
 {
     Shape shape = {0};
     Instance *owner = c->at.owner;
+    if (c->at.unfed) {
+        check_sizes(c, s->a, env);
+        return NULL;
+    }
     if (!owner) {
         report(c, s->pos2,
                "`%s` belongs to no network: a layer with parameters is called in a "
