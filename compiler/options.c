@@ -82,8 +82,19 @@ static const Option *option_of(const char *word)
     return found;
 }
 
+/* Named in the documentation of the language, and not there yet. */
+static const char *const later[] = {"--tune",     "--weights",   "--weights-as", "--network",
+                                    "--quantize", "--calibrate", "--emit=c",     "--emit=header"};
+
+static void refuse_later(const char *word)
+{
+    if (name_index(word, later, sizeof later / sizeof *later) >= 0)
+        fail_usage("`%s` is not part of this version of aecc", word);
+}
+
 static NORETURN void fail_unknown(const char *word)
 {
+    refuse_later(stem(word));
     const char *names[N_OPTIONS];
     for (int i = 0; i < N_OPTIONS; i++)
         names[i] = options[i].spelling;
@@ -131,6 +142,7 @@ static int take_option(Options *to, char **words, int n)
     }
     if (o->form != FLAG && !*value)
         fail_usage("the value of %s is empty", o->spelling);
+    refuse_later(format("%s=%s", o->spelling, value ? value : ""));
     set(to, o, value);
     return taken;
 }

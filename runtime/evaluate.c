@@ -1,4 +1,5 @@
-/* `evaluate`: the objectives over the validation data, or over --in. */
+/* `evaluate`: the objectives over --in, else over the validation data, else
+ * over the training data. */
 #include "rt.h"
 
 #include <stdlib.h>
@@ -52,8 +53,7 @@ int command_evaluate(rt_trainer *t)
         blocks += train->objective >= 0;
     }
     if (!blocks)
-        rt_fail(RT_USAGE, "%s validates nothing\nwrite `validate on DATA` in a train block",
-                t->model->source);
+        rt_fail(RT_USAGE, "%s has no objective to evaluate\nwrite a train block", t->model->source);
     trainer_machine(t, largest);
     weights_need(&t->machine, t->options);
     for (int i = 0; i < t->model->ntrains; i++) {

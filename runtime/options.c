@@ -34,7 +34,7 @@ typedef struct command {
 
 static const command commands[] = {
     {"train", CMD_TRAIN, "train and save the weights (the default)"},
-    {"evaluate", CMD_EVALUATE, "the objectives over the validation data, or over --in"},
+    {"evaluate", CMD_EVALUATE, "the objectives over --in, or the validation or training data"},
     {"run", CMD_RUN, "run NETWORK --in FILE --out FILE.npy: any network over a file"},
     {"encode", CMD_ENCODE, "codings of --in, or of the program's report or validation data"},
     {"reconstruct", CMD_RECONSTRUCT, "originals over reconstructions as PNG"},
@@ -162,11 +162,22 @@ static void set(rt_options *o, const entry *e, const char *value)
 
 /* ---- Arguments ------------------------------------------------------------ */
 
+/* Options that a later version brings. */
+static const char *const later[] = {"report"};
+
+static void refuse_later(const char *word)
+{
+    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
+        if (!strcmp(word, later[i]))
+            rt_fail(RT_USAGE, "--%s is not part of this version of aecc", word);
+}
+
 static _Noreturn void unknown_option(const char *name, size_t n)
 {
     char word[64];
     const char *names[N_OPTIONS];
     snprintf(word, sizeof word, "%.*s", (int)(n < 60 ? n : 60), name);
+    refuse_later(word);
     for (int i = 0; i < N_OPTIONS; i++)
         names[i] = table[i].name;
     const char *near = rt_closest(word, names, N_OPTIONS);
@@ -224,7 +235,15 @@ static bool read_command(rt_options *o, const char *word)
     rt_fail(RT_USAGE, "no command '%s'\n`%s --help` lists the commands", word, rt_name());
 }
 
-static void check(const rt_options *o)
+static bool validates_any(const rt_model *m)
+{
+    for (int i = 0; i < m->ntrains; i++)
+        if (m->trains[i].validation && m->trains[i].objective >= 0)
+            return true;
+    return false;
+}
+
+static void check(const rt_options *o, const rt_model *model)
 {
     static const char *const shows[] = {"auto", "always", "never", "json"};
     bool known = !o->progress;
@@ -238,6 +257,10 @@ static void check(const rt_options *o)
         rt_fail(RT_USAGE, "--resume needs --checkpoint FILE");
     if (o->every && !o->checkpoint)
         rt_fail(RT_USAGE, "--every needs --checkpoint FILE");
+    if (o->early_stop && !validates_any(model))
+        rt_fail(RT_USAGE, "--early-stop needs validation, and %s has none\n"
+                          "write `validate on DATA` in a train block",
+                model->source);
     if (o->log_steps && !o->log)
         rt_fail(RT_USAGE, "--log-steps needs --log FILE.jsonl");
 }
@@ -276,7 +299,7 @@ rt_options options_read(int argc, char **argv, const rt_model *model)
         printf("%s (model %s), made by aecc %s\n", rt_name(), model->hash, AECC_VERSION);
         exit(fflush(stdout) ? RT_IO : RT_OK);
     }
-    check(&o);
+    check(&o, model);
     if (o.init)
         o.weights = o.init;
     if (!o.threads)

@@ -211,6 +211,29 @@ static data_view read_input(rt_sources *s, const char *path, const rt_tree *like
     return data_view_of(&input->array, scaling(&input->array, like, i, form));
 }
 
+/* "train block 1" of "train_1.objective", whose name is the compiler's own. */
+static const char *shown_name(const rt_function *f, char text[64])
+{
+    int block;
+    if (sscanf(f->name, "train_%d.objective", &block) != 1)
+        return f->name;
+    snprintf(text, 64, "train block %d", block);
+    return text;
+}
+
+static _Noreturn void wrong_count(const rt_function *f, int given)
+{
+    char names[256] = "", own[64];
+    size_t n = 0;
+    for (int i = 0; i < f->ninputs && n < sizeof names; i++)
+        if (f->inputs[i].name)
+            n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n ? ", " : "",
+                                  f->inputs[i].name);
+    rt_fail(RT_USAGE, "%s takes %d input%s%s%s%s, and --in gives %d\nrepeat --in for each of them",
+            shown_name(f, own), f->ninputs, f->ninputs == 1 ? "" : "s", n ? " (" : "", names,
+            n ? ")" : "", given);
+}
+
 data_view sources_in(rt_sources *s, const rt_function *f, const rt_tree *like, rt_form form)
 {
     const rt_list *in = &s->options->in;
@@ -220,8 +243,7 @@ data_view sources_in(rt_sources *s, const rt_function *f, const rt_tree *like, r
     if (!in->n)
         rt_fail(RT_USAGE, "%s needs its input: --in FILE", f->name);
     if (in->n != f->ninputs)
-        rt_fail(RT_USAGE, "%s takes %d input%s, and --in gives %d\nrepeat --in for each of them",
-                f->name, f->ninputs, f->ninputs == 1 ? "" : "s", in->n);
+        wrong_count(f, in->n);
     for (int i = 0; i < in->n; i++) {
         const char *path;
         int input = input_of(f, in->at[i], i, &path);

@@ -433,7 +433,8 @@ static Fn *build_step(Check *c, const Block *b, const Ast *step, const DataValue
 
 static Fn *build_objective(Check *c, const Block *b, const DataValue *data)
 {
-    Fn *fn = new_fn(c, FN_OBJECTIVE, format("train_%d.objective", b->index), b->validate->pos);
+    Pos pos = b->validate ? b->validate->pos : b->ast->pos;
+    Fn *fn = new_fn(c, FN_OBJECTIVE, format("train_%d.objective", b->index), pos);
     Env *bound = env_new(c->file);
     if (!bind_data(c, fn, data, b->ast->params, bound))
         return fn;
@@ -495,6 +496,8 @@ void check_train(Check *c, const Ast *ast)
             t.steps[i] = train_step(c, &b, b.steps[i], data);
         if (b.validate)
             add_validation(c, &b, &t, data);
+        else if (error_count() == 0) /* for `evaluate` over data of its caller */
+            t.objective = build_objective(c, &b, data);
     } else {
         check_block(c, &b);
     }

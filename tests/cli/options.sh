@@ -15,8 +15,14 @@ usage "a file is missing"
 usage "unknown option \`--emmit=ast\`; did you mean \`--emit\`?" --emmit=ast $model
 usage "unknown option \`--wat\`; see aecc --help" --wat $model
 usage "unknown option \`-x\`" -x $model
-usage "--emit=header is not one of: exe, obj, asm" --emit=header $model
-usage "--emit=c is not one of" --emit c $model
+usage "--emit=heder is not one of: exe, obj, asm" --emit=heder $model
+usage "--emit=cc is not one of" --emit cc $model
+for later in --tune --weights=w.safetensors --weights-as=inline --network=encoder --quantize=int8 \
+    --calibrate --emit=c --emit=header; do
+    usage "is not part of this version of aecc" $later $model
+done
+usage "\`--weights\` is not part of this version" --weights w.safetensors $model
+usage "\`--emit=header\` is not part of this version" --emit header $model
 usage "--verify takes no value" --verify=yes $model
 usage "-o needs a value: -o FILE" $model -o
 usage "the value of --emit is empty" --emit= $model
