@@ -11,6 +11,8 @@
 
 enum { SAMPLES = 3, DRAWS = 12, STEPS = 3 };
 static const double tolerance = 1e-6;
+/* A gradient this much smaller than the largest is nothing. */
+static const double SMALLEST = 1e-2;
 static const double step_sizes[STEPS] = {1e-4, 1e-5, 1e-6};
 
 typedef struct Check {
@@ -121,9 +123,25 @@ static double unseen(double value)
     return 1e-9 + 8 * DBL_EPSILON * fabs(value) / step_sizes[0] / tolerance;
 }
 
+static double root_mean_square(const double *g, int64_t n)
+{
+    return sqrt(dot(g, g, n) / (double)n);
+}
+
+/* Of all gradients of a step: what a true zero is compared with, such as that
+ * of a bias before batch normalization. */
+static double largest_gradient(const Check *c, int n, const int *vars)
+{
+    double largest = 0;
+    for (int i = 0; i < n; i++)
+        largest = fmax(largest, root_mean_square(c->run.outputs[i + 1],
+                                                 shape_size(c->model->vars[vars[i]]->shape)));
+    return largest;
+}
+
 /* The best agreement over the steps: large ones meet kinks, small ones lose
  * digits of the objective. */
-static Result compare(Check *c, int var, const double *g)
+static Result compare(Check *c, int var, const double *g, double largest)
 {
     int64_t n = shape_size(c->model->vars[var]->shape);
     double *at = c->run.vars[var], *kept = NEW_ARRAY(double, n), length = 0;
@@ -136,7 +154,7 @@ static Result compare(Check *c, int var, const double *g)
     for (int64_t i = 0; i < n; i++)
         direction[i] /= sqrt(length);
     Result best = {dot(g, direction, n), 0, INFINITY};
-    double scale = sqrt(dot(g, g, n)) / sqrt((double)n) + fabs(best.symbolic) +
+    double scale = root_mean_square(g, n) + fabs(best.symbolic) + SMALLEST * largest +
                    unseen(objective(c, at, kept, direction, n, 0));
     for (int i = 0; i < STEPS; i++) {
         double numeric = difference(c, at, kept, direction, n, step_sizes[i]);
@@ -212,10 +230,10 @@ static int check_step(const Model *m, const Fn *fn)
         draw_vars(&c, 42 + draw);
         draw_inputs(&c);
         interpret(c.fn, &c.run);
-        double **value = c.run.outputs;
+        double **value = c.run.outputs, largest = largest_gradient(&c, n, checked);
         for (int i = 0; i < n; i++)
             if (!(results[i].error <= tolerance)) {
-                results[i] = compare(&c, checked[i], value[i + 1]);
+                results[i] = compare(&c, checked[i], value[i + 1], largest);
                 failures -= results[i].error <= tolerance;
             }
     }
