@@ -1,8 +1,11 @@
 /* atomic.h: a temporary file, synced, renamed, its folder synced. */
 #include "atomic.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,6 +31,41 @@ static bool replaceable(const char *path)
 {
     struct stat status;
     return stat(path, &status) != 0 || S_ISREG(status.st_mode);
+}
+
+/* Of a path; to be freed. */
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL   ? strdup(".")
+           : slash == path ? strdup("/")
+                           : strndup(path, (size_t)(slash - path));
+}
+
+/* The process of "x.tmp.123", 0 where `name` is not a temporary file of x. */
+static long writer_of(const char *name, const char *base)
+{
+    size_t n = strlen(base);
+    char *end;
+    if (strncmp(name, base, n) || strncmp(name + n, ".tmp.", 5))
+        return 0;
+    long process = strtol(name + n + 5, &end, 10);
+    return *end || process < 1 || process > INT_MAX ? 0 : process;
+}
+
+void atomic_sweep(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *base = slash == NULL ? path : slash + 1;
+    char *folder = folder_of(path);
+    DIR *list = folder != NULL ? opendir(folder) : NULL;
+    free(folder);
+    for (struct dirent *entry; list != NULL && (entry = readdir(list)) != NULL;) {
+        long process = writer_of(entry->d_name, base);
+        if (process && kill((pid_t)process, 0) != 0 && errno == ESRCH)
+            unlinkat(dirfd(list), entry->d_name, 0);
+    }
+    if (list != NULL)
+        closedir(list);
 }
 
 bool atomic_open(atomic_file *file, const char *path, rt_error *error)
@@ -58,10 +96,7 @@ bool atomic_open(atomic_file *file, const char *path, rt_error *error)
  * sync a folder and say EINVAL: then there is nothing more to do. */
 static bool sync_folder(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash == NULL   ? strdup(".")
-                   : slash == path ? strdup("/")
-                                   : strndup(path, (size_t)(slash - path));
+    char *folder = folder_of(path);
     int handle = folder != NULL ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     free(folder);
     if (handle < 0)

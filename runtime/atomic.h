@@ -19,5 +19,7 @@ typedef struct atomic_file {
 bool atomic_open(atomic_file *file, const char *path, rt_error *error);
 bool atomic_commit(atomic_file *file, rt_error *error);
 void atomic_abandon(atomic_file *file);
+/* Removes temporary files of `path` whose processes are no more (kill -9). */
+void atomic_sweep(const char *path);
 
 #endif

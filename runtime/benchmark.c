@@ -199,6 +199,13 @@ static void print_head(const bench *b, double step, double peak, double barrier)
     printf("\n  barrier  %.0f ns\n", barrier * 1e9);
 }
 
+/* Other work on the machine slows either: the larger is nearer to the truth. */
+static double peak_again(bench *b, double before)
+{
+    double after = peak_flops(&b->trainer->machine.team);
+    return after > before ? after : before;
+}
+
 int command_benchmark(rt_trainer *t)
 {
     bench b;
@@ -211,10 +218,11 @@ int command_benchmark(rt_trainer *t)
         rt_raise(&error);
     open_ticks(&b);
     time_steps(&b, WARM_UP, 1);
+    double peak = peak_flops(&t->machine.team);
     double step = time_steps(&b, steps, TRIES);
     double tick, profiled = profile_steps(&b, steps, &tick);
     double barrier = barrier_seconds(&t->machine.team);
-    double peak = peak_flops(&t->machine.team);
+    peak = peak_again(&b, peak);
     if (t->options->json) {
         print_json(&b, step, tick, peak, barrier);
     } else {

@@ -247,14 +247,14 @@ static char find_separator(const csv *c)
     return semicolon || !comma ? ';' : ',';
 }
 
-/* A number, or what was meant as one: no name of a column. */
+/* A number, or what was meant as one or as several: no name of a column. */
 static bool like_number(field f)
 {
     float value;
     if (is_number(f, &value) || is_word(f, "nan") || is_word(f, "inf"))
         return true;
     return f.at < f.end && strchr("+-.0123456789", *f.at) != NULL &&
-           strspn(f.at, "+-.,0123456789eE") >= (size_t)(f.end - f.at);
+           strspn(f.at, "+-.,0123456789eE ") >= (size_t)(f.end - f.at);
 }
 
 /* Skips the line if it holds names: fields, and not one number among them. */

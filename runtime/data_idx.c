@@ -54,12 +54,17 @@ static bool read_magic(data_array *array, const unsigned char *bytes, size_t siz
                       "%s: truncated at byte %zu, in the header of an IDX file"
                       "\ncopy or download the file again",
                       array->path, size);
-    if (bytes[0] != 0 || bytes[1] != 0 || !idx_type(bytes[2], &array->type))
+    if (bytes[0] != 0 || bytes[1] != 0)
         return rt_set(error, RT_BAD_INPUT,
                       "%s: not an IDX file: byte 0 begins %02x %02x %02x %02x, "
                       "expected 00 00, a type (08, 09 or 0b to 0e) and a rank%s",
                       array->path, bytes[0], bytes[1], bytes[2], bytes[3],
                       data_kind_hint(bytes, size));
+    if (!idx_type(bytes[2], &array->type))
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: byte 2: type %02x, expected 08, 09 or 0b to 0e\n"
+                      "the file is damaged, or not an IDX file",
+                      array->path, bytes[2]);
     array->rank = bytes[3];
     if (array->rank < 1 || array->rank > DATA_MAX_RANK)
         return rt_set(error, RT_BAD_INPUT,

@@ -3,6 +3,7 @@
 #include "rt.h"
 
 #include <errno.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +14,22 @@ static _Noreturn void failed(const rt_log *log, const char *what)
     rt_error error;
     rt_set_errno(&error, log->path, what);
     rt_raise(&error);
+}
+
+/* A full disk may have taken half a row: what is left are whole ones. What
+ * stdio still holds must not follow them when the process ends. */
+static _Noreturn void failed_write(const rt_log *log)
+{
+    int reason = errno, file = fileno(log->file);
+    char last = '\n';
+    __fpurge(log->file);
+    off_t size = lseek(file, 0, SEEK_END);
+    while (size > 0 && pread(file, &last, 1, size - 1) == 1 && last != '\n')
+        size--;
+    if (size >= 0 && ftruncate(file, size))
+        size = -1; /* the reason below is the one to tell */
+    errno = reason;
+    failed(log, "write");
 }
 
 /* What remains of an existing log: its first `keep` bytes, whole lines only. */
@@ -72,8 +89,8 @@ void log_row(rt_log *log, const rt_field *fields, int n)
 
 void log_flush(rt_log *log)
 {
-    if (log->file && fflush(log->file))
-        failed(log, "write");
+    if (log->file && (fflush(log->file) || ferror(log->file)))
+        failed_write(log);
 }
 
 int64_t log_sync(rt_log *log)

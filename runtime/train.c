@@ -344,6 +344,7 @@ static void check_writable(const char *path)
     rt_error error;
     if (!path)
         return;
+    atomic_sweep(path);
     if (!atomic_open(&file, path, &error))
         rt_raise(&error);
     atomic_abandon(&file);
@@ -438,8 +439,12 @@ static void write_reports(training *t)
             snprintf(name, sizeof name, "%s-reconstructions-%d.png", t->model->name, pictures);
         else
             snprintf(name, sizeof name, "%s-reconstructions.png", t->model->name);
-        if (report_pictures(t->trainer, report, name))
-            progress_say(&t->progress, "wrote %s", name);
+        progress_say(&t->progress,
+                     report_pictures(t->trainer, report, name)
+                         ? "wrote %s"
+                         : "skipped %s: the samples are no pictures, [height, width] or with 1 or 3 "
+                           "channels",
+                     name);
     }
 }
 

@@ -97,6 +97,7 @@ static void test_messages(void **state)
     expect_message("1 2 3\n4 5 6\n", "separate columns by commas, semicolons or tabs");
     expect_message("1,\"2\n3,4\n", "test:1:3: this quote is not closed on its line");
     expect_message("1,\"2\"3\n", "test:1:6: expected a separator after the quoted field");
+    expect_message("1 2 3 4\n", "separate columns by commas, semicolons or tabs");
     expect_message("", "the data set is empty");
     expect_message("\n\n  \n", "the data set is empty");
     expect_message("x,y\n", "the data set is empty");

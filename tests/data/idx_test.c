@@ -94,7 +94,7 @@ static void test_messages(void **state)
     expect_error(data_read_idx, "\x89PNG....", 8, "read it with png(…)");
     expect_error(data_read_idx, "\x93NUMPY..", 8, "read it with npy(…)");
     expect_error(data_read_idx, "1,2,3\n4", 7, "read it with csv(…)");
-    expect_error(data_read_idx, "\0\0\x0a\x01....", 8, "byte 0 begins 00 00 0a 01");
+    expect_error(data_read_idx, "\0\0\x0a\x01....", 8, "byte 2: type 0a, expected 08, 09");
     expect_error(data_read_idx, "\0\0\x08\x00....", 8, "byte 3: rank 0, expected 1 to 8");
     expect_error(data_read_idx, "\0\0\x08\x09....", 8, "byte 3: rank 9, expected 1 to 8");
     f = idx(0x08, 2, (uint32_t[]){0, 3}, "", 0);

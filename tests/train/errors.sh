@@ -70,6 +70,22 @@ if [ "$(id -u)" -ne 0 ]; then
     mkdir locked && chmod 500 locked
     fails 5 "locked/w.safetensors" "$fake" --quiet --save locked/w.safetensors
 fi
+# What a process that was killed left behind goes; what others write stays.
+dead=$(sh -c 'echo $$')
+: >w.safetensors.tmp.$dead
+: >c.tmp.$dead
+: >c.tmp.$$
+: >c.tmp.notes
+"$fake" --quiet --save w.safetensors --checkpoint c || fail "beside temporary files"
+[ ! -e w.safetensors.tmp.$dead ] && [ ! -e c.tmp.$dead ] || fail "stale temporary files stay"
+[ -e c.tmp.$$ ] && [ -e c.tmp.notes ] || fail "a file that may be in use was removed"
+rm -f c w.safetensors c.tmp.*
+
+# The log of a full disk holds whole rows.
+(ulimit -f 1 && "$fake" --quiet --epochs 200 --log full.jsonl --log-steps 2>errors)
+[ $? -eq 5 ] || { cat errors; fail "no room for the log"; }
+[ -s full.jsonl ] && [ -z "$(tail -c 1 full.jsonl)" ] || fail "half a row in the log"
+
 # A limit on the size of files stands for a full disk.
 (ulimit -f 0 && "$fake" --quiet --save w.safetensors 2>errors)
 [ $? -eq 5 ] || { cat errors; fail "no room for weights"; }
