@@ -276,7 +276,10 @@ void place_nodes(Check *c, Pos pos)
 /* What a value of the wrong kind was probably meant to be. */
 static void advise_value(Check *c, Value v, const char *wanted)
 {
-    if (v.kind == V_FUNCTION)
+    const Ast *decl = v.kind == V_FUNCTION ? v.function->decl : NULL;
+    if (decl && decl->kind == AST_LAYER)
+        advise(c, "inside an expression the argument is written: `%s(x)`", decl->name);
+    else if (v.kind == V_FUNCTION)
         advise(c, "call it: `%s(…)`; on a line of a network write `activation(%s)`",
                function_name(v.function), function_name(v.function));
     else if (v.kind == V_STRING && isalpha((unsigned char)v.text[0]))

@@ -28,6 +28,8 @@ hints 'inside an expression the argument is written: `reshape(x, …)`' 'y = x +
 hints 'write `y = dense(h, 10, softmax)` or `return dense(h, 10, softmax)`' \
     'h = flatten(x)' 'dense(h, 10, softmax)'
 
+hints 'inside an expression the argument is written: `flatten(x)`' 'y = x + flatten()' y
+
 # A swap of neighbours is one edit, and a name of the right kind is meant.
 hints 'did you mean `same`?' 'conv2d(8, 3, padding: smae)'
 hints 'did you mean `same`?' 'conv2d(8, 3, 1, smae)'
