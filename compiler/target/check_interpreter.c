@@ -4,9 +4,10 @@
  * over the largest magnitude of the tensor is below 1e-5, and 1, 2 and 3
  * threads give the same bits. Where terms cancel (the gradient of a bias
  * before batch normalization is truly zero) float32 leaves more: a few times
- * what the oracle itself leaves when it rounds every operation is right, too. Near a kink (a relu at zero, two equal maxima)
- * float32 may take the other side; so a function fails only if it differs for
- * each of several draws of inputs. */
+ * what the oracle itself leaves when it rounds every operation is right, too.
+ * Near a kink (a relu at zero, two equal maxima) float32 may take the other
+ * side; so a function fails only if it differs for each of several draws of
+ * inputs. */
 #include "target/jit.h"
 
 #include <math.h>
