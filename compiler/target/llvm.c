@@ -179,7 +179,7 @@ void emit_llvm(const Model *model, const TargetOptions *options, OutputForm form
     LLVMTargetMachineRef machine = target_machine(options);
     emit_open(&e, model, context, machine, options->level);
     export_text(&e, "aecc_descriptor", describe(model));
-    export_text(&e, "aecc_cpu", probe_requirements(e.probe));
+    export_text(&e, "aecc_cpu", probe_requirements(e.probe, e.features));
     emit_module(&e);
     if (form == OUT_LLVM)
         put_llvm(&e, out);

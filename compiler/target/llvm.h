@@ -45,7 +45,7 @@ const char *machine_features(LLVMTargetMachineRef);
 const char *probe_machine(LLVMTargetMachineRef);
 bool probe_has_fma(const char *probe);
 /* Features of x86 that the code may use, by their names in /proc/cpuinfo. */
-const char *probe_requirements(const char *probe);
+const char *probe_requirements(const char *probe, const char *features);
 
 /* ---- llvm.c ------------------------------------------------------------------ */
 /* Fills in all but the kernel's part; the module is empty. */

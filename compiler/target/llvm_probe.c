@@ -64,8 +64,55 @@ static const struct {
     {"zmm", "avx512f,avx512bw,avx512cd,avx512dq,avx512vl"},
 };
 
+/* ---- What else the host has ------------------------------------------------------- */
+
+/* The line of /proc/cpuinfo with the features, "" where there is none. */
+static const char *host_flags(void)
+{
+    size_t n;
+    const char *all = read_file("/proc/cpuinfo", &n);
+    const char *flags = all ? strstr(all, "\nflags") : NULL;
+    return flags ? format("%.*s ", (int)strcspn(flags + 1, "\n"), flags + 1) : "";
+}
+
+/* "avx512_fp16" of LLVM's "avx512fp16", if /proc/cpuinfo shows it; or NULL. */
+static const char *name_in(const char *flags, const char *feature)
+{
+    size_t prefix = strncmp(feature, "avx512", 6) == 0 ? 6 : 3;
+    char *plain = format("%s", feature);
+    for (char *c = plain; *c; c++)
+        *c = *c == '-' || *c == '.' ? '_' : *c;
+    if (strstr(flags, format(" %s ", plain)))
+        return plain;
+    char *split = format("%.*s_%s", (int)prefix, plain, plain + prefix);
+    return strstr(flags, format(" %s ", split)) ? split : NULL;
+}
+
+static bool has_item(const char *list, const char *item)
+{
+    return strstr(format(",%s,", list), format(",%s,", item)) != NULL;
+}
+
+/* Instructions of vectors beyond the groups, which LLVM may choose where they
+ * are. A feature that this kernel has no name for cannot be asked for. */
+static void put_vector_features(Text *list, const char *features)
+{
+    static const char *const prefixes[] = {"+avx", "+amx", "+gfni"};
+    const char *flags = host_flags();
+    for (const char *at = features; *at; at += strcspn(at, ",") + (at[strcspn(at, ",")] == ',')) {
+        bool vector = false;
+        for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+            vector |= strncmp(at, prefixes[i], strlen(prefixes[i])) == 0;
+        const char *feature = format("%.*s", (int)strcspn(at, ","), at);
+        const char *name = vector ? name_in(flags, feature + 1) : NULL;
+        bool later_off = has_item(at, format("-%s", feature + 1));
+        if (name && !later_off && !has_item(list->at, name))
+            text_printf(list, ",%s", name);
+    }
+}
+
 /* A group includes those before it. */
-const char *probe_requirements(const char *probe)
+const char *probe_requirements(const char *probe, const char *features)
 {
     enum { GROUPS = sizeof x86 / sizeof *x86 };
     int n = GROUPS;
@@ -74,5 +121,7 @@ const char *probe_requirements(const char *probe)
         n--;
     for (int i = 0; i < n; i++)
         text_printf(&list, "%s%s", i ? "," : "", x86[i].features);
+    if (n > 1)
+        put_vector_features(&list, features);
     return list.n ? list.at : "";
 }

@@ -79,3 +79,19 @@ mkdir -p "$folder/usr/bin" "$folder/usr/lib/aecc"
 cp "$AECC" "$folder/usr/bin/aecc"
 cp "$BUILD/libaecc_rt.a" "$folder/usr/lib/aecc/"
 "$folder/usr/bin/aecc" "$program" -o "$folder/out/trainer" || fail "as installed"
+
+# The features that a trainer asks for: those of this machine's vectors, less
+# what --mattr takes away; none of them beyond another processor that is named.
+asked() {
+    "$AECC" "$program" --emit=llvm -o - "$@" | sed -n 's/^@aecc_cpu = .*c"\(.*\)\\00"$/\1/p' |
+        tr , '\n'
+}
+if grep -q '^flags.* avx512vbmi ' /proc/cpuinfo; then
+    asked >"$folder/native"
+    grep -qx avx512vbmi "$folder/native" || fail "avx512vbmi is not asked for"
+    [ -z "$(sort "$folder/native" | uniq -d)" ] || fail "a feature is asked for twice"
+    asked --mattr=-avx512vbmi >"$folder/less"
+    ! grep -qx avx512vbmi "$folder/less" || fail "avx512vbmi is asked for without it"
+    asked --mcpu=x86-64-v3 >"$folder/v3"
+    ! grep -q avx512 "$folder/v3" || fail "x86-64-v3 asks for AVX-512"
+fi
