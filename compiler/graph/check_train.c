@@ -152,7 +152,9 @@ static bool passes_gradient(const Node *n)
     }
 }
 
-/* Marks, by place in model->vars, what the objective depends on smoothly. */
+/* Marks, by place in model->vars, what the objective depends on smoothly. It
+ * ends with the variables that there are: an optimizer adds states, which no
+ * objective reaches. */
 static bool *reached_vars(Check *c, Node *objective)
 {
     Model *m = c->model;
@@ -170,6 +172,11 @@ static bool *reached_vars(Check *c, Node *objective)
         reached[v] = m->vars[v]->kind == VAR_PARAM && id <= objective->id && alive[id];
     }
     return reached;
+}
+
+static bool is_reached(const Check *c, const bool *reached, int v)
+{
+    return c->model->vars[v]->kind == VAR_PARAM && reached[v];
 }
 
 static void report_target(Check *c, const Ast *name, bool known)
@@ -218,7 +225,7 @@ static bool take_params(Check *c, const bool *reached, const char *target, Using
 {
     bool any = false;
     for (int v = 0; v < c->model->nvars; v++)
-        if (reached[v] && is_part(c->model->vars[v], target)) {
+        if (is_reached(c, reached, v) && is_part(c->model->vars[v], target)) {
             if (!takes(u, c->model->vars[v]))
                 PUSH(u->params, u->nparams, *cap, c->model->vars[v]);
             c->owners[v]->updated = true;
@@ -339,7 +346,7 @@ static void add_all(Check *c, Fn *fn, Node *objective, const Ast *minimize, cons
         return;
     }
     for (int v = 0; v < c->model->nvars; v++)
-        if (reached[v])
+        if (is_reached(c, reached, v))
             add_network(updated, c->owners[v]);
     add_updates(c, fn, objective, &u, env);
 }
