@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -51,19 +52,26 @@ static void save_and_end(int number)
 
 static void catch_crashes(const char *argv0)
 {
-    static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGALRM};
+    static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGPROF};
     const char *slash = strrchr(argv0, '/');
     snprintf(crash_path, sizeof crash_path, "crash-%s.bin", slash != NULL ? slash + 1 : argv0);
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
         signal(signals[i], save_and_end);
 }
 
+/* Of the processor's time: a busy machine is no endless loop. */
+static void limit_seconds(int seconds)
+{
+    struct itimerval timer = {.it_value.tv_sec = seconds};
+    setitimer(ITIMER_PROF, &timer, NULL);
+}
+
 static void run(input in)
 {
     current = in;
-    alarm(INPUT_SECONDS);
+    limit_seconds(INPUT_SECONDS);
     LLVMFuzzerTestOneInput(in.bytes, in.size);
-    alarm(0);
+    limit_seconds(0);
 }
 
 /* ---- Corpus -------------------------------------------------------------------- */
