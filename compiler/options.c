@@ -205,8 +205,9 @@ void print_help(Text *out)
         text_printf(out, "  %-22s %s\n", shown(&options[i]), options[i].doc);
     text_printf(out, "\nforms of --emit:\n");
     print_emits(out);
-    text_printf(out, "\nWhat --emit=graph, grad and loop print can be FILE, too: it is read, verified\n"
-                     "and printed again in the same form.\n");
+    text_printf(out,
+                "\nWhat --emit=graph, grad and loop print can be FILE, too: it is read, verified\n"
+                "and printed again in the same form.\n");
     text_printf(out, "\nExit status: 0; 1 errors in the program; 2 wrong usage; 5 reading or\n"
                      "writing failed; 70 a defect of aecc.\n");
 }

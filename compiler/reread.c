@@ -23,7 +23,7 @@ static const char *first_word(const char *at)
 TextForm text_form(const char *text)
 {
     const char *at = first_word(text);
-    return strncmp(at, "fn ", 3) == 0            ? FORM_GRAPH
+    return strncmp(at, "fn ", 3) == 0          ? FORM_GRAPH
            : strncmp(at, "program \"", 9) == 0 ? FORM_LOOPS
                                                : FORM_NONE;
 }

@@ -190,10 +190,11 @@ static size_t vars_bytes(const rt_model *m)
  * an array or bounds a loop must be what a run can reach. */
 static bool check_state(const image *f, const rt_model *m, const rt_state *s, rt_error *error)
 {
-    const int64_t counts[] = {s->epoch,  s->position, s->step,   s->batches,
+    const int64_t counts[] = {s->epoch,  s->position, s->step,    s->batches,
                               s->waited, s->batch,    s->samples, s->log_bytes};
     const int64_t most = (int64_t)1 << 53; /* more than any run, and far from overflow */
-    bool good = s->block >= 0 && s->block < (m->ntrains ? m->ntrains : 1) && s->batch <= RT_MAX_BATCH;
+    bool good =
+        s->block >= 0 && s->block < (m->ntrains ? m->ntrains : 1) && s->batch <= RT_MAX_BATCH;
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         good = good && counts[i] >= 0 && counts[i] < most;
     good = good && (!m->ntrains || s->nsums == m->trains[s->block].nsteps);

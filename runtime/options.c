@@ -258,8 +258,9 @@ static void check(const rt_options *o, const rt_model *model)
     if (o->every && !o->checkpoint)
         rt_fail(RT_USAGE, "--every needs --checkpoint FILE");
     if (o->early_stop && !validates_any(model))
-        rt_fail(RT_USAGE, "--early-stop needs validation, and %s has none\n"
-                          "write `validate on DATA` in a train block",
+        rt_fail(RT_USAGE,
+                "--early-stop needs validation, and %s has none\n"
+                "write `validate on DATA` in a train block",
                 model->source);
     if (o->log_steps && !o->log)
         rt_fail(RT_USAGE, "--log-steps needs --log FILE.jsonl");

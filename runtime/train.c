@@ -439,12 +439,13 @@ static void write_reports(training *t)
             snprintf(name, sizeof name, "%s-reconstructions-%d.png", t->model->name, pictures);
         else
             snprintf(name, sizeof name, "%s-reconstructions.png", t->model->name);
-        progress_say(&t->progress,
-                     report_pictures(t->trainer, report, name)
-                         ? "wrote %s"
-                         : "skipped %s: the samples are no pictures, [height, width] or with 1 or 3 "
-                           "channels",
-                     name);
+        progress_say(
+            &t->progress,
+            report_pictures(t->trainer, report, name)
+                ? "wrote %s"
+                : "skipped %s: the samples are no pictures, [height, width] or with 1 or 3 "
+                  "channels",
+            name);
     }
 }
 
