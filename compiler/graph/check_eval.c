@@ -105,20 +105,6 @@ static Node *arithmetic_node(int op, Value a, Value b, Node *x, Node *y)
     }
 }
 
-static const char *operator_text(int op)
-{
-    switch (op) {
-    case AST_OP_LE: return "<=";
-    case AST_OP_GE: return ">=";
-    case AST_OP_EQ: return "==";
-    case AST_OP_NE: return "!=";
-    case AST_OP_AND: return "and";
-    case AST_OP_OR: return "or";
-    case AST_OP_NOT: return "not";
-    default: return format("%c", op);
-    }
-}
-
 static void note_declared(Check *c, Value v)
 {
     if (v.name && v.declared.line)
@@ -127,7 +113,7 @@ static void note_declared(Check *c, Value v)
 
 static void report_shapes(Check *c, Pos pos, int op, Value a, Value b)
 {
-    report(c, pos, "shapes do not fit `%s`: %s, %s", operator_text(op), introduce(a), introduce(b));
+    report(c, pos, "shapes do not fit `%s`: %s, %s", ast_op_name(op), introduce(a), introduce(b));
     note_declared(c, a);
     note_declared(c, b);
 }
@@ -146,7 +132,7 @@ static Value tensor_binary(Check *c, Pos pos, int op, Value a, Value b)
     if (!x || !y)
         return v_error();
     if (logic && (!is_truth(a) || !is_truth(b))) {
-        report(c, pos, "`%s` joins truth values; %s, %s", operator_text(op), introduce(a),
+        report(c, pos, "`%s` joins truth values; %s, %s", ast_op_name(op), introduce(a),
                introduce(b));
         return v_error();
     }
@@ -191,7 +177,7 @@ static Value number_binary(Check *c, Pos pos, int op, double a, double b)
     case AST_OP_EQ: return v_bool(a == b);
     case AST_OP_NE: return v_bool(a != b);
     }
-    report(c, pos, "`%s` does not take numbers", operator_text(op));
+    report(c, pos, "`%s` does not take numbers", ast_op_name(op));
     return v_error();
 }
 

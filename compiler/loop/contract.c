@@ -117,7 +117,7 @@ static void over_blocks(NestEmit *e, Inst **acc)
 {
     ContractKernel *c = e->arg;
     int n = nest_outputs(e->nest);
-    Inst *blocks = idiv(iadd(live_count(V_INDEX), iconst(LANES - 1)), LANES);
+    Inst *blocks = block_count();
     Inst *loop = loop_begin(iconst(0), blocks, 1, n, acc);
     Inst **inside = NEW_ARRAY(Inst *, n);
     for (int i = 0; i < n; i++)

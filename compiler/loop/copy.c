@@ -311,9 +311,7 @@ static void emit_index(Inst *u, void *arg)
         return;
     }
     for_axes(x->root->shape, 0, index, copy_start, x);
-    Inst *blocks = x->root->in[1]->shape.batch
-                       ? idiv(iadd(live_count(V_INDEX), iconst(LANES - 1)), LANES)
-                       : iconst(1);
+    Inst *blocks = x->root->in[1]->shape.batch ? block_count() : iconst(1);
     for_each(iconst(0), blocks, 1, add_block, x);
 }
 

@@ -177,6 +177,8 @@ void lower_copy(Program *, Kernel *);
 void lower_rows(Program *, Kernel *);
 void lower_index(Program *, Kernel *);
 
+/* Blocks of the batch, the last of them perhaps short. */
+Inst *block_count(void);
 /* A loop lo..hi; body(index, arg) appends to it. */
 typedef void LoopBody(Inst *index, void *arg);
 void for_each(Inst *lo, Inst *hi, int64_t step, LoopBody *body, void *arg);

@@ -12,6 +12,11 @@ void for_each(Inst *lo, Inst *hi, int64_t step, LoopBody *body, void *arg)
     loop_end(loop, NULL, NULL);
 }
 
+Inst *block_count(void)
+{
+    return idiv(iadd(live_count(V_INDEX), iconst(LANES - 1)), LANES);
+}
+
 typedef struct AxesWalk {
     Shape shape;
     int axis;

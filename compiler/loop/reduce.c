@@ -172,7 +172,7 @@ static void over_blocks(BatchTile *t, Inst **acc)
 {
     ReduceKernel *r = t->r;
     Inst *next[LANES];
-    Inst *blocks = idiv(iadd(live_count(V_INDEX), iconst(LANES - 1)), LANES);
+    Inst *blocks = block_count();
     Inst *loop = loop_begin(iconst(0), blocks, 1, t->width, acc);
     r->eval.block = loop->index;
     r->mask = live_mask(loop->index);
