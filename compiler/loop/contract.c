@@ -419,7 +419,6 @@ static void tile_scalars(Nest *nest)
 static void count_lane_var_in_vectors(Nest *nest, int v)
 {
     nest->var[v].extent = (nest->var[v].extent + LANES - 1) / LANES;
-    nest->var[v].lane = true;
     for (int i = 0; i < nest->out_rank; i++)
         nest->out[i].coefficient[v] *= LANES;
     for (int i = 0; i < 2; i++)

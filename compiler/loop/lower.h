@@ -81,10 +81,8 @@ void split_index(Shape, Inst *flat, Inst **axis);
 bool kernel_is_flat(const Program *, const Kernel *);
 
 /* map.c. Are 16 neighbors along axis `lane` of n's index (-1: one element)
- * neighbors in memory all the way down? And for the whole kernel along the
- * last axis of its space? */
+ * neighbors in memory all the way down? */
 bool lanes_fit(const Program *, const Kernel *, const Node *n, int lane);
-bool lanes_along_last(const Program *, const Kernel *);
 
 /* ---- nest.c, phase.c: loops over the box of a contraction ----------------- */
 
@@ -104,7 +102,6 @@ typedef struct NestVar {
     int64_t extent;
     int64_t tile; /* unrolled offsets; >= extent: no loop       */
     bool reduced;
-    bool lane; /* counts vectors of LANES                    */
     /* While loops are emitted: */
     Inst *base;    /* runtime part; NULL before its loop         */
     int64_t first; /* its least value in this segment            */

@@ -166,7 +166,7 @@ bool lanes_fit(const Program *p, const Kernel *k, const Node *n, int lane)
     return true;
 }
 
-bool lanes_along_last(const Program *p, const Kernel *k)
+static bool lanes_along_last(const Program *p, const Kernel *k)
 {
     Shape s = k->space;
     if (s.rank == 0 || (s.rank > 1 && s.dim[s.rank - 1] <= 8))
