@@ -1,9 +1,9 @@
 /* Contractions: every dense layer, convolution, transposed convolution and
  * gradient of one, by the same nest of loops.
  *
- * The class (schedule.c) says what is in the lanes; here tiles are chosen:
- * 10 to 20 accumulators, so that the latency of a multiply-add is hidden and
- * nothing spills. The order of a sum never depends on the tile. */
+ * needs       a kernel whose root contracts
+ * guarantees  its body: what is in the lanes as its class says (schedule.c),
+ *             tiles and loops as its schedule says (tile.c) */
 #include "loop/lower.h"
 
 typedef struct ContractKernel {
@@ -180,240 +180,6 @@ static void lane_sum_finish(NestEmit *e, Inst **acc)
         finish_one(c, i, lane_sum(acc[i]), LANE_NONE);
 }
 
-/* ---- Tiles ----------------------------------------------------------------------------------- */
-
-enum {
-    MAX_PIXELS = 16,
-    MAX_UNROLLED_TAPS = 5,
-    ACCUMULATORS = 20,
-    PIXEL_ACCUMULATORS = 16,
-    ROW_ACCUMULATORS = 10
-};
-
-static bool shares_bound(const Nest *nest, int v, int w)
-{
-    for (int i = 0; i < nest->nbounds; i++)
-        if (nest->bound[i].at.coefficient[v] && nest->bound[i].at.coefficient[w])
-            return true;
-    return false;
-}
-
-static bool is_bound(const Nest *nest, int v)
-{
-    for (int i = 0; i < nest->nbounds; i++)
-        if (nest->bound[i].at.coefficient[v])
-            return true;
-    return false;
-}
-
-/* Equal tiles of at most `most`. */
-static int64_t even_tile(int64_t extent, int64_t most)
-{
-    int64_t tiles = (extent + most - 1) / most;
-    return (extent + tiles - 1) / tiles;
-}
-
-/* The tile in 7..16 with the least left over, larger first. */
-static int64_t pixel_tile(int64_t extent)
-{
-    int64_t best = extent < MAX_PIXELS ? extent : 0, waste = best ? 0 : extent;
-    for (int64_t t = MAX_PIXELS; !best && t >= 7; t--) {
-        int64_t rest = extent % t ? t - extent % t : 0;
-        if (rest < waste) {
-            waste = rest;
-            best = rest == 0 ? t : best;
-        }
-    }
-    return best ? best : 14;
-}
-
-/* Taps under an unrolled row of pixels are unrolled too, or the row is not. */
-static void unroll_taps(Nest *nest, int pixel)
-{
-    for (int w = 0; w < nest->nvars; w++)
-        if (nest->var[w].reduced && shares_bound(nest, pixel, w)) {
-            if (nest->var[w].extent <= MAX_UNROLLED_TAPS)
-                nest->var[w].tile = nest->var[w].extent;
-            else if (nest->var[pixel].tile < nest->var[pixel].extent)
-                nest->var[pixel].tile = 1;
-        }
-}
-
-static int last_output(const Nest *nest, const Linear *with, bool inside)
-{
-    for (int v = nest->nvars; v-- > 0;)
-        if (!nest->var[v].reduced && nest->var[v].extent > 1 &&
-            (with->coefficient[v] != 0) == inside)
-            return v;
-    return -1;
-}
-
-static void add_loop(Nest *nest, int v)
-{
-    if (nest->var[v].tile < nest->var[v].extent)
-        nest->order[nest->norder++] = v;
-}
-
-/* Where two loops share a bound the inner one gets its limits from the outer;
- * that takes steps of one. */
-static void untile_bound_loops(Nest *nest)
-{
-    for (int v = 0; v < nest->nvars; v++)
-        for (int w = 0; w < nest->nvars; w++)
-            if (v != w && shares_bound(nest, v, w) && nest->var[v].tile < nest->var[v].extent &&
-                nest->var[w].tile < nest->var[w].extent)
-                nest->var[v].tile = nest->var[w].tile = 1;
-}
-
-/* Outputs (the unit's first), then the reduced in the order of the sum. */
-static void set_order(Nest *nest, int unit)
-{
-    untile_bound_loops(nest);
-    if (unit >= 0 && nest->var[unit].tile < nest->var[unit].extent) {
-        nest->unit_var = unit;
-        add_loop(nest, unit);
-    }
-    for (int v = 0; v < nest->nvars; v++)
-        if (!nest->var[v].reduced && v != nest->unit_var)
-            add_loop(nest, v);
-    nest->nouter = nest->norder;
-    for (int v = 0; v < nest->nvars; v++)
-        if (nest->var[v].reduced)
-            add_loop(nest, v);
-}
-
-/* The innermost reduced loop takes several steps at a time where it would
- * otherwise hold only a few multiply-adds. */
-static void unroll_sum(Nest *nest, int64_t outputs)
-{
-    int inner = -1;
-    for (int v = 0; v < nest->nvars; v++) {
-        if (nest->var[v].reduced && nest->var[v].tile > 1)
-            return;
-        if (nest->var[v].reduced && nest->var[v].extent > 1)
-            inner = v;
-    }
-    if (inner >= 0 && nest->var[inner].extent >= 8 && outputs <= 32 && !is_bound(nest, inner))
-        nest->var[inner].tile = 4;
-}
-
-static int64_t tile_outputs(const Nest *nest)
-{
-    int64_t n = 1;
-    for (int v = 0; v < nest->nvars; v++)
-        if (!nest->var[v].reduced)
-            n *= nest->var[v].tile < nest->var[v].extent ? nest->var[v].tile : nest->var[v].extent;
-    return n;
-}
-
-static void tile_samples(ContractKernel *c, Nest *nest)
-{
-    int in_lanes = c->root->in[0]->shape.batch ? 0 : 1;
-    const Linear *address = &nest->address[in_lanes];
-    int pixel = last_output(nest, address, true), channel = last_output(nest, address, false);
-    int64_t pixels = 1;
-    if (pixel >= 0) {
-        nest->var[pixel].tile = pixel_tile(nest->var[pixel].extent);
-        unroll_taps(nest, pixel);
-        pixels = nest->var[pixel].tile;
-    }
-    for (int v = 0; v < nest->nvars && pixels <= 4 && pixel >= 0; v++)
-        if (v != pixel && !nest->var[v].reduced && address->coefficient[v] &&
-            nest->var[v].extent * pixels <= 12 && nest->var[v].extent > 1) {
-            nest->var[v].tile = nest->var[v].extent;
-            pixels *= nest->var[v].extent;
-        }
-    if (channel >= 0) {
-        int64_t most = (pixels > 1 ? PIXEL_ACCUMULATORS : ACCUMULATORS) / pixels;
-        nest->var[channel].tile = even_tile(nest->var[channel].extent, most > 1 ? most : 1);
-        most = pixels * 2 <= 18 && nest->var[channel].extent > 1 ? 2 : 1;
-        if (nest->var[channel].tile < most)
-            nest->var[channel].tile = most;
-    }
-    unroll_sum(nest, tile_outputs(nest));
-    set_order(nest, channel >= 0 && nest->var[channel].tile < nest->var[channel].extent ? channel
-                                                                                        : pixel);
-}
-
-/* Does the operand that slides under the taps depend on v? */
-static bool slides_with(const Nest *nest, int v)
-{
-    for (int i = 0; i < 2; i++)
-        for (int tap = 0; tap < nest->nvars; tap++)
-            if (!nest->var[tap].reduced && is_bound(nest, tap) &&
-                nest->address[i].coefficient[tap] && nest->address[i].coefficient[v])
-                return true;
-    return false;
-}
-
-/* Taps of a window in registers; what slides under them is loaded once for
- * all channels of the tile. */
-static void tile_lane_sum(Nest *nest)
-{
-    int64_t taps = 1;
-    int unit = -1, inner = -1;
-    for (int v = nest->nvars; v-- > 0;)
-        if (!nest->var[v].reduced && is_bound(nest, v) && taps * nest->var[v].extent <= 9) {
-            nest->var[v].tile = nest->var[v].extent;
-            taps *= nest->var[v].extent;
-        }
-    for (int v = nest->nvars; v-- > 0;) {
-        if (nest->var[v].reduced || is_bound(nest, v) || nest->var[v].extent <= 1)
-            continue;
-        if (inner < 0 || (slides_with(nest, inner) && !slides_with(nest, v))) {
-            unit = inner >= 0 ? inner : unit;
-            inner = v;
-        } else if (unit < 0) {
-            unit = v;
-        }
-    }
-    int64_t each = taps >= 6 ? 2 : 4;
-    if (inner >= 0)
-        nest->var[inner].tile = even_tile(nest->var[inner].extent, each);
-    if (unit >= 0 && taps < 3)
-        nest->var[unit].tile = even_tile(nest->var[unit].extent, 4);
-    set_order(nest, unit >= 0 ? unit : inner);
-}
-
-/* Vectors along the lane variable times rows: the fewest loads for each
- * multiply-add within ROW_ACCUMULATORS: few, since the update that follows a
- * tile's sum is long, and only a short one overlaps with the next tile's sum
- * (10 instead of 21 take 6 % off a step of the stacked autoencoder). */
-static void tile_rows(ContractKernel *c, Nest *nest)
-{
-    int lane = c->lane_var, row = -1;
-    double best = 1e9;
-    int64_t vectors = nest->var[lane].extent, rows = 1;
-    for (int v = 0; v < nest->nvars; v++)
-        if (!nest->var[v].reduced && v != lane && nest->var[v].extent > 1)
-            row = v;
-    int64_t height = row >= 0 ? nest->var[row].extent : 1;
-    for (int64_t v = 1; v <= 7 && v <= vectors; v++) {
-        int64_t r = ROW_ACCUMULATORS / v < height ? ROW_ACCUMULATORS / v : height;
-        double steps = (double)((vectors + v - 1) / v) * (double)((height + r - 1) / r);
-        double cost = steps * (double)(v + r + v * r);
-        if (cost < best) {
-            best = cost;
-            nest->var[lane].tile = v;
-            rows = r;
-        }
-    }
-    if (row >= 0)
-        nest->var[row].tile = even_tile(height, rows);
-    set_order(nest, row >= 0 && nest->var[row].tile < height ? row : lane);
-}
-
-static void tile_scalars(Nest *nest)
-{
-    int last = -1;
-    for (int v = 0; v < nest->nvars; v++)
-        if (!nest->var[v].reduced && !is_bound(nest, v) && nest->var[v].extent > 1)
-            last = v;
-    if (last >= 0)
-        nest->var[last].tile = even_tile(nest->var[last].extent, 8);
-    set_order(nest, last);
-}
-
 /* ---- A kernel ---------------------------------------------------------------- */
 
 static void count_lane_var_in_vectors(Nest *nest, int v)
@@ -438,16 +204,12 @@ static void lower_nest(Nest *nest, void *arg)
                   .finish = contract_finish};
     if (c->lane_var >= 0)
         count_lane_var_in_vectors(nest, c->lane_var);
-    if (c->class == CONTRACT_SAMPLES) {
-        tile_samples(c, nest);
-    } else if (c->class == CONTRACT_LANE_SUM) {
-        tile_lane_sum(nest);
+    nest->by = choose_schedule(&(Contracted){.nest = nest,
+                                             .class = c->class,
+                                             .lane_var = c->lane_var,
+                                             .in_lanes = c->root->in[0]->shape.batch ? 0 : 1});
+    if (c->class == CONTRACT_LANE_SUM)
         e.finish = lane_sum_finish;
-    } else if (c->lane_var >= 0) {
-        tile_rows(c, nest);
-    } else {
-        tile_scalars(nest);
-    }
     if (c->class == CONTRACT_ROWS || c->class == CONTRACT_LANE_SUM)
         e.around = over_blocks;
     nest_emit(&e);

@@ -100,7 +100,6 @@ typedef struct Bound {
 
 typedef struct NestVar {
     int64_t extent;
-    int64_t tile; /* unrolled offsets; >= extent: no loop       */
     bool reduced;
     /* While loops are emitted: */
     Inst *base;    /* runtime part; NULL before its loop         */
@@ -110,6 +109,15 @@ typedef struct NestVar {
 } NestVar;
 
 enum { MAX_BOUNDS = 3 * MAX_RANK };
+
+/* How a nest is run through: all that is free in it. The order of a sum is
+ * not: reduced variables run in the order of the nest, whatever is unrolled. */
+typedef struct Schedule {
+    int64_t tile[MAX_VARS]; /* unrolled offsets; >= extent: no loop       */
+    int order[MAX_VARS];    /* vars with loops, outermost first           */
+    int norder, nouter;     /* order[0..nouter) are outputs               */
+    int unit_var;           /* its tiles are the units (order[0]), or -1  */
+} Schedule;
 
 /* A contraction (or window) after the strides of its output have been split
  * into phases: every index of the output is one variable, times a stride,
@@ -124,16 +132,34 @@ typedef struct Nest {
     Linear address[2];      /* element of each operand's tensor           */
     Linear value[MAX_VARS]; /* each variable of the contraction itself    */
     bool empty;             /* no point reaches these outputs             */
-    int order[MAX_VARS];    /* vars with loops, outermost first           */
-    int norder, nouter;     /* order[0..nouter) are outputs               */
-    int unit_var;           /* its tiles are the units (order[0]), or -1  */
+    Schedule by;            /* set before it is emitted                   */
 } Nest;
 
 typedef void NestBody(Nest *, void *arg);
 /* Splits a contraction of these operands (b may be NULL) into phases, a nest
- * for each, without tiles and order. */
+ * for each, without a schedule. */
 void nest_phases(const Program *, Shape out, const Contraction *, Node *a, Node *b, NestBody *each,
                  void *arg);
+
+/* ---- tile.c: which schedule ------------------------------------------------ */
+
+/* A phase of a contraction as the choice of its schedule sees it. The lane
+ * variable of the nest counts vectors of LANES. */
+typedef struct Contracted {
+    const Nest *nest;
+    ContractClass class;
+    int lane_var;   /* or -1                                    */
+    int in_lanes;   /* SAMPLES: the operand of a batch            */
+} Contracted;
+
+Schedule choose_schedule(const Contracted *);
+/* A schedule of all tiles 1 without an order. */
+Schedule untiled(const Nest *);
+/* The order of loops that these tiles need: outputs first, those of `unit`
+ * (or -1) outside, then the reduced in the order of the sum. */
+void order_loops(Schedule *, const Nest *, int unit);
+
+/* ---- nest.c: a nest by its schedule ---------------------------------------- */
 
 typedef struct NestEmit NestEmit;
 struct NestEmit {

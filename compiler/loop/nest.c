@@ -1,6 +1,6 @@
 /* The loops of a nest: tiles unrolled, borders peeled.
  *
- * needs       tiles and the order of loops (schedule of the caller)
+ * needs       a nest with its schedule
  * guarantees  every point that exists is visited once, reduced variables in
  *             the order of the sum; no test of a border is left for run time
  *
@@ -177,27 +177,27 @@ static int other_var(const Nest *nest, const Linear *a, int v)
 
 static void cut_by_bound(const Nest *nest, const Bound *b, int v, Cuts *cuts, int64_t n)
 {
-    const NestVar *var = &nest->var[v];
     int w = other_var(nest, &b->at, v);
-    int64_t c = b->at.coefficient[v], cw = w >= 0 ? b->at.coefficient[w] : 0;
+    int64_t tile = nest->by.tile[v], c = b->at.coefficient[v],
+            cw = w >= 0 ? b->at.coefficient[w] : 0;
     if (w >= 0 && !nest->var[w].base)
         return;
     if (w >= 0 && !nest->var[w].fixed) {
-        if (var->tile != 1 || nest->var[w].count != 1)
+        if (tile != 1 || nest->var[w].count != 1)
             die("a bound between two tiled loops");
         Inst *rest = iadd(imul(nest->var[w].base, cw), iconst(b->at.constant));
         limit_range(cuts, c, rest, b->limit);
         return;
     }
     int64_t others = w >= 0 ? nest->var[w].count : 1, from = w >= 0 ? nest->var[w].first : 0;
-    for (int64_t i = 0; i < var->tile; i++)
+    for (int64_t i = 0; i < tile; i++)
         for (int64_t k = 0; k < others; k++)
-            cut_range(cuts, c, b->at.constant + c * i + cw * (from + k), b->limit, var->tile, n);
+            cut_range(cuts, c, b->at.constant + c * i + cw * (from + k), b->limit, tile, n);
 }
 
 static void find_cuts(const Nest *nest, int v, Cuts *cuts)
 {
-    int64_t n = nest->var[v].extent / nest->var[v].tile;
+    int64_t n = nest->var[v].extent / nest->by.tile[v];
     *cuts = (Cuts){0};
     for (int i = 0; i < nest->nbounds; i++)
         if (nest->bound[i].at.coefficient[v])
@@ -276,9 +276,9 @@ static void emit_loop(NestEmit *e, int level, int v, int64_t first, Inst *lo, In
 static void emit_segment(NestEmit *e, int level, int64_t i0, int64_t i1, const Cuts *cuts,
                          bool last, Inst **acc)
 {
-    int v = e->nest->order[level];
+    int v = e->nest->by.order[level];
     NestVar *var = &e->nest->var[v];
-    int64_t tile = var->tile;
+    int64_t tile = e->nest->by.tile[v];
     var->count = last ? var->extent % tile : tile;
     var->first = i0 * tile;
     bool limits = cuts->low || cuts->high;
@@ -286,7 +286,7 @@ static void emit_segment(NestEmit *e, int level, int64_t i0, int64_t i1, const C
     var->base = iconst(i0 * tile);
     if (!segment_lives(e->nest, v) && var->reduced)
         return;
-    if (v == e->nest->unit_var) {
+    if (v == e->nest->by.unit_var) {
         Inst *lo = imax(e->kernel->u0, iconst(i0)), *hi = imin(e->kernel->u1, iconst(i1));
         emit_loop(e, level, v, i0 * tile, lo, hi, 1, tile, acc);
         return;
@@ -304,26 +304,26 @@ static void emit_segment(NestEmit *e, int level, int64_t i0, int64_t i1, const C
 
 static void emit_var(NestEmit *e, int level, Inst **acc)
 {
-    int v = e->nest->order[level];
+    int v = e->nest->by.order[level];
     NestVar *var = &e->nest->var[v];
     NestVar before = *var;
     Cuts cuts;
     find_cuts(e->nest, v, &cuts);
-    int64_t n = var->extent / var->tile, start = 0;
+    int64_t tile = e->nest->by.tile[v], n = var->extent / tile, start = 0;
     for (int i = 0; i <= cuts.n; i++) {
         int64_t end = i < cuts.n ? cuts.at[i] : n;
         if (end > start)
             emit_segment(e, level, start, end, &cuts, false, acc);
         start = end;
     }
-    if (var->extent % var->tile)
+    if (var->extent % tile)
         emit_segment(e, level, n, n + 1, &cuts, true, acc);
     *var = before;
 }
 
 void nest_reduce(NestEmit *e, Inst **acc)
 {
-    emit_level(e, e->nest->nouter + 1, acc);
+    emit_level(e, e->nest->by.nouter + 1, acc);
 }
 
 /* All outputs of this tile: start, reduce, finish. */
@@ -343,12 +343,12 @@ static void emit_tile(NestEmit *e)
 /* Levels: outputs, then the tile itself, then reduced loops, then the leaf. */
 static void emit_level(NestEmit *e, int level, Inst **acc)
 {
-    Nest *nest = e->nest;
-    if (level < nest->nouter)
+    const Schedule *by = &e->nest->by;
+    if (level < by->nouter)
         emit_var(e, level, NULL);
-    else if (level == nest->nouter && !acc)
+    else if (level == by->nouter && !acc)
         emit_tile(e);
-    else if (level - 1 < nest->norder)
+    else if (level - 1 < by->norder)
         emit_var(e, level - 1, acc);
     else
         e->leaf(e, acc);
@@ -364,11 +364,11 @@ void nest_emit(NestEmit *e)
 {
     Nest *nest = e->nest;
     for (int v = 0; v < nest->nvars; v++)
-        if (nest->var[v].tile >= nest->var[v].extent)
+        if (nest->by.tile[v] >= nest->var[v].extent)
             set_fixed(&nest->var[v], 0, nest->var[v].extent);
-    if (nest->unit_var >= 0) {
-        const NestVar *var = &nest->var[nest->unit_var];
-        int64_t units = (var->extent + var->tile - 1) / var->tile;
+    int unit = nest->by.unit_var;
+    if (unit >= 0) {
+        int64_t tile = nest->by.tile[unit], units = (nest->var[unit].extent + tile - 1) / tile;
         if (units > e->kernel->units)
             e->kernel->units = units;
         emit_level(e, 0, NULL);

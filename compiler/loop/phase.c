@@ -187,9 +187,9 @@ static void drop_idle_bounds(Nest *nest)
 
 static void emit_phase(Phasing *ph)
 {
-    Nest nest = {.nvars = ph->c->nvars, .out_rank = ph->out.rank, .unit_var = -1};
+    Nest nest = {.nvars = ph->c->nvars, .out_rank = ph->out.rank};
     for (int v = 0; v < nest.nvars; v++) {
-        nest.var[v] = (NestVar){.extent = ph->c->extent[v], .tile = 1, .reduced = true};
+        nest.var[v] = (NestVar){.extent = ph->c->extent[v], .reduced = true};
         nest.value[v].coefficient[v] = 1;
     }
     for (int i = 0; i < ph->out.rank; i++)

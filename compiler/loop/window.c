@@ -146,12 +146,16 @@ static int axis_var(const Nest *nest, int axis)
     return -1;
 }
 
-/* Loops in the order of memory: the largest stride outside, neighbors inside,
- * a few of them at a time. */
-static void order_by_stride(Nest *nest, const Buffer *b)
+/* Windows whole; loops in the order of memory: the largest stride outside,
+ * neighbors inside, a few of them at a time. */
+static Schedule order_by_stride(const Nest *nest, const Buffer *b)
 {
     int inner = -1;
     bool done[MAX_RANK] = {0};
+    Schedule s = untiled(nest);
+    for (int v = 0; v < nest->nvars; v++)
+        if (nest->var[v].reduced)
+            s.tile[v] = nest->var[v].extent;
     for (int i = 0; i < nest->out_rank; i++) {
         int next = -1;
         for (int a = 0; a < nest->out_rank; a++)
@@ -160,25 +164,23 @@ static void order_by_stride(Nest *nest, const Buffer *b)
         done[next] = true;
         int v = axis_var(nest, next);
         if (v >= 0)
-            inner = nest->order[nest->norder++] = v;
+            inner = s.order[s.norder++] = v;
     }
     if (inner >= 0) {
-        NestVar *var = &nest->var[inner];
-        var->tile = var->extent % 7 == 0 ? 7 : var->extent < 4 ? var->extent : 4;
-        nest->norder -= var->tile >= var->extent;
+        int64_t extent = nest->var[inner].extent;
+        s.tile[inner] = extent % 7 == 0 ? 7 : extent < 4 ? extent : 4;
+        s.norder -= s.tile[inner] >= extent;
     }
-    nest->nouter = nest->norder;
-    nest->unit_var = nest->norder ? nest->order[0] : -1;
+    s.nouter = s.norder;
+    s.unit_var = s.norder ? s.order[0] : -1;
+    return s;
 }
 
 static void window_nest(Nest *nest, void *arg)
 {
     WindowKernel *w = arg;
     w->nest = nest;
-    for (int v = 0; v < nest->nvars; v++)
-        if (nest->var[v].reduced)
-            nest->var[v].tile = nest->var[v].extent;
-    order_by_stride(nest, w->kernel->stores[0].buffer);
+    nest->by = order_by_stride(nest, w->kernel->stores[0].buffer);
     NestEmit e = {.nest = nest,
                   .kernel = w->kernel,
                   .arg = w,
