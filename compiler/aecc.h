@@ -391,15 +391,30 @@ struct Program;
 void fuse(Model *);               /* every Fn gets its Program of kernels    */
 void plan(Model *);               /* buffers get their offsets               */
 
-/* ==== loop/ passes ======================================================== */
-void lower(Model *);              /* every Kernel gets its loops             */
-void print_program(Text *, const struct Program *, bool loops);
-
-/* ==== target/llvm…c describe.c link.c ================================== */
+/* ==== target/llvm_machine.c: a processor, to the choice of schedules ===== */
 typedef struct TargetOptions {
     const char *triple, *cpu, *features;   /* NULL: the host's               */
     int level;                             /* -O                             */
 } TargetOptions;
+
+typedef struct Machine {
+    const char *name;             /* of its vectors: "avx512", "neon", …     */
+    int registers, width;         /* vector registers; floats in each        */
+    double multiply_adds, loads, stores;   /* of registers, in a cycle       */
+    double issue;                 /* instructions in a cycle                 */
+    int latency;                  /* of a multiply-add, in cycles            */
+    bool memory_operands;         /* a multiply-add can splat from memory    */
+    int64_t cache[3];             /* bytes of L1, L2, L3 for one core        */
+    double bytes[3];              /* in a cycle from L2, L3, memory          */
+} Machine;
+Machine machine_for(const TargetOptions *);
+
+/* ==== loop/ passes ======================================================== */
+/* Every Kernel gets its loops, for this machine; Machine outlives the Model. */
+void lower(Model *, const Machine *);
+void print_program(Text *, const struct Program *, bool loops);
+
+/* ==== target/llvm…c describe.c link.c ================================== */
 typedef enum { OUT_OBJECT, OUT_ASSEMBLY, OUT_LLVM } OutputForm;
 /* The code of all functions and the descriptor (runtime/aecc_rt.h). */
 void emit_llvm(const Model *, const TargetOptions *, OutputForm, Text *out);

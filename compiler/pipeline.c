@@ -42,7 +42,8 @@ static void pass_plan(Compilation *c)
 
 static void pass_lower(Compilation *c)
 {
-    lower(c->model);
+    c->machine = machine_for(&c->target);
+    lower(c->model, &c->machine);
 }
 
 static void pass_llvm(Compilation *c)

@@ -11,6 +11,7 @@ typedef enum Holds { NOTHING, TREE, GRAPH, KERNELS, LOOPS, CODE } Holds;
 typedef struct Compilation {
     const Options *options;
     TargetOptions target;
+    Machine machine;
     OutputForm form;               /* of `code`                              */
     const char *output;
     Paths files;                   /* that were read, for -MD                */

@@ -204,7 +204,8 @@ static void lower_nest(Nest *nest, void *arg)
                   .finish = contract_finish};
     if (c->lane_var >= 0)
         count_lane_var_in_vectors(nest, c->lane_var);
-    nest->by = choose_schedule(&(Contracted){.nest = nest,
+    nest->by = choose_schedule(&(Contracted){.machine = c->program->machine,
+                                             .nest = nest,
                                              .class = c->class,
                                              .lane_var = c->lane_var,
                                              .in_lanes = c->root->in[0]->shape.batch ? 0 : 1});

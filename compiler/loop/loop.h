@@ -141,6 +141,7 @@ typedef struct Program {
     Buffer **output_buffers;   /* [fn output]                                */
     int64_t fixed_bytes;       /* of tensors that are no vars, after them    */
     int64_t block_bytes;       /* for each block of samples                  */
+    const Machine *machine;    /* set by lower()                             */
 } Program;
 
 enum { PARAMETER_BLOCK, PARAMETER_U0, PARAMETER_U1, PARAMETER_LIVE };

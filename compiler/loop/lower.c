@@ -37,10 +37,11 @@ static double kernel_bytes(const Program *p, const Kernel *k)
     return bytes;
 }
 
-void lower(Model *model)
+void lower(Model *model, const Machine *machine)
 {
     for (int i = 0; i < model->nfns; i++) {
         Program *p = model->fns[i]->program;
+        p->machine = machine;
         for (int k = 0; k < p->nkernels; k++) {
             lower_kernel(p, p->kernels[k]);
             p->kernels[k]->bytes = kernel_bytes(p, p->kernels[k]);

@@ -146,6 +146,7 @@ void nest_phases(const Program *, Shape out, const Contraction *, Node *a, Node 
 /* A phase of a contraction as the choice of its schedule sees it. The lane
  * variable of the nest counts vectors of LANES. */
 typedef struct Contracted {
+    const Machine *machine;
     const Nest *nest;
     ContractClass class;
     int lane_var;   /* or -1                                    */

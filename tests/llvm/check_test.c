@@ -26,7 +26,9 @@ static Model *doubled(void)
     m->fns[1] = fn;
     fuse(m);
     plan(m);
-    lower(m);
+    static Machine host;
+    host = machine_for(&(TargetOptions){0});
+    lower(m, &host);
     return m;
 }
 

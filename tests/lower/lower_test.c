@@ -103,7 +103,8 @@ static void verify(Build *b)
     simplify(&b->model);
     fuse(&b->model);
     plan(&b->model);
-    lower(&b->model);
+    Machine host = machine_for(&(TargetOptions){0});
+    lower(&b->model, &host);
     for (int f = 0; f < 2; f++)
         for (int k = 0; k < b->fns[f]->program->nkernels; k++)
             verify_kernel(b->fns[f]->program->kernels[k]);
