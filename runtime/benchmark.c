@@ -1,5 +1,5 @@
-/* `benchmark`: time of a training step and of each of its kernels, against
- * the peak measured here and now. */
+/* `benchmark`: time of a training step, or of a network, and of each of its
+ * kernels, against the peak measured here and now. */
 #include "rt.h"
 
 #include "train.h"
@@ -11,33 +11,33 @@ enum { DEFAULT_STEPS = 200, WARM_UP = 20, TRIES = 3 };
 
 typedef struct bench {
     rt_trainer *trainer;
-    const rt_train *block;
+    int ncalls, *functions; /* of a pass: the steps of a train block, or one network */
+    uint32_t purpose;
     data_view view;
-    int64_t *order;
+    int64_t *order;        /* of the samples, NULL: as they lie    */
     int64_t batch, steps;
     int64_t batches, done; /* in the data; passes so far           */
-    int step;              /* of the pass                          */
-    int *first_kernel;     /* [step] its place in `ticks`          */
+    int call;              /* of the pass                          */
+    int *first_kernel;     /* [call] its place in `ticks`          */
     int nkernels;
     uint64_t **ticks, **profile; /* [thread]                             */
 } bench;
 
-/* One call for each step of a pass, over whole batches. */
+/* The calls of a pass, over whole batches. */
 static bool next_call(rt_machine *m, void *job)
 {
     bench *b = job;
-    if (b->step == b->block->nsteps) {
-        b->step = 0;
+    if (b->call == b->ncalls) {
+        b->call = 0;
         b->done++;
     }
     if (b->done == b->steps)
         return false;
     int64_t at = b->done % b->batches * b->batch;
-    machine_set(m, b->block->steps[b->step].function, AECC_RANDOM_TRAIN, b->done, &b->view,
-                b->order, at, b->batch);
+    machine_set(m, b->functions[b->call], b->purpose, b->done, &b->view, b->order, at, b->batch);
     for (int t = 0; m->profile && t < m->team.threads; t++)
-        m->profile[t] = b->ticks[t] + b->first_kernel[b->step];
-    b->step++;
+        m->profile[t] = b->ticks[t] + b->first_kernel[b->call];
+    b->call++;
     return true;
 }
 
@@ -48,7 +48,7 @@ static double time_steps(bench *b, int64_t steps, int tries)
     b->steps = steps;
     for (int i = 0; i < tries; i++) {
         double begin = now();
-        b->done = b->step = 0;
+        b->done = b->call = 0;
         machine_run(&b->trainer->machine, next_call, b);
         double time = (now() - begin) / (double)steps;
         if (i == 0 || time < best)
@@ -57,9 +57,9 @@ static double time_steps(bench *b, int64_t steps, int tries)
     return best;
 }
 
-static const rt_function *step_function(const bench *b, int step)
+static const rt_function *called(const bench *b, int call)
 {
-    return &b->trainer->model->functions[b->block->steps[step].function];
+    return &b->trainer->model->functions[b->functions[call]];
 }
 
 /* How often a kernel's `flops` are done in a step. */
@@ -71,34 +71,71 @@ static double times(const bench *b, const rt_kernel *k)
 static double step_flops(const bench *b)
 {
     double flops = 0;
-    for (int s = 0; s < b->block->nsteps; s++)
-        for (int i = 0; i < step_function(b, s)->nkernels; i++)
-            flops +=
-                step_function(b, s)->kernels[i].flops * times(b, &step_function(b, s)->kernels[i]);
+    for (int s = 0; s < b->ncalls; s++)
+        for (int i = 0; i < called(b, s)->nkernels; i++)
+            flops += called(b, s)->kernels[i].flops * times(b, &called(b, s)->kernels[i]);
     return flops;
 }
 
-static void open_bench(bench *b, rt_trainer *t)
+/* The steps of the first train block, over its data. */
+static void open_training(bench *b)
 {
-    const rt_model *m = t->model;
-    *b = (bench){.trainer = t};
-    if (!m->ntrains)
-        rt_fail(RT_USAGE, "%s has no train block", m->source);
-    b->block = &m->trains[0];
-    b->view = sources_view(&t->sources, b->block->data, AS_FILES_HOLD);
-    b->batch = t->options->batch ? t->options->batch : b->block->batch;
+    rt_trainer *t = b->trainer;
+    if (!t->model->ntrains)
+        rt_fail(RT_USAGE, "%s has no train block\nits networks: --infer", t->model->source);
+    const rt_train *block = &t->model->trains[0];
+    if (t->options->network)
+        rt_fail(RT_USAGE, "a step is no network\ntime %s with --infer", t->options->network);
+    b->view = sources_view(&t->sources, block->data, AS_FILES_HOLD);
+    b->batch = t->options->batch ? t->options->batch : block->batch;
     b->batches = b->view.samples / b->batch;
     if (!b->batches)
         rt_fail(RT_BAD_INPUT, "%lld samples are fewer than a batch of %lld\nuse a smaller --batch",
                 (long long)b->view.samples, (long long)b->batch);
-    b->first_kernel = rt_alloc((size_t)b->block->nsteps, sizeof *b->first_kernel);
-    for (int s = 0; s < b->block->nsteps; s++) {
-        view_check(&b->view, step_function(b, s));
-        b->first_kernel[s] = b->nkernels;
-        b->nkernels += step_function(b, s)->nkernels;
-    }
+    b->purpose = AECC_RANDOM_TRAIN;
+    b->ncalls = block->nsteps;
+    b->functions = rt_alloc((size_t)b->ncalls, sizeof *b->functions);
+    for (int i = 0; i < b->ncalls; i++)
+        b->functions[i] = block->steps[i].function;
     b->order = rt_alloc((size_t)b->view.samples, sizeof *b->order);
     shuffle(b->order, b->view.samples, t->options->seed, 0, 0);
+}
+
+/* The network that is named, else what reconstructs, else the first one. */
+static int inferred(const rt_trainer *t)
+{
+    const rt_model *m = t->model;
+    const char *name = t->options->network;
+    if (!name && m->reconstruct >= 0)
+        return m->reconstruct;
+    if (!name && m->nnetworks)
+        return m->networks[0].function;
+    return need_network(m, name)->function;
+}
+
+/* One batch, again and again, of numbers made up here: no file is needed. */
+static void open_inference(bench *b)
+{
+    rt_trainer *t = b->trainer;
+    b->batch = inference_batch(t);
+    b->batches = 1;
+    b->purpose = AECC_RANDOM_RUN;
+    b->ncalls = 1;
+    b->functions = rt_alloc(1, sizeof *b->functions);
+    b->functions[0] = inferred(t);
+    b->view = made_up(called(b, 0), t->options->seed, b->batch);
+}
+
+static void open_bench(bench *b, rt_trainer *t)
+{
+    *b = (bench){.trainer = t};
+    (t->options->infer ? open_inference : open_training)(b);
+    b->first_kernel = rt_alloc((size_t)b->ncalls, sizeof *b->first_kernel);
+    for (int s = 0; s < b->ncalls; s++) {
+        view_check(&b->view, called(b, s));
+        b->first_kernel[s] = b->nkernels;
+        b->nkernels += called(b, s)->nkernels;
+    }
 }
 
 static void open_ticks(bench *b)
@@ -117,6 +154,7 @@ static void close_bench(bench *b)
     free(b->ticks);
     free(b->profile);
     free(b->first_kernel);
+    free(b->functions);
     free(b->order);
     data_view_free(&b->view);
 }
@@ -159,10 +197,10 @@ static void print_table(const bench *b, double step, double tick, double peak)
 {
     double sum = 0;
     printf("\n%-44s %5s %10s %6s %9s %6s\n", "kernel", "line", "us", "share", "GFLOP/s", "peak");
-    for (int s = 0; s < b->block->nsteps; s++)
-        for (int i = 0; i < step_function(b, s)->nkernels; i++) {
+    for (int s = 0; s < b->ncalls; s++)
+        for (int i = 0; i < called(b, s)->nkernels; i++) {
             double time = kernel_seconds(b, b->first_kernel[s] + i, tick);
-            print_kernel(b, &step_function(b, s)->kernels[i], time, step, peak);
+            print_kernel(b, &called(b, s)->kernels[i], time, step, peak);
             sum += time;
         }
     printf("%-44s %5s %10.2f %5.1f%%\n", "waiting, barriers", "", (step - sum) * 1e6,
@@ -176,9 +214,9 @@ static void print_json(const bench *b, double step, double tick, double peak, do
            "\"flops_per_step\":%.9g,\"peak_flops\":%.9g,\"barrier_seconds\":%.9g,\"kernels\":[",
            t->model->name, (long long)b->batch, t->machine.team.threads, step, step_flops(b), peak,
            barrier);
-    for (int s = 0, n = 0; s < b->block->nsteps; s++)
-        for (int i = 0; i < step_function(b, s)->nkernels; i++, n++) {
-            const rt_kernel *k = &step_function(b, s)->kernels[i];
+    for (int s = 0, n = 0; s < b->ncalls; s++)
+        for (int i = 0; i < called(b, s)->nkernels; i++, n++) {
+            const rt_kernel *k = &called(b, s)->kernels[i];
             printf("%s\n{\"name\":\"%s\",\"line\":%d,\"seconds\":%.9g,\"flops\":%.9g}",
                    n ? "," : "", k->name, k->line, kernel_seconds(b, b->first_kernel[s] + i, tick),
                    k->flops * times(b, k));
@@ -190,9 +228,12 @@ static void print_head(const bench *b, double step, double peak, double barrier)
 {
     const rt_trainer *t = b->trainer;
     double rate = step_flops(b) / step;
-    printf("%s: batch %lld, %d thread%s, %lld steps\n", t->model->name, (long long)b->batch,
-           t->machine.team.threads, t->machine.team.threads == 1 ? "" : "s", (long long)b->steps);
-    printf("  step     %.1f us, %.0f samples/s\n", step * 1e6, (double)b->batch / step);
+    printf("%s%s%s: batch %lld, %d thread%s, %lld steps\n", t->model->name,
+           t->options->infer ? ", " : "", t->options->infer ? called(b, 0)->name : "",
+           (long long)b->batch, t->machine.team.threads, t->machine.team.threads == 1 ? "" : "s",
+           (long long)b->steps);
+    printf("  step     %.1f us, %.0f samples/s, %.3g us a sample\n", step * 1e6,
+           (double)b->batch / step, step * 1e6 / (double)b->batch);
     printf("  rate     %.1f GFLOP/s", rate / 1e9);
     if (peak > 0)
         printf(", %.1f%% of the measured peak of %.1f", 100 * rate / peak, peak / 1e9);

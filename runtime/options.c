@@ -41,7 +41,8 @@ static const command commands[] = {
     {"generate", CMD_GENERATE, "samples of a network that is fed with noise as PNG"},
     {"detect", CMD_DETECT, "samples ranked by reconstruction error, anomalies marked"},
     {"summary", CMD_SUMMARY, "layers, shapes, parameters, FLOPs and bytes"},
-    {"benchmark", CMD_BENCHMARK, "time per step and kernel, GFLOP/s, share of the peak"},
+    {"benchmark", CMD_BENCHMARK,
+     "time of a step, or of a network with --infer, by kernel: GFLOP/s, share of the peak"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
@@ -288,7 +289,7 @@ rt_options options_read(int argc, char **argv, const rt_model *model)
             i = read_option(&o, argc, argv, i);
         else if (argv[i][0] == '-')
             rt_fail(RT_USAGE, "no option %s\n`%s --help` lists the options", argv[i], rt_name());
-        else if ((o.command == CMD_RUN || o.command == CMD_GENERATE) && !o.network)
+        else if (o.command & (CMD_RUN | CMD_GENERATE | CMD_BENCHMARK) && !o.network)
             o.network = argv[i];
         else
             rt_fail(RT_USAGE, "'%s' is not expected here\n`%s --help` shows the usage", argv[i],

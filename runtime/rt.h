@@ -140,6 +140,8 @@ typedef struct rt_model {
 rt_model *model_read(const char *descriptor, aecc_function *const *functions);
 /* NULL where there is none of this name. */
 const rt_network *model_network(const rt_model *, const char *name);
+/* The same (NULL: none), or the end with a message that lists the networks. */
+const rt_network *need_network(const rt_model *, const char *name);
 /* Ends with status 70. */
 _Noreturn void rt_defect(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -161,14 +163,14 @@ typedef enum {
 
 typedef struct rt_options {
     rt_command command;
-    const char *network;              /* run, generate: the word after it     */
+    const char *network;              /* run, generate, benchmark: its word   */
     bool given[N_OPTIONS];            /* on the command line                  */
     int64_t epochs, batch, threads, steps, every, early_stop, count;
     uint64_t seed;
     double quantile;
     rt_list data, in;
     const char *init, *weights, *save, *checkpoint, *log, *out, *progress;
-    bool no_shuffle, resume, log_steps, quiet, json, help, version;
+    bool no_shuffle, resume, log_steps, quiet, infer, json, help, version;
 } rt_options;
 
 /* Parses; ends the process on wrong usage (2), --help and --version (0). */
@@ -242,6 +244,9 @@ data_view sources_view(rt_sources *, const rt_tree *, rt_form);
 data_view sources_in(rt_sources *, const rt_function *, const rt_tree *like, rt_form);
 /* --in where it is given, else the tree. */
 data_view sources_given(rt_sources *, const rt_function *, const rt_tree *, rt_form);
+/* Random inputs of a function, which live as long as the process: floats of
+ * [0, 1), whole numbers 0. */
+data_view made_up(const rt_function *, uint64_t seed, int64_t samples);
 /* Checks that the view fills the function's inputs. */
 void view_check(const data_view *, const rt_function *);
 

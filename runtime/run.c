@@ -122,8 +122,11 @@ static const rt_tree *program_data(const rt_model *m)
     return m->ntrains ? m->trains[0].data : NULL;
 }
 
-static _Noreturn void no_network(const rt_model *m, const char *name)
+const rt_network *need_network(const rt_model *m, const char *name)
 {
+    const rt_network *network = name ? model_network(m, name) : NULL;
+    if (network)
+        return network;
     const char **names = rt_alloc((size_t)m->nnetworks + 1, sizeof *names);
     char list[256] = "";
     for (int i = 0; i < m->nnetworks; i++) {
@@ -141,10 +144,7 @@ static _Noreturn void no_network(const rt_model *m, const char *name)
 
 int command_run(rt_trainer *t)
 {
-    const char *name = t->options->network;
-    const rt_network *network = name ? model_network(t->model, name) : NULL;
-    if (!network)
-        no_network(t->model, name);
+    const rt_network *network = need_network(t->model, t->options->network);
     checked_out(t->options);
     const rt_function *f = &t->model->functions[network->function];
     data_view view = sources_in(&t->sources, f, program_data(t->model), SCALED_BUT_NPY);
@@ -155,9 +155,7 @@ int command_run(rt_trainer *t)
 
 int command_encode(rt_trainer *t)
 {
-    const rt_network *network = model_network(t->model, "encoder");
-    if (!network)
-        no_network(t->model, "encoder");
+    const rt_network *network = need_network(t->model, "encoder");
     checked_out(t->options);
     const rt_function *f = &t->model->functions[network->function];
     const rt_tree *data = program_data(t->model);

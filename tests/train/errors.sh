@@ -29,6 +29,8 @@ fails 2 "not an option of summary" "$fake" summary --epochs 3
 fails 2 "auto, always, never or json" "$fake" --progress=fancy
 fails 2 "did you mean points?" "$fake" --data point=x.csv
 fails 2 "did you mean encoder?" "$fake" run encodr --in points.csv --out y.npy
+fails 2 "did you mean encoder?" "$fake" benchmark --infer encodr
+fails 2 "time encoder with --infer" "$fake" benchmark encoder
 fails 2 "ends in .npy" "$fake" run encoder --in points.csv --out y.txt
 fails 2 "from noise" "$fake" generate
 
