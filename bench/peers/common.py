@@ -1,58 +1,108 @@
-"""What the peers share: command line, data in memory, timing.
+"""What the peers share: command line, data in memory, the loop that answers bench/run.
 
-A peer is called as `run_PEER.py MODEL BATCH THREADS VARIANT` and prints the
-best time of a training step over several windows, in microseconds. The data is
-the training set of Fashion MNIST, in memory, in a fresh random order for each
-window; where it is not installed, random pixels of the same shape.
-"""
+    run_PEER.py MODEL.nn BATCH THREADS VARIANT        answers bench/run
+    run_PEER.py MODEL.nn BATCH THREADS VARIANT WEIGHTS.safetensors
+
+The first form trains one step, prints a line {"first_step": true}, and then trains for as
+many seconds as each line of its input says: {"us": of a step, "steps": …, "bytes": of memory
+at most so far}. The second prints the loss of the first samples in file order, with the weights
+of a trainer. Images are those of $BENCH_IMAGES (.npy, bytes), else the training set of
+Fashion MNIST, else random ones of the model's shape."""
 import gzip
+import json
 import os
 import sys
 import time
 
-model, batch, threads, variant = (
-    sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] if len(sys.argv) > 4 else "")
-if __name__ != "__main__":
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:threads]))
+import model as models
+
+path, batch, threads, variant = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+weights_path = sys.argv[5] if len(sys.argv) > 5 else None
+network = models.read(path)
+os.environ["OMP_NUM_THREADS"] = str(threads)
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:threads]))
 
 import numpy as np
 
-TRAINING, WINDOWS = 55000, 4
-SECONDS = float(os.environ.get("BENCH_SECONDS", 3))
+FASHION = "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"
+TRAINING = 55000
+
+
+def pixels():
+    given = os.environ.get("BENCH_IMAGES")
+    if given:
+        return np.load(given)
+    if network.shape == (28, 28) and os.path.exists(FASHION):
+        with gzip.open(FASHION) as file:
+            return np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28)[:TRAINING]
+    return np.random.default_rng(1).integers(0, 256, (256, *network.shape), np.uint8)
 
 
 def images():
-    path = "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"
-    try:
-        with gzip.open(path) as file:
-            pixels = np.frombuffer(file.read(), np.uint8, offset=16)
-        return pixels.reshape(-1, 28, 28)[:TRAINING].astype(np.float32) / 255
-    except OSError:
-        return np.random.default_rng(1).random((TRAINING, 28, 28), np.float32)
+    return pixels().astype(np.float32) / 255
 
 
-def order(steps):
-    """Indices of samples: [steps, batch]."""
+def order(steps, samples):
+    """Indices of samples: [steps, batch]; every sample once before one comes again."""
     rng = np.random.default_rng()
     count = steps * batch
-    rounds = [rng.permutation(TRAINING) for _ in range(-(-count // TRAINING))]
+    rounds = [rng.permutation(samples) for _ in range(-(-count // samples))]
     return np.concatenate(rounds)[:count].reshape(steps, batch).astype(np.int32)
 
 
-def report(run, first=20):
-    """run(steps) trains that many steps and returns when all are done; the
-    first calls compile and warm up, and say how many steps fill a window."""
-    run(first)
+def weights():
+    """[kernel, bias] of each trained layer, from a .safetensors file."""
+    with open(weights_path, "rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header, body = json.loads(file.read(size)), file.read()
+    tensors = {name: np.frombuffer(body[slice(*t["data_offsets"])], np.float32).reshape(t["shape"])
+               for name, t in header.items() if name != "__metadata__"}
+    return [(tensors[f"{layer.name}.kernel"], tensors[f"{layer.name}.bias"])
+            for layer in network.layers if layer.trained]
+
+
+def peak_memory():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
+
+
+def timed(run, steps):
+    """Steps and seconds; run may know better than the clock around it."""
     begin = time.perf_counter()
-    run(first)
-    step = (time.perf_counter() - begin) / first
-    steps = min(max(int(SECONDS / WINDOWS / step), first), TRAINING // batch)
-    run(steps)
-    best = float("inf")
-    for _ in range(WINDOWS):
-        begin = time.perf_counter()
-        run(steps)
-        best = min(best, (time.perf_counter() - begin) / steps)
-    print(f"{best * 1e6:.1f}")
+    return run(steps) or (steps, time.perf_counter() - begin)
+
+
+def answer(**row):
+    print(json.dumps(row), file=replies, flush=True)
+
+
+def window_steps(run, seconds, multiple):
+    """How many steps fill the seconds; run is warm for that many then."""
+    count = multiple
+    for _ in range(3):
+        run(count)
+        steps, took = timed(run, count)
+        wanted = max(int(seconds / took * steps) // multiple, 2) * multiple
+        if took > seconds / 2 or wanted < 2 * count:
+            break
+        count = wanted
+    return max(count, 2 * multiple if multiple > 1 else 1)
+
+
+def serve(run, multiple=1):
+    """run(steps) trains that many steps and returns when all are done; windows are of
+    `multiple` steps or of several times as many, and all of the same number, which the
+    first request decides."""
+    run(1)
+    answer(first_step=True)
+    count = 0
+    for request in sys.stdin:
+        count = count or window_steps(run, float(request), multiple)
+        steps, seconds = timed(run, count)
+        answer(us=seconds / steps * 1e6, steps=steps, bytes=peak_memory())
+
+
+# Libraries print too: only answers go where bench/run listens.
+replies = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)

@@ -1,5 +1,5 @@
-"""JAX: all steps of a window in one lax.scan under jit, weights donated
-(variant scan), or a jitted step called for each batch (variant step)."""
+"""JAX: all steps of a window in one lax.scan under jit, weights donated (variant scan), or a
+jitted step called for each batch (variant step)."""
 import os
 
 import common
@@ -13,58 +13,51 @@ import jax.numpy as jnp
 from jax import lax, nn
 
 IMAGE = ("NHWC", "HWIO", "NHWC")
-glorot = nn.initializers.glorot_uniform()
-
-
-def parameters(shapes):
-    keys = jax.random.split(jax.random.key(1), len(shapes))
-    return [(glorot(key, shape), jnp.zeros(shape[-1])) for key, shape in zip(keys, shapes)]
-
-
-def dense(x, p):
-    return x @ p[0] + p[1]
-
-
-def stacked(p, image, key):
-    x = image.reshape(len(image), 784)
-    if common.model == "denoising":
-        x = jnp.where(jax.random.bernoulli(key, 0.5, x.shape), x * 2, 0)
-    for i in range(3):
-        x = nn.relu(dense(x, p[i]))
-    return dense(x, p[3]).reshape(image.shape)
-
-
-def pool(x):
-    return lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
-
-
-def conv2d(x, p):
-    return nn.relu(lax.conv_general_dilated(x, p[0], (1, 1), "SAME", dimension_numbers=IMAGE)
-                   + p[1])
-
-
-def transposed(x, p, padding):
-    return lax.conv_transpose(x, p[0], (2, 2), padding, dimension_numbers=IMAGE) + p[1]
-
-
-def conv(p, image, key):
-    x = image[..., None]
-    for i in range(3):
-        x = pool(conv2d(x, p[i]))
-    x = dense(conv2d(x, p[3]).mean((1, 2)), p[4]).reshape(-1, 3, 3, 16)
-    x = nn.relu(transposed(x, p[5], "VALID"))
-    x = nn.relu(transposed(x, p[6], "SAME"))
-    return transposed(x, p[7], "SAME")[..., 0]
-
-
-SHAPES = {
-    "stacked": [(784, 100), (100, 30), (30, 100), (100, 784)],
-    "conv": [(3, 3, 1, 16), (3, 3, 16, 32), (3, 3, 32, 64), (3, 3, 64, 30), (30, 144),
-             (3, 3, 16, 32), (3, 3, 32, 16), (3, 3, 16, 1)],
-}
-SHAPES["denoising"] = SHAPES["stacked"]
-network = conv if common.model == "conv" else stacked
 map_tree = jax.tree_util.tree_map
+trained = [layer for layer in common.network.layers if layer.trained]
+
+
+def kernel_shape(layer):
+    if layer.kind == "dense":
+        return layer.before[-1], layer.sizes[0]
+    return layer.sizes[1], layer.sizes[1], layer.before[2], layer.sizes[0]
+
+
+def parameters():
+    keys = jax.random.split(jax.random.key(1), len(trained))
+    glorot = nn.initializers.glorot_uniform()
+    return [(glorot(key, kernel_shape(layer)), jnp.zeros(layer.sizes[0]))
+            for key, layer in zip(keys, trained)]
+
+
+def weighted(layer, x, kernel, bias):
+    padding, strides = "SAME" if layer.same else "VALID", (layer.stride, layer.stride)
+    if layer.kind == "dense":
+        x = x @ kernel
+    elif layer.kind == "conv2d":
+        x = lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=IMAGE)
+    else:
+        x = lax.conv_transpose(x, kernel, strides, padding, dimension_numbers=IMAGE)
+    return nn.relu(x + bias) if layer.relu else x + bias
+
+
+def other(layer, x, key):
+    if layer.kind == "dropout":
+        keep = 1 - layer.rate
+        return x if key is None else jnp.where(jax.random.bernoulli(key, keep, x.shape), x / keep, 0)
+    if layer.kind == "max_pool2d":
+        window = (1, layer.sizes[0], layer.sizes[0], 1)
+        return lax.reduce_window(x, -jnp.inf, lax.max, window, window, "VALID")
+    if layer.kind == "global_average_pool2d":
+        return x.mean((1, 2))
+    return x.reshape(len(x), *layer.after)
+
+
+def network(p, x, key):
+    rest = iter(p)
+    for layer in common.network.layers:
+        x = weighted(layer, x, *next(rest)) if layer.trained else other(layer, x, key)
+    return x
 
 
 def nadam(state, gradient):
@@ -96,18 +89,16 @@ def step(state, chosen, data, key):
 
 data = jnp.asarray(common.images())
 key = jax.random.key(2)
-p = parameters(SHAPES[common.model])
-zeros = map_tree(jnp.zeros_like, p)
-state = (p, zeros, map_tree(jnp.zeros_like, p), jnp.int32(0), jnp.float32(1))
-
 one = jax.jit(step, donate_argnums=0)
 many = jax.jit(lambda state, chosen, data, key: lax.scan(
     lambda s, c: step(s, c, data, key), state, chosen), donate_argnums=0)
+p = parameters()
+state = (p, map_tree(jnp.zeros_like, p), map_tree(jnp.zeros_like, p), jnp.int32(0), jnp.float32(1))
 
 
 def run(steps):
     global state
-    chosen = jnp.asarray(common.order(steps))
+    chosen = jnp.asarray(common.order(steps, len(data)))
     if common.variant == "scan":
         state, loss = many(state, chosen, data, key)
     else:
@@ -116,4 +107,15 @@ def run(steps):
     jax.block_until_ready(loss)
 
 
-common.report(run)
+def first_loss():
+    """A transposed convolution here is one with the kernel turned, and its channels."""
+    given = [(kernel[::-1, ::-1].swapaxes(2, 3) if layer.kind == "conv2d_transpose" else kernel,
+              bias) for layer, (kernel, bias) in zip(trained, common.weights())]
+    image = data[:common.batch]
+    return float(jnp.mean((network(given, image, None) - image) ** 2))
+
+
+if common.weights_path:
+    common.answer(loss=first_loss())
+else:
+    common.serve(run)
