@@ -44,7 +44,9 @@ def weighted(layer, x, kernel, bias):
 def other(layer, x, key):
     if layer.kind == "dropout":
         keep = 1 - layer.rate
-        return x if key is None else jnp.where(jax.random.bernoulli(key, keep, x.shape), x / keep, 0)
+        if key is None:
+            return x
+        return jnp.where(jax.random.bernoulli(key, keep, x.shape), x / keep, 0)
     if layer.kind == "max_pool2d":
         window = (1, layer.sizes[0], layer.sizes[0], 1)
         return lax.reduce_window(x, -jnp.inf, lax.max, window, window, "VALID")

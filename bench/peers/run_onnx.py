@@ -1,11 +1,10 @@
-"""ONNX Runtime: inference of the autoencoders with weights that a trainer saved.
+"""ONNX Runtime: inference of a model with weights that a trainer saved.
 
-    run_onnx.py MODEL BATCH THREADS WEIGHTS.safetensors [IN.npy OUT.npy]
+    run_onnx.py MODEL.nn BATCH THREADS infer WEIGHTS.safetensors [IN.npy OUT.npy]
 
-Prints the best time of a batch in microseconds, the faster one of a plain run and of one
-with bound inputs and outputs, all optimizations of the graph on. With two more files it
-checks before that its outputs for IN are those of OUT, within 1e-4."""
-import json
+Prints {"us": the best time of a batch}, the faster one of a plain run and of one with bound
+inputs and outputs, all optimizations of the graph on. With two more files it checks before
+that its outputs for IN are those of OUT, within 1e-4."""
 import sys
 import time
 
@@ -15,21 +14,14 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
-
-def weights(path):
-    with open(path, "rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        header, body = json.loads(file.read(size)), file.read()
-    header.pop("__metadata__", None)
-    return {name: np.frombuffer(body[slice(*t["data_offsets"])], np.float32).reshape(t["shape"])
-            for name, t in header.items()}
+SECONDS, WINDOWS = 1.5, 4
 
 
 class Graph:
-    """Appends nodes, each reading what the one before it wrote."""
+    """Appends nodes, each reading what the one before it wrote; images have channels first."""
 
-    def __init__(self, parameters):
-        self.parameters, self.nodes, self.constants, self.last = parameters, [], [], "image"
+    def __init__(self):
+        self.nodes, self.constants, self.last = [], [], "image"
 
     def constant(self, value):
         name = f"constant_{len(self.constants)}"
@@ -44,51 +36,62 @@ class Graph:
     def reshape(self, *shape):
         self.add("Reshape", self.constant(np.array([-1, *shape], np.int64)))
 
-    def dense(self, layer, relu=True):
-        self.add("Gemm", *(self.constant(self.parameters[f"{layer}.{part}"])
-                           for part in ("kernel", "bias")))
-        if relu:
+    def weighted(self, layer, kernel, bias):
+        if layer.kind == "dense":
+            self.add("Gemm", self.constant(kernel), self.constant(bias))
+        else:
+            op = "Conv" if layer.kind == "conv2d" else "ConvTranspose"
+            self.add(op, self.constant(kernel.transpose(3, 2, 0, 1)), self.constant(bias),
+                     kernel_shape=[layer.sizes[1]] * 2, strides=[layer.stride] * 2,
+                     pads=pads(layer))
+        if layer.relu:
             self.add("Relu")
 
-    def convolution(self, layer, op="Conv", order=(3, 2, 0, 1), relu=True, **attributes):
-        kernel = self.parameters[f"{layer}.kernel"].transpose(order)
-        self.add(op, self.constant(kernel), self.constant(self.parameters[f"{layer}.bias"]),
-                 kernel_shape=[3, 3], **attributes)
-        if relu:
-            self.add("Relu")
+    def other(self, layer):
+        if layer.kind == "max_pool2d":
+            size = [layer.sizes[0]] * 2
+            self.add("MaxPool", kernel_shape=size, strides=size)
+        elif layer.kind == "global_average_pool2d":
+            self.add("GlobalAveragePool")
+            self.reshape(*layer.after)
+        elif len(layer.after) == 3:
+            self.reshape(*layer.after)
+            self.add("Transpose", perm=[0, 3, 1, 2])
+        elif layer.kind != "dropout":
+            if len(layer.before) == 3:
+                self.add("Transpose", perm=[0, 2, 3, 1])
+            self.reshape(*layer.after)
 
 
-def stacked(graph):
-    graph.reshape(784)
-    graph.dense("encoder.dense_1")
-    graph.dense("encoder.dense_2")
-    graph.dense("decoder.dense_1")
-    graph.dense("decoder.dense_2", relu=False)
-    graph.reshape(28, 28)
+def pads(layer):
+    """Before both axes, then behind both."""
+    ends = list(zip(layer.before[:2], layer.after[:2]))
+    if layer.kind == "conv2d_transpose":
+        ends = [(large, small) for small, large in ends]
+    both = [common.models.padding(n, m, layer.sizes[1], layer.stride, layer.same)
+            for n, m in ends]
+    return [before for before, _ in both] + [behind for _, behind in both]
 
 
-def conv(graph):
-    graph.reshape(1, 28, 28)
-    for layer in range(1, 5):
-        graph.convolution(f"encoder.conv2d_{layer}", pads=[1, 1, 1, 1])
-        if layer < 4:
-            graph.add("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
-    graph.add("GlobalAveragePool")
-    graph.reshape(30)
-    graph.dense("decoder.dense_1", relu=False)
-    graph.reshape(3, 3, 16)
-    graph.add("Transpose", perm=[0, 3, 1, 2])
-    for layer in range(1, 4):
-        graph.convolution(f"decoder.conv2d_transpose_{layer}", "ConvTranspose", relu=layer < 3,
-                          strides=[2, 2], pads=[0, 0, 0, 0] if layer == 1 else [0, 0, 1, 1])
-    graph.reshape(28, 28)
+def build():
+    graph, parameters = Graph(), iter(common.weights())
+    if len(common.network.shape) == 3:
+        graph.add("Transpose", perm=[0, 3, 1, 2])
+    for layer in common.network.layers:
+        if layer.trained:
+            graph.weighted(layer, *next(parameters))
+        else:
+            graph.other(layer)
+    if len(common.network.layers[-1].after) == 3:
+        graph.add("Transpose", perm=[0, 2, 3, 1])
+    return graph
 
 
 def session(graph):
     """For a batch of any size; threads of its own, that do not sleep between runs."""
-    shape = ["batch", 28, 28]
+    shape = ["batch", *common.network.shape]
     model = helper.make_model(
-        helper.make_graph(graph.nodes, common.model,
+        helper.make_graph(graph.nodes, common.network.name,
                           [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)],
                           [helper.make_tensor_value_info(graph.last, TensorProto.FLOAT, shape)],
                           graph.constants),
@@ -109,13 +112,12 @@ def best_time(call):
             call()
         return (time.perf_counter() - begin) / calls
     window(3)
-    calls = max(int(common.SECONDS / 2 / common.WINDOWS / window(10)), 10)
-    return 1e6 * min(window(calls) for _ in range(common.WINDOWS))
+    calls = max(int(SECONDS / 2 / WINDOWS / window(10)), 10)
+    return 1e6 * min(window(calls) for _ in range(WINDOWS))
 
 
-def main(path, given=None, wanted=None):
-    graph = Graph(weights(path))
-    {"stacked": stacked, "conv": conv}[common.model](graph)
+def main(given=None, wanted=None):
+    graph = build()
     run = session(graph)
     if given:
         out = run.run(None, {"image": np.load(given)})[0]
@@ -126,7 +128,8 @@ def main(path, given=None, wanted=None):
     binding = run.io_binding()
     binding.bind_cpu_input("image", image)
     binding.bind_output(graph.last)
-    print(f"{min(best_time(lambda: run.run(None, {'image': image})), best_time(lambda: run.run_with_iobinding(binding))):.1f}")
+    common.answer(us=min(best_time(lambda: run.run(None, {"image": image})),
+                         best_time(lambda: run.run_with_iobinding(binding))))
 
 
-main(*sys.argv[4:])
+main(*sys.argv[6:])
