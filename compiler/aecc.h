@@ -411,12 +411,28 @@ Machine machine_for(const TargetOptions *);
 
 /* ==== loop/ passes ======================================================== */
 /* Every Kernel gets its loops, for this machine; Machine outlives the Model. */
-void lower(Model *, const Machine *);
+void lower(const Model *, const Machine *);
 void print_program(Text *, const struct Program *, bool loops);
 
 /* ==== target/llvm…c describe.c link.c ================================== */
-typedef enum { OUT_OBJECT, OUT_ASSEMBLY, OUT_LLVM } OutputForm;
-/* The code of all functions and the descriptor (runtime/aecc_rt.h). */
+typedef enum { OUT_OBJECT, OUT_OBJECTS, OUT_ASSEMBLY, OUT_LLVM } OutputForm;
+typedef struct CodeOptions {
+    const TargetOptions *targets; int ntargets;   /* code for each           */
+    OutputForm form;
+    int jobs;                              /* threads; 0: one for each core  */
+    bool sizes;                            /* of each function, too          */
+} CodeOptions;
+typedef struct CodeSize { const char *name; int instructions; int64_t bytes; } CodeSize;
+typedef struct Code {
+    Text *part; int nparts;                /* several with OUT_OBJECTS only  */
+    CodeSize *functions; int nfunctions, functions_cap;
+    int threads;
+    double emit, optimize, generate;       /* seconds, of all threads        */
+} Code;
+/* The code of all functions and the descriptor (runtime/aecc_rt.h). The model
+ * is lowered for the first target, and for the last one afterwards. */
+Code emit_code(const Model *, const CodeOptions *);
+/* For one target, in one piece. */
 void emit_llvm(const Model *, const TargetOptions *, OutputForm, Text *out);
 /* Does a program for `triple` run on this machine? */
 bool is_host_target(const char *triple);
@@ -424,7 +440,7 @@ bool is_host_target(const char *triple);
 void print_targets(Text *);
 /* The descriptor's JSON. */
 char *describe(const Model *);
-void link_trainer(const char *object, const char *output, bool verbose,
+void link_trainer(const char *const *objects, int nobjects, const char *output, bool verbose,
                   bool dry_run);
 
 #endif

@@ -12,6 +12,14 @@ static void put_programs(Text *out, const Model *m, bool loops)
             print_program(out, m->fns[i]->program, loops);
 }
 
+static void put_code(Text *out, const Compilation *c)
+{
+    Code code = emit_code(c->model, &(CodeOptions){.targets = c->targets,
+                                                   .ntargets = c->ntargets,
+                                                   .form = OUT_LLVM});
+    text_put(out, code.part[0].at, code.part[0].n);
+}
+
 void put_program(Text *out, const Compilation *c, Holds holds)
 {
     text_put(out, "", 0);
@@ -20,7 +28,7 @@ void put_program(Text *out, const Compilation *c, Holds holds)
     case GRAPH: print_graph(out, c->model); break;
     case KERNELS: put_programs(out, c->model, false); break;
     case LOOPS: put_programs(out, c->model, true); break;
-    case CODE: emit_llvm(c->model, &c->target, OUT_LLVM, out); break;
+    case CODE: put_code(out, c); break;
     case NOTHING: break;
     }
 }
@@ -99,4 +107,13 @@ void put_stats(Text *out, const char *pass, const Compilation *c, Holds holds)
     text_printf(out, "%-10s %9d %10lld %10d %8d %8d %11lld %11lld\n", pass, s.functions,
                 (long long)s.parameters, s.operations, s.kernels, s.buffers,
                 (long long)(c->model->fixed_bytes + s.fixed_bytes), (long long)s.block_bytes);
+}
+
+void put_code_sizes(Text *out, const Code *code)
+{
+    if (code->nfunctions > 0)
+        text_printf(out, "\n%12s %12s  %s\n", "instructions", "bytes", "function");
+    for (int i = 0; i < code->nfunctions; i++)
+        text_printf(out, "%12d %12lld  %s\n", code->functions[i].instructions,
+                    (long long)code->functions[i].bytes, code->functions[i].name);
 }

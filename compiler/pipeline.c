@@ -42,13 +42,19 @@ static void pass_plan(Compilation *c)
 
 static void pass_lower(Compilation *c)
 {
-    c->machine = machine_for(&c->target);
+    c->machine = machine_for(&c->targets[0]);
     lower(c->model, &c->machine);
 }
 
 static void pass_llvm(Compilation *c)
 {
-    emit_llvm(c->model, &c->target, c->form, &c->code);
+    c->code = emit_code(c->model, &(CodeOptions){
+                                      .targets = c->targets,
+                                      .ntargets = c->ntargets,
+                                      .form = c->form,
+                                      .jobs = c->jobs,
+                                      .sizes = c->options->stats,
+                                  });
 }
 
 static void pass_link(Compilation *c);
@@ -157,7 +163,7 @@ static void write_text(const Compilation *c, int emit)
     if (emit == EMIT_dot)
         print_dot(&out, c->model);
     else if (emit == EMIT_obj || emit == EMIT_asm || emit == EMIT_llvm)
-        out = c->code;
+        out = c->code.part[0];
     else
         put_program(&out, c, passes[emits[emit].last].holds);
     write_file(c->output, out.at, out.n);
@@ -165,12 +171,30 @@ static void write_text(const Compilation *c, int emit)
 
 /* ---- Linking ------------------------------------------------------------ */
 
-static const char *temporary_object;
+/* Objects, which go when the process does, after the arena. */
+typedef struct Temporary {
+    struct Temporary *next;
+    char path[];
+} Temporary;
+
+static Temporary *temporary;
 
 static void remove_temporary(void)
 {
-    if (temporary_object)
-        unlink(temporary_object);
+    for (Temporary *t = temporary; t; t = t->next)
+        unlink(t->path);
+}
+
+static void remember_temporary(const char *path)
+{
+    Temporary *t = malloc(sizeof *t + strlen(path) + 1);
+    if (!t)
+        fail_file("out of memory for the name of a temporary file");
+    if (!temporary)
+        atexit(remove_temporary);
+    strcpy(t->path, path);
+    t->next = temporary;
+    temporary = t;
 }
 
 static const char *write_object(const Text *code)
@@ -181,16 +205,19 @@ static const char *write_object(const Text *code)
     if (fd < 0)
         fail_file("cannot write a temporary file in %s", folder && *folder ? folder : "/tmp");
     close(fd);
-    temporary_object = path;
-    atexit(remove_temporary);
+    remember_temporary(path);
     write_file(path, code->at, code->n);
     return path;
 }
 
 static void pass_link(Compilation *c)
 {
-    const char *object = c->options->dry_run ? "MODEL.o" : write_object(&c->code);
-    link_trainer(object, c->output, c->options->verbose, c->options->dry_run);
+    const Options *o = c->options;
+    int n = c->code.nparts;
+    const char **objects = NEW_ARRAY(const char *, n);
+    for (int i = 0; i < n; i++)
+        objects[i] = o->dry_run ? format("MODEL.%d.o", i + 1) : write_object(&c->code.part[i]);
+    link_trainer(objects, n, c->output, o->verbose, o->dry_run);
 }
 
 /* ---- A rule for make ---------------------------------------------------- */
@@ -289,20 +316,39 @@ static bool run_passes(Compilation *c, Watch *w)
     return true;
 }
 
-static void print_watch(const Options *o, Watch *w)
+/* Parts of the line above; the last two are sums over the threads. */
+static void print_code_times(const Code *code)
 {
+    const struct {
+        const char *name;
+        double seconds;
+    } rows[] = {{"emit", code->emit}, {"optimize", code->optimize}, {"generate", code->generate}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        fprintf(stderr, "  %-10s %7.2f ms\n", rows[i].name, 1e3 * rows[i].seconds);
+    fprintf(stderr, "  %d part%s, %d thread%s\n", code->nparts, code->nparts == 1 ? "" : "s",
+            code->threads, code->threads == 1 ? "" : "s");
+}
+
+static void print_watch(const Compilation *c, Watch *w)
+{
+    const Options *o = c->options;
     double total = 0;
     for (int i = 0; i <= w->last; i++)
         total += w->seconds[i];
-    for (int i = 0; o->time && i <= w->last; i++)
+    for (int i = 0; o->time && i <= w->last; i++) {
         fprintf(stderr, "%-10s %9.2f ms  %5.1f %%\n", passes[i].name, 1e3 * w->seconds[i],
                 total > 0 ? 100 * w->seconds[i] / total : 0);
+        if (i == AFTER_llvm)
+            print_code_times(&c->code);
+    }
     if (o->time)
         fprintf(stderr, "%-10s %9.2f ms\n", "total", 1e3 * total);
     if (o->stats) {
-        Text heading = {0};
-        put_stats_heading(&heading);
-        fprintf(stderr, "%s%s", heading.at, w->stats.n ? w->stats.at : "");
+        Text out = {0};
+        put_stats_heading(&out);
+        text_put(&out, w->stats.at, w->stats.n);
+        put_code_sizes(&out, &c->code);
+        fputs(out.at, stderr);
     }
 }
 
@@ -365,7 +411,7 @@ static int compile_to(Compilation *c, int emit, int check, int stop)
         write_text(c, emit);
     if (stop < 0 && check < 0 && (o->depend || o->depend_file) && !o->dry_run)
         write_depend(c);
-    print_watch(o, &w);
+    print_watch(c, &w);
     return EXIT_DONE;
 }
 
@@ -381,6 +427,33 @@ static bool is_reprinted(const Options *o, int *status)
     return true;
 }
 
+/* A target for each name in the list of --mcpu. */
+static void split_processors(Compilation *c)
+{
+    const Options *o = c->options;
+    int cap = 0;
+    TargetOptions t = {o->target, o->cpu, o->features, o->level ? *o->level - '0' : 3};
+    const char *list = o->cpu;
+    do {
+        size_t n = list ? strcspn(list, ",") : 0;
+        t.cpu = list ? intern_n(list, n) : NULL;
+        for (int i = 0; i < c->ntargets; i++)
+            if (c->targets[i].cpu == t.cpu)
+                fail_usage("--mcpu names %s twice", t.cpu);
+        PUSH(c->targets, c->ntargets, cap, t);
+        list = list && list[n] ? list + n + 1 : NULL;
+    } while (list);
+}
+
+static int jobs_of(const Options *o)
+{
+    char *end;
+    long n = o->jobs ? strtol(o->jobs, &end, 10) : 0;
+    if (o->jobs && (*end || n < 1 || n > 1024))
+        fail_usage("--jobs takes a number from 1 to 1024, not '%s'", o->jobs);
+    return (int)n;
+}
+
 int compile(const Options *o)
 {
     int status;
@@ -394,12 +467,14 @@ int compile(const Options *o)
         !o->stop_after ? -1 : option_choice("--stop-after", o->stop_after, pass_names, N_PASSES);
     Compilation c = {
         .options = o,
-        .target = {o->target, o->cpu, o->features, o->level ? *o->level - '0' : 3},
         .form = emit == EMIT_asm    ? OUT_ASSEMBLY
                 : emit == EMIT_llvm ? OUT_LLVM
-                                    : OUT_OBJECT,
+                : emit == EMIT_obj  ? OUT_OBJECT
+                                    : OUT_OBJECTS,
+        .jobs = jobs_of(o),
         .output = o->output ? o->output : default_output(o, emit),
     };
+    split_processors(&c);
     if (check < 0 && stop < 0) {
         check_linkable(o, emit);
         check_output(o->input, c.output, emit);

@@ -10,14 +10,15 @@ typedef enum Holds { NOTHING, TREE, GRAPH, KERNELS, LOOPS, CODE } Holds;
 
 typedef struct Compilation {
     const Options *options;
-    TargetOptions target;
+    TargetOptions *targets;        /* one for each processor of --mcpu       */
+    int ntargets, jobs;
     Machine machine;
     OutputForm form;               /* of `code`                              */
     const char *output;
     Paths files;                   /* that were read, for -MD                */
     Ast *tree;
     Model *model;
-    Text code;
+    Code code;
 } Compilation;
 
 typedef struct Pass {
@@ -34,5 +35,7 @@ void verify_program(const Compilation *, Holds);
 /* One line of --stats, under the heading of put_stats_heading. */
 void put_stats_heading(Text *);
 void put_stats(Text *, const char *pass, const Compilation *, Holds);
+/* A line for each function of the code. */
+void put_code_sizes(Text *, const Code *);
 
 #endif

@@ -2,9 +2,8 @@
  *
  * The object file of a model exports
  *   aecc_descriptor   the JSON below, a C string
- *   aecc_functions    the functions, in the order of "functions"
- *   aecc_cpu          features that the code needs, by their names in
- *                     /proc/cpuinfo: "avx512f,avx2,fma,…"
+ *   aecc_variants     the functions, once for each processor that it was
+ *                     compiled for
  * and calls aecc_barrier, aecc_load and aecc_orthogonal.
  *
  * Memory is one block: a fixed part (vars first, then temporaries), then a
@@ -23,7 +22,7 @@
  *                              "strides", "row"}],   // batch: in a block, else fixed
  *                 "updates": ["var", …],          // names of the vars it writes
  *                 "kernels": [{"name", "kind": "block|unit", "layer", "line",
- *                              "flops", "bytes", "units", "each_sample": bool}]}],
+ *                              "flops", "bytes", "each_sample": bool}]}],
  *      // row: 0, or floats from lane to lane of a tensor stored [lane][element]
  *  "data": [tree, …],                             // every file, in order
  *      // functions of train and report blocks take samples as the files hold
@@ -78,8 +77,17 @@ typedef struct aecc_call {
 typedef void aecc_function(aecc_call *call, int64_t thread);
 
 extern const char aecc_descriptor[];
-extern const char aecc_cpu[];
-extern aecc_function *const aecc_functions[];
+
+/* The code for one processor. All variants have one descriptor, one memory
+ * and, where both multiply and add in one rounding, one result. */
+typedef struct aecc_variant {
+    const char *cpu;        /* "x86-64-v3"; NULL ends the table               */
+    const char *needs;      /* features by their names in /proc/cpuinfo:      */
+                            /* "avx512f,avx2,fma,…"                           */
+    aecc_function *const *functions;   /* in the order of "functions"         */
+} aecc_variant;
+
+extern const aecc_variant aecc_variants[];
 
 /* All threads of the call meet. */
 void aecc_barrier(aecc_call *call, int64_t thread);

@@ -28,16 +28,6 @@ int signal_seen(void)
     return seen;
 }
 
-static void check_cpu(void)
-{
-    const char *missing = cpu_missing(aecc_cpu);
-    if (missing)
-        rt_fail(RT_USAGE,
-                "this CPU lacks %.*s, which the code of this trainer uses\n"
-                "compile it for this machine, or with --mcpu=x86-64-v3",
-                (int)strcspn(missing, ","), missing);
-}
-
 void trainer_machine(rt_trainer *t, int64_t batch)
 {
     machine_open(&t->machine, t->model, t->options->threads, t->options->seed, batch);
@@ -70,8 +60,7 @@ int main(int argc, char **argv)
 {
     rt_set_name(argv[0]);
     signal(SIGXFSZ, SIG_IGN); /* a file that grew too large is an error of write() */
-    check_cpu();
-    rt_model *model = model_read(aecc_descriptor, aecc_functions);
+    rt_model *model = model_read(aecc_descriptor, cpu_choose(aecc_variants));
     static rt_options options; /* these live as long as the process */
     static rt_trainer trainer;
     options = options_read(argc, argv, model);

@@ -251,7 +251,7 @@ static void read_reconstruct(rt_model *m, const json_t *root)
 
 /* ---- The whole ------------------------------------------------------------ */
 
-rt_model *model_read(const char *descriptor, aecc_function *const *functions)
+rt_model *model_read(const char *descriptor, const aecc_variant *code)
 {
     json_error_t error;
     json_t *root = json_loads(descriptor, JSON_REJECT_DUPLICATES, &error);
@@ -262,6 +262,7 @@ rt_model *model_read(const char *descriptor, aecc_function *const *functions)
     m->name = text(root, "name");
     m->source = text(root, "source");
     m->hash = text(root, "hash");
+    m->cpu = code->cpu;
     m->fixed_bytes = whole(root, "fixed_bytes");
     m->block_bytes = whole(root, "block_bytes");
     m->vars = array(root, "vars", sizeof *m->vars, &m->nvars, read_var);
@@ -272,7 +273,7 @@ rt_model *model_read(const char *descriptor, aecc_function *const *functions)
     m->reports = array(root, "reports", sizeof *m->reports, &m->nreports, read_report);
     read_reconstruct(m, root);
     for (int i = 0; i < m->nfunctions; i++)
-        m->functions[i].code = functions[i];
+        m->functions[i].code = code->functions[i];
     return m;
 }
 

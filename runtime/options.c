@@ -298,7 +298,8 @@ rt_options options_read(int argc, char **argv, const rt_model *model)
     if (o.help)
         help(&o, model, named);
     if (o.version) {
-        printf("%s (model %s), made by aecc %s\n", rt_name(), model->hash, AECC_VERSION);
+        printf("%s (model %s), made by aecc %s, code for %s\n", rt_name(), model->hash,
+               AECC_VERSION, model->cpu);
         exit(fflush(stdout) ? RT_IO : RT_OK);
     }
     check(&o, model);

@@ -5,6 +5,7 @@
  *   source.c     data trees -> views                machine.c  memory, calls
  *   threads.c    team of threads, barrier           rng.c      Philox, shuffles
  *   peak.c       measured limits                    main.c     start, signals
+ *   cpu.c        features, code for them
  *   train.c pass.c pace.c  the loop                 validate.c objectives
  *   checkpoint.c safetensors.c log.c progress.c     what a run writes
  *   evaluate.c run.c reconstruct.c detect.c summary.c benchmark.c
@@ -123,6 +124,7 @@ typedef struct rt_report {
 typedef struct rt_model {
     void *document;               /* the JSON: owns every name; never freed   */
     const char *name, *source, *hash;
+    const char *cpu;              /* that its code is for                     */
     int64_t fixed_bytes, block_bytes;
     int nvars, nfunctions, nfiles, nnetworks, ntrains, nreports;
     rt_var *vars;
@@ -137,7 +139,7 @@ typedef struct rt_model {
 } rt_model;
 
 /* Reads the descriptor of generated code; a flaw in it is a defect of aecc. */
-rt_model *model_read(const char *descriptor, aecc_function *const *functions);
+rt_model *model_read(const char *descriptor, const aecc_variant *);
 /* NULL where there is none of this name. */
 const rt_network *model_network(const rt_model *, const char *name);
 /* The same (NULL: none), or the end with a message that lists the networks. */
@@ -206,11 +208,13 @@ void team_meet(rt_team *, int64_t thread, void (*between)(void *), void *argumen
 /* Runs body(argument, thread) on every thread; subnormals are flushed to zero
  * in it, and the caller's floating-point mode is restored. */
 void team_run(rt_team *, void (*body)(void *, int64_t), void *argument);
-/* The first of `list`, "avx2,fma,…" as in /proc/cpuinfo, that this CPU lacks;
- * NULL if it has them all. */
-const char *cpu_missing(const char *list);
 /* Seconds of a clock that never goes back. */
 double now(void);
+
+/* ==== cpu.c: the code for this CPU ======================================== */
+
+/* Of a table that ends with NULL; an error (2) where this CPU can run none. */
+const aecc_variant *cpu_choose(const aecc_variant *);
 
 /* ==== peak.c: what this CPU can do at most ================================ */
 

@@ -124,5 +124,6 @@ int command_summary(rt_trainer *t)
     int64_t batch = inference_batch(t), blocks = (batch + AECC_LANES - 1) / AECC_LANES;
     printf("Memory at batch %lld: %s\n", (long long)batch,
            bytes_text(bytes, (double)m->fixed_bytes + (double)blocks * (double)m->block_bytes));
+    printf("Code for: %s\n", m->cpu);
     return RT_OK;
 }

@@ -149,7 +149,7 @@ void team_run(rt_team *team, void (*body)(void *, int64_t), void *argument)
                 got);
 }
 
-/* ---- Time and features ---------------------------------------------------- */
+/* ---- Time ----------------------------------------------------------------- */
 
 double now(void)
 {
@@ -169,48 +169,4 @@ uint64_t aecc_ticks(void)
 #else
     return (uint64_t)(now() * 1e9);
 #endif
-}
-
-/* The "flags" of the first processor in /proc/cpuinfo, " a b c "; NULL where
- * there are none, on another architecture than x86. */
-static char *cpu_flags(void)
-{
-    FILE *file = fopen("/proc/cpuinfo", "re");
-    char *line = NULL;
-    size_t size = 0;
-    bool found = false;
-    while (file && !found && getline(&line, &size, file) > 0)
-        found = !strncmp(line, "flags\t", 6);
-    if (file)
-        fclose(file);
-    for (char *c = line; found && *c; c++)
-        if (*c == '\n' || *c == '\t')
-            *c = ' ';
-    if (!found) {
-        free(line);
-        line = NULL;
-    }
-    return line;
-}
-
-static bool has_word(const char *words, const char *word, size_t n)
-{
-    for (const char *at = words; (at = strchr(at, ' ')); at++)
-        if (!strncmp(at + 1, word, n) && at[1 + n] == ' ')
-            return true;
-    return false;
-}
-
-const char *cpu_missing(const char *list)
-{
-    char *flags = *list ? cpu_flags() : NULL;
-    const char *missing = NULL;
-    while (flags && !missing && *list) {
-        size_t n = strcspn(list, ",");
-        if (n && !has_word(flags, list, n))
-            missing = list;
-        list += n + (list[n] == ',');
-    }
-    free(flags);
-    return missing;
 }

@@ -218,5 +218,8 @@ Program *read_program(int file);
 Program **read_programs(int file, int *n);
 void verify_kernel(const Kernel *);
 
+/* ---- loop/same.c ----------------------------------------------------------- */
+/* Equal, by pointer, for kernels of which one can stand for the other. */
+const char *kernel_key(const Kernel *, int *instructions);
 
 #endif

@@ -17,6 +17,7 @@ static void lower_kernel(Program *p, Kernel *k)
         [FORM_ORTHOGONAL] = lower_copy,
         [FORM_INDEX] = lower_index,
     };
+    k->body = (Region){0};
     Region *before = loop_kernel(k);
     if (k->form != FORM_LOAD)
         by_form[k->form](p, k);
@@ -37,7 +38,7 @@ static double kernel_bytes(const Program *p, const Kernel *k)
     return bytes;
 }
 
-void lower(Model *model, const Machine *machine)
+void lower(const Model *model, const Machine *machine)
 {
     for (int i = 0; i < model->nfns; i++) {
         Program *p = model->fns[i]->program;

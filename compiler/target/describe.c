@@ -159,8 +159,6 @@ static void put_kernel(Text *t, const Kernel *k)
     put(t, ",\"bytes\":");
     text_double(t, k->bytes);
     put(t, ",");
-    put_int(t, "units", k->units);
-    put(t, ",");
     put_bool(t, "each_sample", grows(k));
     put(t, "}");
 }

@@ -113,8 +113,8 @@ Jit *jit_open(const Model *model, const TargetOptions *options)
         LLVMCreateMemoryBufferWithMemoryRangeCopy(object.at, object.n, model->name);
     expect(LLVMOrcLLJITAddObjectFile(jit->engine, LLVMOrcLLJITGetMainJITDylib(jit->engine), code));
     LLVMOrcExecutorAddress address;
-    expect(LLVMOrcLLJITLookup(jit->engine, &address, "aecc_functions"));
-    jit->functions = (aecc_function *const *)(uintptr_t)address;
+    expect(LLVMOrcLLJITLookup(jit->engine, &address, "aecc_variants"));
+    jit->functions = ((const aecc_variant *)(uintptr_t)address)->functions;
     return jit;
 }
 

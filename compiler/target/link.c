@@ -1,6 +1,6 @@
-/* Object -> trainer: `cc` links it with the runtime's archive.
+/* Objects -> trainer: `cc` links them with the runtime's archive.
  *
- * needs       the path of the object; libaecc_rt.a beside the executable of
+ * needs       the paths of the objects; libaecc_rt.a beside the executable of
  *             aecc (a build folder), in its lib/, or in ../lib/aecc (an
  *             installation)
  * guarantees  the trainer appears whole under its name, or an error (exit 5)
@@ -72,12 +72,13 @@ static void put_words(Command *c, const char *words)
     }
 }
 
-static Command link_command(const char *object, const char *output)
+static Command link_command(const char *const *objects, int nobjects, const char *output)
 {
     Command c = {0};
     put_words(&c, "cc -o");
     put(&c, output);
-    put(&c, object);
+    for (int i = 0; i < nobjects; i++)
+        put(&c, objects[i]);
     put(&c, find_runtime());
     put_words(&c, AECC_RT_LIBS " -Wl,--gc-sections -s");
     put(&c, NULL);
@@ -169,13 +170,12 @@ static void check_replaceable(const char *output)
         fail_file("cannot write %s: it is no regular file, and a trainer needs one", output);
 }
 
-static void link_to(const char *temporary, const char *object, const char *output, bool verbose)
+static void link_by(const Command *c, const char *output, bool verbose)
 {
-    Command c = link_command(object, temporary);
     if (verbose)
-        show(&c);
+        show(c);
     FILE *messages = tmpfile();
-    int status = run(&c, messages);
+    int status = run(c, messages);
     if (status < 0)
         fail_file("cannot run cc, which links a trainer: %s (install a C compiler, or write an "
                   "object with --emit=obj)",
@@ -186,10 +186,11 @@ static void link_to(const char *temporary, const char *object, const char *outpu
         fclose(messages);
 }
 
-void link_trainer(const char *object, const char *output, bool verbose, bool dry_run)
+void link_trainer(const char *const *objects, int nobjects, const char *output, bool verbose,
+                  bool dry_run)
 {
     if (dry_run) {
-        Command c = link_command(object, output);
+        Command c = link_command(objects, nobjects, output);
         show(&c);
         return;
     }
@@ -197,7 +198,8 @@ void link_trainer(const char *object, const char *output, bool verbose, bool dry
     const char *target = replaced_file(output);
     const char *temporary = format("%s.%ld.tmp", target, (long)getpid());
     remove_on_exit(temporary);
-    link_to(temporary, object, output, verbose);
+    Command c = link_command(objects, nobjects, temporary);
+    link_by(&c, output, verbose);
     if (rename(temporary, target) != 0)
         fail_file("cannot write %s: %s", output, strerror(errno));
     half_written = NULL;

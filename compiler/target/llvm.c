@@ -1,9 +1,9 @@
 /* Model -> LLVM module -> object, assembly or LLVM text.
  *
  * needs       lower() has filled in every kernel, plan() every offset
- * guarantees  the module is verified; it exports aecc_descriptor,
- *             aecc_functions (in the order of Model.fns) and aecc_cpu, and
- *             nothing else
+ * guarantees  the module is verified; a whole one exports aecc_descriptor and
+ *             aecc_variants, and nothing else; of several, all that one has
+ *             and another calls is hidden
  *
  * Kernels arrive unrolled and in vectors: LLVM shares equal expressions, moves
  * invariants out of loops and generates code. It gets no freedom with floats:
@@ -48,23 +48,29 @@ void prepare_module(LLVMModuleRef module, LLVMTargetMachineRef machine)
     LLVMDisposeTargetData(layout);
 }
 
-void emit_open(Emit *e, const Model *model, LLVMContextRef context, LLVMTargetMachineRef machine,
-               int level)
+void emit_for(Emit *e, const Target *target, const char *suffix)
 {
-    *e = (Emit){.model = model, .context = context, .machine = machine, .level = level};
-    e->module = LLVMModuleCreateWithNameInContext(model->name, context);
-    prepare_module(e->module, machine);
-    e->at = LLVMCreateBuilderInContext(context);
-    e->cpu = machine_cpu(machine);
-    e->features = machine_features(machine);
-    e->probe = probe_machine(machine);
-    e->fma = probe_has_fma(e->probe);
+    e->target = target;
+    e->suffix = suffix;
+}
+
+void emit_open(Emit *e, const Model *model, const Target *target, const char *suffix, bool whole)
+{
+    *e = (Emit){.model = model, .whole = whole, .context = LLVMContextCreate()};
+    e->machine = target_machine(&target->options);
+    e->module = LLVMModuleCreateWithNameInContext(model->name, e->context);
+    prepare_module(e->module, e->machine);
+    e->at = LLVMCreateBuilderInContext(e->context);
+    emit_for(e, target, suffix);
     find_types(e);
 }
 
 void emit_close(Emit *e)
 {
     LLVMDisposeBuilder(e->at);
+    LLVMDisposeModule(e->module);
+    LLVMDisposeTargetMachine(e->machine);
+    LLVMContextDispose(e->context);
 }
 
 /* ---- Attributes ------------------------------------------------------------------ */
@@ -88,53 +94,103 @@ void add_attributes(Emit *e, LLVMValueRef f)
     add_enum(e, f, LLVMAttributeFunctionIndex, "nounwind");
     add_enum(e, f, LLVMAttributeFunctionIndex, "noinline");
     add_enum(e, f, 1, "noalias");
-    add_text(e, f, "target-cpu", e->cpu);
-    add_text(e, f, "target-features", e->features);
+    add_text(e, f, "target-cpu", e->target->cpu);
+    add_text(e, f, "target-features", e->target->features);
     add_text(e, f, "prefer-vector-width", "512");
     add_text(e, f, "denormal-fp-math-f32", "preserve-sign,preserve-sign");
 }
 
-/* ---- The module --------------------------------------------------------------------- */
+/* ---- Functions and tables -------------------------------------------------------------- */
 
-static void export_constant(Emit *e, const char *name, LLVMValueRef initial)
+static LLVMValueRef new_constant(Emit *e, const char *name, LLVMValueRef initial)
 {
     LLVMValueRef global = LLVMAddGlobal(e->module, LLVMTypeOf(initial), name);
     LLVMSetInitializer(global, initial);
     LLVMSetGlobalConstant(global, 1);
+    return global;
 }
 
-static void export_text(Emit *e, const char *name, const char *text)
+/* What another module may name. */
+static LLVMValueRef hide(const Emit *e, LLVMValueRef global)
 {
-    export_constant(e, name, LLVMConstStringInContext(e->context, text, (unsigned)strlen(text), 0));
+    if (e->whole)
+        LLVMSetLinkage(global, LLVMInternalLinkage);
+    else
+        LLVMSetVisibility(global, LLVMHiddenVisibility);
+    return global;
 }
 
-static LLVMValueRef emit_fn(Emit *e, const Fn *fn)
+static LLVMValueRef text_constant(Emit *e, const char *text)
 {
-    const Program *program = fn->program;
-    LLVMValueRef *kernels = NEW_ARRAY(LLVMValueRef, program->nkernels);
-    for (int k = 0; k < program->nkernels; k++)
-        kernels[k] = emit_kernel(e, program->kernels[k]);
+    return LLVMConstStringInContext(e->context, text, (unsigned)strlen(text), 0);
+}
+
+LLVMValueRef kernel_function(Emit *e, const char *symbol)
+{
+    LLVMValueRef f = LLVMGetNamedFunction(e->module, symbol);
+    return f ? f : hide(e, LLVMAddFunction(e->module, symbol, e->kernel_type));
+}
+
+static LLVMValueRef emit_fn(Emit *e, const Fn *fn, const char **symbol)
+{
+    int n = fn->program->nkernels;
+    LLVMValueRef *kernels = NEW_ARRAY(LLVMValueRef, n);
+    for (int k = 0; k < n; k++)
+        kernels[k] = kernel_function(e, symbol[k]);
     return emit_driver(e, fn, kernels);
 }
 
-static void fail_llvm(const char *what, LLVMErrorRef error)
+static const char *table_name(const char *suffix)
 {
-    if (error)
-        die("LLVM: %s: %s", what, LLVMGetErrorMessage(error));
+    return format("aecc_functions%s", suffix);
 }
 
-/* Loops that a kernel has were left as loops on purpose. */
-static void optimize(Emit *e)
+void emit_functions(Emit *e, const char ***symbol)
 {
-    if (e->level == 0)
-        return;
-    const char *passes = "function(early-cse<memssa>,loop-mssa(licm),instsimplify,dse,adce)";
-    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-    fail_llvm("passes", LLVMRunPasses(e->module, passes, e->machine, options));
-    LLVMDisposePassBuilderOptions(options);
+    int n = e->model->nfns;
+    LLVMValueRef *functions = NEW_ARRAY(LLVMValueRef, n);
+    for (int i = 0; i < n; i++)
+        functions[i] = emit_fn(e, e->model->fns[i], symbol[i]);
+    LLVMValueRef table = LLVMConstArray2(e->pointer, functions, (uint64_t)n);
+    hide(e, new_constant(e, table_name(e->suffix), table));
 }
 
-static void verify_module(Emit *e)
+static LLVMValueRef function_table(Emit *e, const char *suffix)
+{
+    LLVMValueRef table = LLVMGetNamedGlobal(e->module, table_name(suffix));
+    if (table)
+        return table;
+    LLVMTypeRef type = LLVMArrayType2(e->pointer, (uint64_t)e->model->nfns);
+    return hide(e, LLVMAddGlobal(e->module, type, table_name(suffix)));
+}
+
+static LLVMValueRef private_text(Emit *e, const char *text)
+{
+    LLVMValueRef global = new_constant(e, "aecc_text", text_constant(e, text));
+    LLVMSetLinkage(global, LLVMPrivateLinkage);
+    return global;
+}
+
+void emit_tables(Emit *e, const Target *const *targets, const char *const *suffix, int n)
+{
+    LLVMTypeRef members[] = {e->pointer, e->pointer, e->pointer};
+    LLVMTypeRef type = LLVMStructTypeInContext(e->context, members, 3, 0);
+    LLVMValueRef *rows = NEW_ARRAY(LLVMValueRef, n + 1);
+    for (int i = 0; i < n; i++) {
+        const Target *t = targets[i];
+        LLVMValueRef row[] = {private_text(e, t->cpu),
+                              private_text(e, probe_requirements(t->probe, t->features)),
+                              function_table(e, suffix[i])};
+        rows[i] = LLVMConstStructInContext(e->context, row, 3, 0);
+    }
+    rows[n] = LLVMConstNull(type);
+    new_constant(e, "aecc_variants", LLVMConstArray2(type, rows, (uint64_t)n + 1));
+    new_constant(e, "aecc_descriptor", text_constant(e, describe(e->model)));
+}
+
+/* ---- The module ------------------------------------------------------------------------ */
+
+static void verify_module(const Emit *e)
 {
     char *message = NULL;
     if (LLVMVerifyModule(e->module, LLVMReturnStatusAction, &message))
@@ -142,51 +198,33 @@ static void verify_module(Emit *e)
     LLVMDisposeMessage(message);
 }
 
-void emit_module(Emit *e)
+/* Loops that a kernel has were left as loops on purpose, and it computes
+ * nothing in vain: only equal addresses and invariants are left to find. */
+void optimize_module(Emit *e)
 {
-    int n = e->model->nfns;
-    LLVMValueRef *functions = NEW_ARRAY(LLVMValueRef, n);
-    for (int i = 0; i < n; i++)
-        functions[i] = emit_fn(e, e->model->fns[i]);
-    export_constant(e, "aecc_functions", LLVMConstArray2(e->pointer, functions, (uint64_t)n));
     verify_module(e);
-    optimize(e);
+    if (e->target->options.level == 0)
+        return;
+    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
+    LLVMErrorRef error = LLVMRunPasses(
+        e->module, "function(early-cse<memssa>,loop-mssa(licm))", e->machine, options);
+    if (error)
+        die("LLVM: passes: %s", LLVMGetErrorMessage(error));
+    LLVMDisposePassBuilderOptions(options);
 }
 
-/* ---- What --emit writes ---------------------------------------------------------------- */
-
-static void put_llvm(Emit *e, Text *out)
+void write_text(const Emit *e, Text *out)
 {
     char *text = LLVMPrintModuleToString(e->module);
     text_put(out, text, strlen(text));
     LLVMDisposeMessage(text);
 }
 
-static void put_code(Emit *e, LLVMCodeGenFileType form, Text *out)
+LLVMMemoryBufferRef generate(const Emit *e, LLVMCodeGenFileType form)
 {
     LLVMMemoryBufferRef code;
     char *message;
     if (LLVMTargetMachineEmitToMemoryBuffer(e->machine, e->module, form, &message, &code))
         die("LLVM: %s", message);
-    text_put(out, LLVMGetBufferStart(code), LLVMGetBufferSize(code));
-    LLVMDisposeMemoryBuffer(code);
-}
-
-void emit_llvm(const Model *model, const TargetOptions *options, OutputForm form, Text *out)
-{
-    Emit e;
-    LLVMContextRef context = LLVMContextCreate();
-    LLVMTargetMachineRef machine = target_machine(options);
-    emit_open(&e, model, context, machine, options->level);
-    export_text(&e, "aecc_descriptor", describe(model));
-    export_text(&e, "aecc_cpu", probe_requirements(e.probe, e.features));
-    emit_module(&e);
-    if (form == OUT_LLVM)
-        put_llvm(&e, out);
-    else
-        put_code(&e, form == OUT_OBJECT ? LLVMObjectFile : LLVMAssemblyFile, out);
-    emit_close(&e);
-    LLVMDisposeModule(e.module);
-    LLVMDisposeTargetMachine(machine);
-    LLVMContextDispose(context);
+    return code;
 }

@@ -9,15 +9,23 @@
 #include "loop/loop.h"
 #include "target/math.h"
 
+/* A processor that code is made for. */
+typedef struct Target {
+    TargetOptions options;
+    const char *cpu, *features;        /* as LLVM names them                 */
+    const char *probe;                 /* llvm_probe.c                       */
+    bool fma;                          /* it multiplies and adds             */
+} Target;
+
 typedef struct Emit {
     const Model *model;
+    const Target *target;
+    const char *suffix;                /* of this target's names             */
     LLVMContextRef context;
     LLVMModuleRef module;
     LLVMBuilderRef at;
     LLVMTargetMachineRef machine;
-    const char *cpu, *features, *probe;
-    int level;                         /* -O                                 */
-    bool fma;                          /* the target multiplies and adds     */
+    bool whole;                        /* no other module holds functions    */
     LLVMTypeRef type[V_NONE + 1];      /* of ValueType                       */
     LLVMTypeRef i8, i32, i64, pointer;
     LLVMTypeRef kernel_type, function_type;
@@ -34,6 +42,7 @@ typedef struct Emit {
 
 /* ---- llvm_target.c: machines ---------------------------------------------- */
 LLVMTargetMachineRef target_machine(const TargetOptions *);
+Target target_of(const TargetOptions *);
 /* llvm_names.c: of a processor and features by name. */
 LLVMTargetMachineRef named_machine(LLVMTargetRef, const char *triple, const char *cpu,
                                    const char *features, LLVMCodeGenOptLevel);
@@ -48,18 +57,30 @@ bool probe_has_fma(const char *probe);
 const char *probe_requirements(const char *probe, const char *features);
 
 /* ---- llvm.c ------------------------------------------------------------------ */
-/* Fills in all but the kernel's part; the module is empty. */
-void emit_open(Emit *, const Model *, LLVMContextRef, LLVMTargetMachineRef, int level);
-/* All functions of the model and their table; verified and optimized. */
-void emit_module(Emit *);
+/* An empty module with a context and a machine of its own; fills in all but
+ * the kernel's part. */
+void emit_open(Emit *, const Model *, const Target *, const char *suffix, bool whole);
 void emit_close(Emit *);
+/* What follows is for this target. */
+void emit_for(Emit *, const Target *, const char *suffix);
+/* The functions of the model, which call kernels by symbol[fn][kernel], and
+ * their table. */
+void emit_functions(Emit *, const char ***symbol);
+/* The descriptor, and the table of the processors that there is code for. */
+void emit_tables(Emit *, const Target *const *, const char *const *suffix, int n);
+void optimize_module(Emit *);
+void write_text(const Emit *, Text *);
+/* Object or assembly. */
+LLVMMemoryBufferRef generate(const Emit *, LLVMCodeGenFileType);
+/* A kernel, which some module defines. */
+LLVMValueRef kernel_function(Emit *, const char *symbol);
 /* The machine's triple and layout. */
 void prepare_module(LLVMModuleRef, LLVMTargetMachineRef);
 void add_attributes(Emit *, LLVMValueRef function);
 LLVMValueRef int64(Emit *, int64_t);
 
 /* ---- llvm_kernel.c: a kernel is a function --------------------------------- */
-LLVMValueRef emit_kernel(Emit *, const Kernel *);
+void emit_kernel(Emit *, const Kernel *, const char *symbol);
 void emit_region(Emit *, const Region *);
 LLVMValueRef value(Emit *, Inst *);
 

@@ -138,11 +138,12 @@ static void define_runner(Emit *e, LLVMValueRef runner)
 
 static LLVMValueRef runner(Emit *e)
 {
-    LLVMValueRef f = LLVMGetNamedFunction(e->module, "aecc_kernel");
+    const char *name = format("aecc_kernel%s", e->suffix);
+    LLVMValueRef f = LLVMGetNamedFunction(e->module, name);
     if (f)
         return f;
     LLVMBasicBlockRef here = LLVMGetInsertBlock(e->at);
-    f = LLVMAddFunction(e->module, "aecc_kernel", runner_type(e));
+    f = LLVMAddFunction(e->module, name, runner_type(e));
     LLVMSetLinkage(f, LLVMInternalLinkage);
     add_attributes(e, f);
     define_runner(e, f);
@@ -259,7 +260,8 @@ static void walk_kernels(Driver *d)
 
 LLVMValueRef emit_driver(Emit *e, const Fn *fn, LLVMValueRef *kernels)
 {
-    LLVMValueRef f = LLVMAddFunction(e->module, format("aecc.%s", fn->name), e->function_type);
+    LLVMValueRef f = LLVMAddFunction(e->module, format("aecc.%s%s", fn->name, e->suffix),
+                                     e->function_type);
     LLVMSetLinkage(f, LLVMInternalLinkage);
     add_attributes(e, f);
     LLVMPositionBuilderAtEnd(e->at, LLVMAppendBasicBlockInContext(e->context, f, "entry"));

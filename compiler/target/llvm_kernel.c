@@ -165,10 +165,9 @@ static LLVMValueRef member(Emit *e, LLVMTypeRef type, int64_t offset, const char
     return v;
 }
 
-static void open_function(Emit *e, const Kernel *kernel)
+static void open_function(Emit *e, const char *symbol)
 {
-    e->function = LLVMAddFunction(e->module, kernel->name, e->kernel_type);
-    LLVMSetLinkage(e->function, LLVMInternalLinkage);
+    e->function = kernel_function(e, symbol);
     add_attributes(e, e->function);
     LLVMPositionBuilderAtEnd(e->at, new_block(e, "entry"));
     e->call = LLVMGetParam(e->function, 0);
@@ -184,19 +183,18 @@ static void open_function(Emit *e, const Kernel *kernel)
     e->own_block = LLVMBuildGEP2(e->at, e->i8, e->blocks, &distance, 1, "own_block");
 }
 
-LLVMValueRef emit_kernel(Emit *e, const Kernel *kernel)
+void emit_kernel(Emit *e, const Kernel *kernel, const char *symbol)
 {
     e->kernel = kernel;
     e->nbuffers = e->buffers_cap = 0;
     e->buffers = NULL;
     find_buffers(e, &kernel->body);
     find_scopes(e);
-    open_function(e, kernel);
+    open_function(e, symbol);
     kernel->block->value = LLVMGetParam(e->function, 1);
     kernel->u0->value = LLVMGetParam(e->function, 2);
     kernel->u1->value = LLVMGetParam(e->function, 3);
     kernel->live->value = e->samples;
     emit_region(e, &kernel->body);
     LLVMBuildRetVoid(e->at);
-    return e->function;
 }

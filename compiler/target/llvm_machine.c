@@ -82,11 +82,9 @@ static const struct {
 Machine machine_for(const TargetOptions *options)
 {
     enum { KINDS = sizeof machines / sizeof *machines };
-    LLVMTargetMachineRef target = target_machine(options);
-    const char *probe = probe_machine(target);
-    LLVMDisposeTargetMachine(target);
+    Target target = target_of(options);
     int i = 0;
-    while (i < KINDS - 1 && !strstr(probe, machines[i].shown_by))
+    while (i < KINDS - 1 && !strstr(target.probe, machines[i].shown_by))
         i++;
     return machines[i].machine;
 }

@@ -166,6 +166,21 @@ LLVMTargetMachineRef target_machine(const TargetOptions *options)
     return machine;
 }
 
+Target target_of(const TargetOptions *options)
+{
+    LLVMTargetMachineRef machine = target_machine(options);
+    const char *probe = probe_machine(machine);
+    Target t = {
+        .options = *options,
+        .cpu = machine_cpu(machine),
+        .features = machine_features(machine),
+        .probe = probe,
+        .fma = probe_has_fma(probe),
+    };
+    LLVMDisposeTargetMachine(machine);
+    return t;
+}
+
 const char *machine_cpu(LLVMTargetMachineRef machine)
 {
     return keep(LLVMGetTargetMachineCPU(machine));

@@ -71,7 +71,7 @@ static LLVMValueRef emit_fma(Emit *e, const Inst *inst)
 {
     LLVMValueRef v[] = {argument(e, inst, 0), argument(e, inst, 1), argument(e, inst, 2)};
     LLVMTypeRef type = LLVMTypeOf(v[0]);
-    if (e->fma)
+    if (e->target->fma)
         return call_intrinsic(e, "llvm.fma", 1, &type, 3, v);
     return LLVMBuildFAdd(e->at, LLVMBuildFMul(e->at, v[0], v[1], ""), v[2], "");
 }

@@ -27,7 +27,7 @@ static inline const rt_model *tiny_model(void)
     static aecc_function *const none[1];
     if (__lsan_disable != NULL)
         __lsan_disable();
-    const rt_model *model = model_read(tiny_descriptor, none);
+    const rt_model *model = model_read(tiny_descriptor, &(aecc_variant){"any", "", none});
     if (__lsan_enable != NULL)
         __lsan_enable();
     return model;

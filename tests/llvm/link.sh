@@ -83,7 +83,8 @@ cp "$BUILD/libaecc_rt.a" "$folder/usr/lib/aecc/"
 # The features that a trainer asks for: those of this machine's vectors, less
 # what --mattr takes away; none of them beyond another processor that is named.
 asked() {
-    "$AECC" "$program" --emit=llvm -o - "$@" | sed -n 's/^@aecc_cpu = .*c"\(.*\)\\00"$/\1/p' |
+    "$AECC" "$program" --emit=llvm -o - "$@" |
+        sed -n 's|^@aecc_text.*c"\(ssse3.*\)\\00"|\1|p' |
         tr , '\n'
 }
 if grep -q '^flags.* avx512vbmi ' /proc/cpuinfo; then

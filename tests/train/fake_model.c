@@ -163,12 +163,12 @@ static void reconstruct(aecc_call *c, int64_t thread)
     all_blocks(c, thread, 0, 10);
 }
 
-aecc_function *const aecc_functions[] = {init, step, objective, network, reconstruct};
+static aecc_function *const functions[] = {init, step, objective, network, reconstruct};
 
 #ifndef FAKE_CPU
 #define FAKE_CPU ""
 #endif
-const char aecc_cpu[] = FAKE_CPU;
+const aecc_variant aecc_variants[] = {{"any", FAKE_CPU, functions}, {0}};
 
 #ifndef FAKE_HASH
 #define FAKE_HASH "00000000000000aa"
@@ -187,7 +187,7 @@ const char aecc_cpu[] = FAKE_CPU;
     {"name": name_, "kind": kind_, "inputs": [{"name": "image", IMAGE, "offset": 0}], \
      "outputs": [__VA_ARGS__], "updates": [], \
      "kernels": [{"name": "dense_1.forward", "kind": "block", "layer": "encoder.dense_1", \
-                  "line": 4, "flops": 32, "bytes": 64, "units": 1, "each_sample": true}]}
+                  "line": 4, "flops": 32, "bytes": 64, "each_sample": true}]}
 #define POINTS {"kind": "file", "name": "points", "index": 0, "reader": "csv", \
                 "path": "points.csv", "shape": null, "type": "f32", "affine": [10, 1, 0]}
 #define SPLIT(rest_) {"kind": "split", "name": null, "of": POINTS, "last": true, \
