@@ -38,6 +38,9 @@ void make_inputs(Fusion *);
 /* Buffers and stores of everything else, outputs, updates in place. */
 void keep_values(Fusion *);
 
+/* Room for that many values. */
+void set_size(Buffer *, int64_t values);
+
 /* layout.c: strides of block buffers. */
 void choose_layouts(Fusion *);
 

@@ -21,6 +21,11 @@ static bool fits_byte(const Fusion *f, const Node *n)
     return n->op == OP_window_argmax && taps <= 256;
 }
 
+void set_size(Buffer *b, int64_t values)
+{
+    b->size = (values * (b->element == E_U8 ? 1 : 4) + 63) / 64 * 64;
+}
+
 static Buffer *new_buffer(Fusion *f, Node *n, BufferSpace space, bool rows)
 {
     Program *p = f->program;
@@ -37,7 +42,7 @@ static Buffer *new_buffer(Fusion *f, Node *n, BufferSpace space, bool rows)
             b->stride[i] = s;
         count = rows ? (elements + 2 * LANES - 1) / LANES * LANES * LANES : elements * LANES;
     }
-    b->size = (count * (b->element == E_U8 ? 1 : 4) + 63) / 64 * 64;
+    set_size(b, count);
     b->id = p->nbuffers;
     b->name = format("%s%s.%d", op_name[n->op], rows ? ".rows" : "", n->id);
     PUSH(p->buffers, p->nbuffers, p->buffers_cap, b);

@@ -50,6 +50,14 @@ static Shapes natural_shapes(const Fusion *f)
     return set;
 }
 
+/* Planes a multiple of many cache lines apart would meet in a few sets of the
+ * cache, pixel for pixel: such planes are a row and a pixel longer. */
+static int64_t plane_of(Shape shape)
+{
+    int64_t pixels = shape.dim[0] * shape.dim[1];
+    return pixels % LANES ? pixels : pixels + shape.dim[1] + 1;
+}
+
 void choose_layouts(Fusion *f)
 {
     Shapes natural = natural_shapes(f);
@@ -59,6 +67,7 @@ void choose_layouts(Fusion *f)
             continue;
         b->stride[1] = 1;
         b->stride[0] = b->shape.dim[1];
-        b->stride[2] = b->shape.dim[0] * b->shape.dim[1];
+        b->stride[2] = plane_of(b->shape);
+        set_size(b, b->stride[2] * b->shape.dim[2] * LANES);
     }
 }

@@ -131,6 +131,8 @@ typedef struct Nest {
     Linear out[MAX_RANK];   /* index of each output axis                  */
     Linear address[2];      /* element of each operand's tensor           */
     Linear value[MAX_VARS]; /* each variable of the contraction itself    */
+    /* [v] bit w: some index of an operand is a sum of v and w: w slides v. */
+    uint32_t slides[MAX_VARS];
     bool empty;             /* no point reaches these outputs             */
     Schedule by;            /* set before it is emitted                   */
 } Nest;
@@ -159,6 +161,8 @@ Schedule untiled(const Nest *);
 /* The order of loops that these tiles need: outputs first, those of `unit`
  * (or -1) outside, then the reduced in the order of the sum. */
 void order_loops(Schedule *, const Nest *, int unit);
+/* The same with several outputs (or -1) outside; the first is the unit. */
+void order_loops_as(Schedule *, const Nest *, const int *first, int n);
 
 /* ---- nest.c: a nest by its schedule ---------------------------------------- */
 

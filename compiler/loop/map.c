@@ -78,10 +78,20 @@ static void emit_unit(Inst *u, void *arg)
     for_each(iconst(0), iconst(UNIT_ELEMENTS / UNROLL), 1, emit_four, m);
 }
 
+/* Elements from the first to the last of what the kernel writes. */
+static int64_t storage_span(const Kernel *k)
+{
+    const Buffer *b = k->stores[0].buffer;
+    int64_t span = 1;
+    for (int i = 0; i < b->shape.rank; i++)
+        span += (b->shape.dim[i] - 1) * b->stride[i];
+    return span;
+}
+
 static void emit_tail(Inst *u, void *arg)
 {
     MapKernel *m = arg;
-    int64_t size = shape_size(m->kernel->space);
+    int64_t size = storage_span(m->kernel);
     (void)u;
     for (int64_t e = size / UNIT_ELEMENTS * UNIT_ELEMENTS; e < size; e++)
         emit_flat(m, iconst(e));
@@ -101,7 +111,7 @@ static void lower_flat(MapKernel *m)
         for_each(k->u0, k->u1, 1, emit_vector, m);
         return;
     }
-    int64_t size = shape_size(k->space), full = size / UNIT_ELEMENTS;
+    int64_t size = storage_span(k), full = size / UNIT_ELEMENTS;
     k->units = (size + UNIT_ELEMENTS - 1) / UNIT_ELEMENTS;
     if (full > 0)
         for_each(k->u0, imin(k->u1, iconst(full)), 1, emit_unit, m);

@@ -6,17 +6,11 @@
  *
  * Tiles have 10 to 20 accumulators, so that the latency of a multiply-add is
  * hidden and nothing spills. */
-#include "loop/lower.h"
+#include "loop/tile.h"
 
-enum {
-    MAX_PIXELS = 16,
-    MAX_UNROLLED_TAPS = 5,
-    ACCUMULATORS = 20,
-    PIXEL_ACCUMULATORS = 16,
-    ROW_ACCUMULATORS = 10
-};
+enum { ROW_ACCUMULATORS = 10 };
 
-static bool shares_bound(const Nest *nest, int v, int w)
+bool shares_bound(const Nest *nest, int v, int w)
 {
     for (int i = 0; i < nest->nbounds; i++)
         if (nest->bound[i].at.coefficient[v] && nest->bound[i].at.coefficient[w])
@@ -24,7 +18,7 @@ static bool shares_bound(const Nest *nest, int v, int w)
     return false;
 }
 
-static bool is_bound(const Nest *nest, int v)
+bool is_bound(const Nest *nest, int v)
 {
     for (int i = 0; i < nest->nbounds; i++)
         if (nest->bound[i].at.coefficient[v])
@@ -32,49 +26,13 @@ static bool is_bound(const Nest *nest, int v)
     return false;
 }
 
-/* Equal tiles of at most `most`. */
-static int64_t even_tile(int64_t extent, int64_t most)
+int64_t even_tile(int64_t extent, int64_t most)
 {
     int64_t tiles = (extent + most - 1) / most;
     return (extent + tiles - 1) / tiles;
 }
 
-/* The tile in 7..16 with the least left over, larger first. */
-static int64_t pixel_tile(int64_t extent)
-{
-    int64_t best = extent < MAX_PIXELS ? extent : 0, waste = best ? 0 : extent;
-    for (int64_t t = MAX_PIXELS; !best && t >= 7; t--) {
-        int64_t rest = extent % t ? t - extent % t : 0;
-        if (rest < waste) {
-            waste = rest;
-            best = rest == 0 ? t : best;
-        }
-    }
-    return best ? best : 14;
-}
-
-/* Taps under an unrolled row of pixels are unrolled too, or the row is not. */
-static void unroll_taps(Schedule *s, const Nest *nest, int pixel)
-{
-    for (int w = 0; w < nest->nvars; w++)
-        if (nest->var[w].reduced && shares_bound(nest, pixel, w)) {
-            if (nest->var[w].extent <= MAX_UNROLLED_TAPS)
-                s->tile[w] = nest->var[w].extent;
-            else if (s->tile[pixel] < nest->var[pixel].extent)
-                s->tile[pixel] = 1;
-        }
-}
-
-static int last_output(const Nest *nest, const Linear *with, bool inside)
-{
-    for (int v = nest->nvars; v-- > 0;)
-        if (!nest->var[v].reduced && nest->var[v].extent > 1 &&
-            (with->coefficient[v] != 0) == inside)
-            return v;
-    return -1;
-}
-
-static bool has_loop(const Schedule *s, const Nest *nest, int v)
+bool has_loop(const Schedule *s, const Nest *nest, int v)
 {
     return s->tile[v] < nest->var[v].extent;
 }
@@ -104,15 +62,20 @@ Schedule untiled(const Nest *nest)
     return s;
 }
 
-void order_loops(Schedule *s, const Nest *nest, int unit)
+/* Loops over `first`, those that there are, then all other outputs, then the
+ * reduced in the order of the sum. */
+void order_loops_as(Schedule *s, const Nest *nest, const int *first, int n)
 {
+    uint32_t placed = 0;
     untile_bound_loops(s, nest);
-    if (unit >= 0 && has_loop(s, nest, unit)) {
-        s->unit_var = unit;
-        add_loop(s, nest, unit);
-    }
+    for (int i = 0; i < n; i++)
+        if (first[i] >= 0) {
+            add_loop(s, nest, first[i]);
+            placed |= 1u << first[i];
+        }
+    s->unit_var = n > 0 && s->norder > 0 && s->order[0] == first[0] ? first[0] : -1;
     for (int v = 0; v < nest->nvars; v++)
-        if (!nest->var[v].reduced && v != s->unit_var)
+        if (!nest->var[v].reduced && !(placed >> v & 1))
             add_loop(s, nest, v);
     s->nouter = s->norder;
     for (int v = 0; v < nest->nvars; v++)
@@ -120,19 +83,9 @@ void order_loops(Schedule *s, const Nest *nest, int unit)
             add_loop(s, nest, v);
 }
 
-/* The innermost reduced loop takes several steps at a time where it would
- * otherwise hold only a few multiply-adds. */
-static void unroll_sum(Schedule *s, const Nest *nest, int64_t outputs)
+void order_loops(Schedule *s, const Nest *nest, int unit)
 {
-    int inner = -1;
-    for (int v = 0; v < nest->nvars; v++) {
-        if (nest->var[v].reduced && s->tile[v] > 1)
-            return;
-        if (nest->var[v].reduced && nest->var[v].extent > 1)
-            inner = v;
-    }
-    if (inner >= 0 && nest->var[inner].extent >= 8 && outputs <= 32 && !is_bound(nest, inner))
-        s->tile[inner] = 4;
+    order_loops_as(s, nest, &unit, 1);
 }
 
 static int64_t tile_outputs(const Schedule *s, const Nest *nest)
@@ -144,32 +97,18 @@ static int64_t tile_outputs(const Schedule *s, const Nest *nest)
     return n;
 }
 
-static void tile_samples(Schedule *s, const Contracted *c)
+void unroll_sum(Schedule *s, const Nest *nest)
 {
-    const Nest *nest = c->nest;
-    const Linear *address = &nest->address[c->in_lanes];
-    int pixel = last_output(nest, address, true), channel = last_output(nest, address, false);
-    int64_t pixels = 1;
-    if (pixel >= 0) {
-        s->tile[pixel] = pixel_tile(nest->var[pixel].extent);
-        unroll_taps(s, nest, pixel);
-        pixels = s->tile[pixel];
+    int inner = -1;
+    for (int v = 0; v < nest->nvars; v++) {
+        if (nest->var[v].reduced && s->tile[v] > 1)
+            return;
+        if (nest->var[v].reduced && nest->var[v].extent > 1)
+            inner = v;
     }
-    for (int v = 0; v < nest->nvars && pixels <= 4 && pixel >= 0; v++)
-        if (v != pixel && !nest->var[v].reduced && address->coefficient[v] &&
-            nest->var[v].extent * pixels <= 12 && nest->var[v].extent > 1) {
-            s->tile[v] = nest->var[v].extent;
-            pixels *= nest->var[v].extent;
-        }
-    if (channel >= 0) {
-        int64_t most = (pixels > 1 ? PIXEL_ACCUMULATORS : ACCUMULATORS) / pixels;
-        s->tile[channel] = even_tile(nest->var[channel].extent, most > 1 ? most : 1);
-        most = pixels * 2 <= 18 && nest->var[channel].extent > 1 ? 2 : 1;
-        if (s->tile[channel] < most)
-            s->tile[channel] = most;
-    }
-    unroll_sum(s, nest, tile_outputs(s, nest));
-    order_loops(s, nest, channel >= 0 && has_loop(s, nest, channel) ? channel : pixel);
+    if (inner >= 0 && nest->var[inner].extent >= 8 && tile_outputs(s, nest) <= 32 &&
+        !is_bound(nest, inner))
+        s->tile[inner] = 4;
 }
 
 /* Does the operand that slides under the taps depend on v? */

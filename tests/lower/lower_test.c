@@ -204,6 +204,12 @@ static void test_dense_of_rows(void **state)
     check_with_gradients(b, dense(x, w));
 }
 
+static Node *relu(Node *x)
+{
+    Node *zero = graph_const(x->shape, 0);
+    return graph_select(graph_op2(OP_lt, zero, x), x, zero);
+}
+
 static void test_two_layers(void **state)
 {
     (void)state;
@@ -212,9 +218,7 @@ static void test_two_layers(void **state)
     Node *w = param(b, shape(false, 2, 20, 24)), *bias = param(b, shape(false, 1, 24));
     Node *v = param(b, shape(false, 2, 24, 20));
     Node *h = graph_op2(OP_add, dense(x, w), graph_expand(bias, shape(true, 1, 24)));
-    Node *zero = graph_const(h->shape, 0);
-    h = graph_select(graph_op2(OP_lt, zero, h), h, zero);
-    Node *y = graph_reshape(dense(h, v), shape(true, 2, 4, 5));
+    Node *y = graph_reshape(dense(relu(h), v), shape(true, 2, 4, 5));
     check_with_gradients(b, graph_op1(OP_tanh, y));
 }
 
@@ -245,6 +249,27 @@ static void test_convolutions(void **state)
                                          : shape(false, 4, t->r, t->s, t->c, t->k));
         check_with_gradients(
             b, conv(x, w, t->oh, t->ow, t->stride, t->dilation, t->low, t->transposed));
+    }
+}
+
+/* Planes longer than their pixels, with masks that fill no whole line; sizes
+ * that leave a rest of every tile. */
+static void test_layers_of_planes(void **state)
+{
+    static const int cases[][4] = {/* n, channels of two layers, stride of the second */
+                                   {4, 5, 3, 1},
+                                   {8, 17, 2, 2},
+                                   {17, 3, 5, 2},
+                                   {20, 1, 7, 1}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const int *t = cases[i], n = t[0], out = (n + t[3] - 1) / t[3];
+        Build *b = begin();
+        Node *x = input(b, shape(true, 3, n, n, 2));
+        Node *w = param(b, shape(false, 4, 3, 3, 2, t[1]));
+        Node *v = param(b, shape(false, 4, 3, 3, t[1], t[2]));
+        Node *h = relu(conv(x, w, n, n, 1, 1, 1, false));
+        check_with_gradients(b, relu(conv(h, v, out, out, t[3], 1, 1, false)));
     }
 }
 
@@ -433,6 +458,7 @@ int main(void)
         cmocka_unit_test(test_dense_of_rows),
         cmocka_unit_test(test_two_layers),
         cmocka_unit_test(test_convolutions),
+        cmocka_unit_test(test_layers_of_planes),
         cmocka_unit_test(test_without_batch),
         cmocka_unit_test(test_max_pool),
         cmocka_unit_test(test_loss),

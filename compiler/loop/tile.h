@@ -1,0 +1,20 @@
+/* Shared by tile.c and tile_samples.c: what a schedule is made of. */
+#ifndef AECC_TILE_H
+#define AECC_TILE_H
+
+#include "loop/lower.h"
+
+/* Does a bound mention v; both? */
+bool is_bound(const Nest *, int v);
+bool shares_bound(const Nest *, int v, int w);
+/* Equal tiles of at most `most`. */
+int64_t even_tile(int64_t extent, int64_t most);
+bool has_loop(const Schedule *, const Nest *, int v);
+/* The innermost reduced loop takes several steps at a time where it would
+ * otherwise hold only a few multiply-adds. */
+void unroll_sum(Schedule *, const Nest *);
+
+/* tile_samples.c: lanes are samples. */
+void tile_samples(Schedule *, const Contracted *);
+
+#endif
