@@ -440,7 +440,14 @@ bool is_host_target(const char *triple);
 void print_targets(Text *);
 /* The descriptor's JSON. */
 char *describe(const Model *);
-void link_trainer(const char *const *objects, int nobjects, const char *output, bool verbose,
-                  bool dry_run);
+typedef struct LinkJob {
+    const char *const *objects; int nobjects;
+    const char *triple;           /* NULL: the host's                        */
+    const char *output;
+    bool verbose, dry_run;
+} LinkJob;
+void link_trainer(const LinkJob *);
+/* Is there a runtime for `triple`? */
+bool can_link(const char *triple);
 
 #endif

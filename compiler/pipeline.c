@@ -148,12 +148,11 @@ static void check_output(const char *input, const char *output, int emit)
     check_writable(output);
 }
 
-/* cc links for the machine that it runs on. */
 static void check_linkable(const Options *o, int emit)
 {
-    if (emit == EMIT_exe && o->target && !is_host_target(o->target))
-        fail_usage("--target=%s: a trainer is linked for this machine only; write an object with "
-                   "--emit=obj",
+    if (emit == EMIT_exe && o->target && !can_link(o->target))
+        fail_usage("--target=%s: there is no runtime for it here to link a trainer with; make one "
+                   "with scripts/cross-runtime, or write an object with --emit=obj",
                    o->target);
 }
 
@@ -217,7 +216,7 @@ static void pass_link(Compilation *c)
     const char **objects = NEW_ARRAY(const char *, n);
     for (int i = 0; i < n; i++)
         objects[i] = o->dry_run ? format("MODEL.%d.o", i + 1) : write_object(&c->code.part[i]);
-    link_trainer(objects, n, c->output, o->verbose, o->dry_run);
+    link_trainer(&(LinkJob){objects, n, o->target, c->output, o->verbose, o->dry_run});
 }
 
 /* ---- A rule for make ---------------------------------------------------- */

@@ -2,7 +2,8 @@
  *
  * needs       the paths of the objects; libaecc_rt.a beside the executable of
  *             aecc (a build folder), in its lib/, or in ../lib/aecc (an
- *             installation)
+ *             installation); for another architecture TRIPLE-gcc, and the
+ *             archive in a folder TRIPLE there
  * guarantees  the trainer appears whole under its name, or an error (exit 5)
  *             and nothing new in the folder
  *
@@ -20,6 +21,9 @@
 
 #ifndef AECC_RT_LIBS
 #define AECC_RT_LIBS "-l:libpng16.a -l:libz.a -l:libjansson.a -l:libgomp.a -lm -lpthread"
+#endif
+#ifndef AECC_RT_FLAGS
+#define AECC_RT_FLAGS ""
 #endif
 
 extern char **environ;
@@ -47,17 +51,31 @@ static char *own_folder(void)
     return format("%s", path);
 }
 
-static const char *find_runtime(void)
+/* The folder of the archive; triple NULL: this machine's. NULL: none. */
+static const char *runtime_folder(const char *triple)
 {
     static const char *const places[] = {"", "/lib", "/../lib/aecc", "/.."};
-    const char *folder = own_folder();
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        const char *path = format("%s%s/libaecc_rt.a", folder, places[i]);
-        if (access(path, R_OK) == 0)
-            return path;
+        const char *folder = format("%s%s%s%s", own_folder(), places[i], triple ? "/" : "",
+                                    triple ? triple : "");
+        if (access(format("%s/libaecc_rt.a", folder), R_OK) == 0)
+            return folder;
     }
-    fail_file("libaecc_rt.a, the runtime of trainers, is neither in %s nor in %s/../lib/aecc",
-              folder, folder);
+    return NULL;
+}
+
+static const char *find_runtime(const char *triple)
+{
+    const char *folder = runtime_folder(triple);
+    if (!folder)
+        fail_file("libaecc_rt.a, the runtime of trainers, is neither in %s nor in %s/../lib/aecc",
+                  own_folder(), own_folder());
+    return folder;
+}
+
+bool can_link(const char *triple)
+{
+    return is_host_target(triple) || runtime_folder(triple);
 }
 
 /* ---- The command ------------------------------------------------------------------- */
@@ -72,15 +90,22 @@ static void put_words(Command *c, const char *words)
     }
 }
 
-static Command link_command(const char *const *objects, int nobjects, const char *output)
+static Command link_command(const LinkJob *job, const char *output)
 {
     Command c = {0};
-    put_words(&c, "cc -o");
+    const char *triple = job->triple && !is_host_target(job->triple) ? job->triple : NULL;
+    const char *folder = find_runtime(triple);
+    put(&c, triple ? format("%s-gcc", triple) : "cc");
+    put(&c, "-o");
     put(&c, output);
-    for (int i = 0; i < nobjects; i++)
-        put(&c, objects[i]);
-    put(&c, find_runtime());
+    for (int i = 0; i < job->nobjects; i++)
+        put(&c, job->objects[i]);
+    put(&c, format("%s/libaecc_rt.a", folder));
+    if (triple)
+        put(&c, format("-L%s", folder));
     put_words(&c, AECC_RT_LIBS " -Wl,--gc-sections -s");
+    if (!triple)
+        put_words(&c, AECC_RT_FLAGS);
     put(&c, NULL);
     return c;
 }
@@ -116,8 +141,9 @@ static int run(const Command *c, FILE *messages)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* What cc said, shown whole with -v; a full disk is the user's to mend. */
-static NORETURN void fail_link(const char *output, int status, FILE *messages, bool verbose)
+/* What it said, shown whole with -v; a full disk is the user's to mend. */
+static NORETURN void fail_link(const Command *c, const char *output, int status, FILE *messages,
+                               bool verbose)
 {
     char line[1024];
     bool full = false;
@@ -130,9 +156,9 @@ static NORETURN void fail_link(const char *output, int status, FILE *messages, b
     }
     if (full)
         fail_file("cannot write %s: %s", output, strerror(ENOSPC));
-    fail_file("cc could not link %s: its exit status is %d (-v shows the command "
+    fail_file("%s could not link %s: its exit status is %d (-v shows the command "
               "and what it said)",
-              output, status);
+              c->at[0], output, status);
 }
 
 /* ---- Whole or not at all -------------------------------------------------------------- */
@@ -177,20 +203,20 @@ static void link_by(const Command *c, const char *output, bool verbose)
     FILE *messages = tmpfile();
     int status = run(c, messages);
     if (status < 0)
-        fail_file("cannot run cc, which links a trainer: %s (install a C compiler, or write an "
+        fail_file("cannot run %s, which links a trainer: %s (install a C compiler, or write an "
                   "object with --emit=obj)",
-                  strerror(errno));
+                  c->at[0], strerror(errno));
     if (status > 0)
-        fail_link(output, status, messages, verbose);
+        fail_link(c, output, status, messages, verbose);
     if (messages)
         fclose(messages);
 }
 
-void link_trainer(const char *const *objects, int nobjects, const char *output, bool verbose,
-                  bool dry_run)
+void link_trainer(const LinkJob *job)
 {
-    if (dry_run) {
-        Command c = link_command(objects, nobjects, output);
+    const char *output = job->output;
+    if (job->dry_run) {
+        Command c = link_command(job, output);
         show(&c);
         return;
     }
@@ -198,8 +224,8 @@ void link_trainer(const char *const *objects, int nobjects, const char *output, 
     const char *target = replaced_file(output);
     const char *temporary = format("%s.%ld.tmp", target, (long)getpid());
     remove_on_exit(temporary);
-    Command c = link_command(objects, nobjects, temporary);
-    link_by(&c, output, verbose);
+    Command c = link_command(job, temporary);
+    link_by(&c, output, job->verbose);
     if (rename(temporary, target) != 0)
         fail_file("cannot write %s: %s", output, strerror(errno));
     half_written = NULL;

@@ -61,12 +61,19 @@ PATH=$folder/bad:$PATH LC_ALL=C "$AECC" "$program" -o "$folder/out/trainer" 2>"$
 expect_text "trainer: No space left on device" "$folder/message"
 ! grep -q 'ld:' "$folder/message" || fail "the words of ld are shown"
 
-# cc links for this machine only.
-"$AECC" "$program" -o "$folder/out/trainer" --target=aarch64-linux-gnu 2>"$folder/message"
-case $(uname -m) in
-aarch64) rm -f "$folder/out/trainer" ;;
-*) expect_text "write an object with --emit=obj" "$folder/message" ;;
-esac
+# Another architecture: with its compiler and the runtime made for it.
+foreign=riscv64-linux-gnu
+[ "$(uname -m)" != riscv64 ] || foreign=aarch64-linux-gnu
+mkdir -p "$folder/cross/$foreign"
+cp "$AECC" "$folder/cross/aecc"
+"$folder/cross/aecc" "$program" -o "$folder/out/trainer" --target=$foreign 2>"$folder/message"
+[ $? -eq 2 ] || fail "links for $foreign without a runtime"
+expect_text "write an object with --emit=obj" "$folder/message"
+: >"$folder/cross/$foreign/libaecc_rt.a"
+"$folder/cross/aecc" "$program" -o "$folder/out/trainer" --target=$foreign '-###' \
+    2>"$folder/shown" || fail "-### for $foreign"
+grep -q "^$foreign-gcc -o .*/$foreign/libaecc_rt.a -L.*/$foreign " "$folder/shown" ||
+    fail "$foreign: $(cat "$folder/shown")"
 
 # An aecc without its runtime.
 cp "$AECC" "$folder/none/aecc"
