@@ -4,34 +4,21 @@
  * With a NAME: the assembly of that body. */
 #include "target/jit.h"
 
+#include "rt.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "bodies.h"
-#include "fma.h"
 
 enum { REPEATS = 9 };
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static double measure_peak(void)
 {
-    const long rounds = 2000000;
-    double best = 0;
-    for (int i = 0; i < REPEATS; i++) {
-        double begin = now();
-        multiply_add(rounds);
-        double rate = 2.0 * CHAINS * lanes() * rounds / (now() - begin) / 1e9;
-        best = rate > best ? rate : best;
-    }
-    return best;
+    rt_team team;
+    team_open(&team, 1);
+    return peak_flops(&team) / 1e9;
 }
 
 /* ---- Measuring --------------------------------------------------------------------------- */

@@ -21,8 +21,13 @@
  *                 "outputs": [{"name", "type", "shape", "batch": bool, "offset",
  *                              "strides", "row"}],   // batch: in a block, else fixed
  *                 "updates": ["var", …],          // names of the vars it writes
- *                 "kernels": [{"name", "kind": "block|unit", "layer", "line",
- *                              "flops", "bytes", "each_sample": bool}]}],
+ *                 "kernels": [{"name", "kind": "load|block|unit", "layer", "line",
+ *                              "flops", "bytes": [f, b], "updates",
+ *                              "each_sample": bool}]}],
+ *      // load: aecc_load does its work. bytes: of the tensors that it touches, in the
+ *      // fixed part and in a block's; a unit kernel takes all blocks, a block kernel
+ *      // one of them and the fixed part each time. updates: elements of parameters
+ *      // that it writes
  *      // row: 0, or floats from lane to lane of a tensor stored [lane][element]
  *  "data": [tree, …],                             // every file, in order
  *      // functions of train and report blocks take samples as the files hold
@@ -68,8 +73,8 @@ typedef struct aecc_call {
     uint32_t step;          /* 48 counter word                                */
     int32_t threads;        /* 52                                             */
     void *runtime;          /* 56 the runtime's own                           */
-    uint64_t *profile;      /* 64 NULL, or cycles [kernel] of this thread     */
-} aecc_call;
+    uint64_t *profile;      /* 64 NULL, or ticks of this thread [kernel], then  */
+} aecc_call;                /*    in barriers, in aecc_load                     */
 
 /* All threads call with thread = 0 … threads-1. With at least as many blocks
  * as threads, thread t owns blocks [t * nblocks / threads, (t + 1) * nblocks /

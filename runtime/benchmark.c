@@ -1,25 +1,28 @@
 /* `benchmark`: time of a training step, or of a network, and of each of its
- * kernels, against the peak measured here and now. */
-#include "rt.h"
+ * kernels, against limits measured here and now. */
+#include "benchmark.h"
 
 #include "train.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_STEPS = 200, WARM_UP = 20, TRIES = 3 };
+enum { WARM_UP = 20, TRIES = 3, MOST_STEPS = 2000 };
+
+/* Seconds of steps before the first try, and of a try without --steps. */
+static const double WARM_SECONDS = 0.2, TRY_SECONDS = 0.2;
 
 typedef struct bench {
     rt_trainer *trainer;
     int ncalls, *functions; /* of a pass: the steps of a train block, or one network */
     uint32_t purpose;
     data_view view;
-    int64_t *order;        /* of the samples, NULL: as they lie    */
+    int64_t *order; /* of the samples, NULL: as they lie    */
     int64_t batch, steps;
     int64_t batches, done; /* in the data; passes so far           */
     int call;              /* of the pass                          */
-    int *first_kernel;     /* [call] its place in `ticks`          */
-    int nkernels;
+    int *first_slot;       /* [call] its place in `ticks`          */
+    int nkernels, nslots;
     uint64_t **ticks, **profile; /* [thread]                             */
 } bench;
 
@@ -36,7 +39,7 @@ static bool next_call(rt_machine *m, void *job)
     int64_t at = b->done % b->batches * b->batch;
     machine_set(m, b->functions[b->call], b->purpose, b->done, &b->view, b->order, at, b->batch);
     for (int t = 0; m->profile && t < m->team.threads; t++)
-        m->profile[t] = b->ticks[t] + b->first_kernel[b->call];
+        m->profile[t] = b->ticks[t] + b->first_slot[b->call];
     b->call++;
     return true;
 }
@@ -60,21 +63,6 @@ static double time_steps(bench *b, int64_t steps, int tries)
 static const rt_function *called(const bench *b, int call)
 {
     return &b->trainer->model->functions[b->functions[call]];
-}
-
-/* How often a kernel's `flops` are done in a step. */
-static double times(const bench *b, const rt_kernel *k)
-{
-    return k->each_sample ? (double)b->batch : 1;
-}
-
-static double step_flops(const bench *b)
-{
-    double flops = 0;
-    for (int s = 0; s < b->ncalls; s++)
-        for (int i = 0; i < called(b, s)->nkernels; i++)
-            flops += called(b, s)->kernels[i].flops * times(b, &called(b, s)->kernels[i]);
-    return flops;
 }
 
 /* The steps of the first train block, over its data. */
@@ -130,10 +118,11 @@ static void open_bench(bench *b, rt_trainer *t)
 {
     *b = (bench){.trainer = t};
     (t->options->infer ? open_inference : open_training)(b);
-    b->first_kernel = rt_alloc((size_t)b->ncalls, sizeof *b->first_kernel);
+    b->first_slot = rt_alloc((size_t)b->ncalls, sizeof *b->first_slot);
     for (int s = 0; s < b->ncalls; s++) {
         view_check(&b->view, called(b, s));
-        b->first_kernel[s] = b->nkernels;
+        b->first_slot[s] = b->nslots;
+        b->nslots += called(b, s)->nkernels + N_MORE_TICKS;
         b->nkernels += called(b, s)->nkernels;
     }
 }
@@ -144,7 +133,7 @@ static void open_ticks(bench *b)
     b->ticks = rt_alloc((size_t)threads, sizeof *b->ticks);
     b->profile = rt_alloc((size_t)threads, sizeof *b->profile);
     for (int t = 0; t < threads; t++)
-        b->ticks[t] = rt_alloc((size_t)b->nkernels + 8, sizeof **b->ticks);
+        b->ticks[t] = rt_alloc((size_t)b->nslots, sizeof **b->ticks);
 }
 
 static void close_bench(bench *b)
@@ -153,19 +142,31 @@ static void close_bench(bench *b)
         free(b->ticks[t]);
     free(b->ticks);
     free(b->profile);
-    free(b->first_kernel);
+    free(b->first_slot);
     free(b->functions);
     free(b->order);
     data_view_free(&b->view);
 }
 
-/* Seconds a step that kernel `k` takes on its slowest thread. */
-static double kernel_seconds(const bench *b, int k, double tick)
+/* ---- Steps ---------------------------------------------------------------- */
+
+/* Runs until caches, clocks and page tables are warm; seconds a step. */
+static double warm_up(bench *b)
 {
-    uint64_t most = 0;
-    for (int t = 0; t < b->trainer->machine.team.threads; t++)
-        most = b->ticks[t][k] > most ? b->ticks[t][k] : most;
-    return (double)most * tick / (double)b->steps;
+    double begin = now(), best = time_steps(b, 2, 1);
+    for (int i = 2; i < WARM_UP && now() - begin < WARM_SECONDS; i += 2) {
+        double step = time_steps(b, 2, 1);
+        best = step < best ? step : best;
+    }
+    return best;
+}
+
+static int64_t steps_of(const bench *b, double step)
+{
+    double fit = TRY_SECONDS / step;
+    if (b->trainer->options->steps)
+        return b->trainer->options->steps;
+    return fit < 2 ? 2 : fit > MOST_STEPS ? MOST_STEPS : (int64_t)fit;
 }
 
 /* Fills the ticks; seconds a step with the profile on, and of one tick. */
@@ -181,95 +182,101 @@ static double profile_steps(bench *b, int64_t steps, double *tick)
     return step;
 }
 
-static void print_kernel(const bench *b, const rt_kernel *k, double time, double step, double peak)
+/* ---- Parts of a step -------------------------------------------------------- */
+
+/* A block kernel takes the fixed part again for each block. */
+static double bytes_of(const bench *b, const rt_kernel *k)
 {
-    double rate = time > 0 ? k->flops * times(b, k) / time : 0;
-    printf("%-44.44s %5d %10.2f %5.1f%%", k->name, k->line, time * 1e6, 100 * time / step);
-    if (rate > 0)
-        printf(" %9.1f", rate / 1e9);
-    if (rate > 0 && peak > 0)
-        printf(" %5.1f%%", 100 * rate / peak);
-    printf("\n");
+    double blocks = (double)((b->batch + AECC_LANES - 1) / AECC_LANES);
+    return (double)k->bytes[0] * (k->each_block ? blocks : 1) + (double)k->bytes[1] * blocks;
 }
 
-/* `step`: of the profiled run. */
-static void print_table(const bench *b, double step, double tick, double peak)
+/* Slot `slot` in seconds a step, by thread: the most, and the mean. */
+static void slot_seconds(const bench *b, int slot, double tick, part *p)
 {
-    double sum = 0;
-    printf("\n%-44s %5s %10s %6s %9s %6s\n", "kernel", "line", "us", "share", "GFLOP/s", "peak");
+    int threads = b->trainer->machine.team.threads;
+    for (int t = 0; t < threads; t++) {
+        double seconds = (double)b->ticks[t][slot] * tick / (double)b->steps;
+        p->mean += seconds / threads;
+        p->seconds = seconds > p->seconds ? seconds : p->seconds;
+    }
+}
+
+static void fill_part(const bench *b, part *p, int call, int kernel, double tick)
+{
+    const rt_function *f = called(b, call);
+    const rt_kernel *k = &f->kernels[kernel];
+    p->kernel = k;
+    p->flops = k->flops * (k->each_sample ? (double)b->batch : 1);
+    p->bytes = bytes_of(b, k);
+    slot_seconds(b, b->first_slot[call] + (k->load ? f->nkernels + TICKS_LOADING : kernel), tick,
+                 p);
+}
+
+static void fill_threads(const bench *b, thread_time *time, double tick)
+{
+    double scale = tick / (double)b->steps;
+    for (int t = 0; t < b->trainer->machine.team.threads; t++)
+        for (int s = 0; s < b->ncalls; s++) {
+            const uint64_t *ticks = b->ticks[t] + b->first_slot[s];
+            int n = called(b, s)->nkernels;
+            for (int i = 0; i < n; i++)
+                time[t].kernels += (double)ticks[i] * scale;
+            time[t].waiting += (double)ticks[n + TICKS_WAITING] * scale;
+            time[t].loading += (double)ticks[n + TICKS_LOADING] * scale;
+        }
+}
+
+static void fill_parts(bench *b, benchmark *r, double tick)
+{
+    r->nparts = 0;
+    r->parts = rt_alloc((size_t)b->nkernels, sizeof *r->parts);
+    r->thread = rt_alloc((size_t)r->threads, sizeof *r->thread);
     for (int s = 0; s < b->ncalls; s++)
         for (int i = 0; i < called(b, s)->nkernels; i++) {
-            double time = kernel_seconds(b, b->first_kernel[s] + i, tick);
-            print_kernel(b, &called(b, s)->kernels[i], time, step, peak);
-            sum += time;
+            part *p = &r->parts[r->nparts++];
+            fill_part(b, p, s, i, tick);
+            r->flops += p->flops;
         }
-    printf("%-44s %5s %10.2f %5.1f%%\n", "waiting, barriers", "", (step - sum) * 1e6,
-           100 * (step - sum) / step);
+    fill_threads(b, r->thread, tick);
 }
 
-static void print_json(const bench *b, double step, double tick, double peak, double barrier)
+/* Other work on the machine slows the peak: the larger is nearer to the truth. */
+static void measure(bench *b, benchmark *r)
 {
-    const rt_trainer *t = b->trainer;
-    printf("{\"model\":\"%s\",\"batch\":%lld,\"threads\":%d,\"seconds_per_step\":%.9g,"
-           "\"flops_per_step\":%.9g,\"peak_flops\":%.9g,\"barrier_seconds\":%.9g,\"kernels\":[",
-           t->model->name, (long long)b->batch, t->machine.team.threads, step, step_flops(b), peak,
-           barrier);
-    for (int s = 0, n = 0; s < b->ncalls; s++)
-        for (int i = 0; i < called(b, s)->nkernels; i++, n++) {
-            const rt_kernel *k = &called(b, s)->kernels[i];
-            printf("%s\n{\"name\":\"%s\",\"line\":%d,\"seconds\":%.9g,\"flops\":%.9g}",
-                   n ? "," : "", k->name, k->line, kernel_seconds(b, b->first_kernel[s] + i, tick),
-                   k->flops * times(b, k));
-        }
-    printf("]}\n");
-}
-
-static void print_head(const bench *b, double step, double peak, double barrier)
-{
-    const rt_trainer *t = b->trainer;
-    double rate = step_flops(b) / step;
-    printf("%s%s%s: batch %lld, %d thread%s, %lld steps\n", t->model->name,
-           t->options->infer ? ", " : "", t->options->infer ? called(b, 0)->name : "",
-           (long long)b->batch, t->machine.team.threads, t->machine.team.threads == 1 ? "" : "s",
-           (long long)b->steps);
-    printf("  step     %.1f us, %.0f samples/s, %.3g us a sample\n", step * 1e6,
-           (double)b->batch / step, step * 1e6 / (double)b->batch);
-    printf("  rate     %.1f GFLOP/s", rate / 1e9);
-    if (peak > 0)
-        printf(", %.1f%% of the measured peak of %.1f", 100 * rate / peak, peak / 1e9);
-    printf("\n  barrier  %.0f ns\n", barrier * 1e9);
-}
-
-/* Other work on the machine slows either: the larger is nearer to the truth. */
-static double peak_again(bench *b, double before)
-{
-    double after = peak_flops(&b->trainer->machine.team);
-    return after > before ? after : before;
+    rt_team *team = &b->trainer->machine.team;
+    double tick, peak = peak_flops(team);
+    r->steps = steps_of(b, warm_up(b));
+    r->step = time_steps(b, r->steps, TRIES);
+    r->profiled = profile_steps(b, r->steps, &tick);
+    r->limits.barrier = barrier_seconds(team);
+    r->limits.update = update_seconds(team);
+    measure_levels(team, &r->limits);
+    r->limits.flops = peak_flops(team);
+    r->limits.flops = peak > r->limits.flops ? peak : r->limits.flops;
+    fill_parts(b, r, tick);
+    int64_t blocks = (b->batch + AECC_LANES - 1) / AECC_LANES;
+    find_bounds(r, (double)r->model->fixed_bytes + (double)(blocks * r->model->block_bytes));
 }
 
 int command_benchmark(rt_trainer *t)
 {
     bench b;
     rt_error error;
-    int64_t steps = t->options->steps ? t->options->steps : DEFAULT_STEPS;
     open_bench(&b, t);
     trainer_machine(t, b.batch);
     machine_init(&t->machine);
     if (t->options->weights && !weights_load(&t->machine, t->options->weights, &error))
         rt_raise(&error);
     open_ticks(&b);
-    time_steps(&b, WARM_UP, 1);
-    double peak = peak_flops(&t->machine.team);
-    double step = time_steps(&b, steps, TRIES);
-    double tick, profiled = profile_steps(&b, steps, &tick);
-    double barrier = barrier_seconds(&t->machine.team);
-    peak = peak_again(&b, peak);
-    if (t->options->json) {
-        print_json(&b, step, tick, peak, barrier);
-    } else {
-        print_head(&b, step, peak, barrier);
-        print_table(&b, profiled, tick, peak);
-    }
+    benchmark result = {.model = t->model,
+                        .network = t->options->infer ? called(&b, 0)->name : NULL,
+                        .batch = b.batch,
+                        .threads = t->machine.team.threads};
+    measure(&b, &result);
+    (t->options->json ? print_benchmark_json : print_benchmark)(&result);
+    free(result.parts);
+    free(result.thread);
     close_bench(&b);
     return RT_OK;
 }

@@ -75,6 +75,7 @@ void aecc_load(aecc_call *call, int64_t block)
 {
     const rt_machine *m = call->runtime;
     const rt_function *f = m->function;
+    uint64_t begin = call->profile ? aecc_ticks() : 0;
     char *at = call->blocks + block * call->block_stride;
     int64_t samples[AECC_LANES];
     for (int64_t lane = 0; lane < AECC_LANES; lane++) {
@@ -89,6 +90,24 @@ void aecc_load(aecc_call *call, int64_t block)
         else
             gather_block(from, samples, (float *)(at + f->inputs[i].offset));
     }
+    if (call->profile)
+        call->profile[f->nkernels + TICKS_LOADING] += aecc_ticks() - begin;
+}
+
+/* Meets the others; the time is in ticks[TICKS_WAITING], where they count. */
+static void meet(rt_machine *m, int64_t thread, void (*between)(void *), void *argument,
+                 uint64_t *ticks)
+{
+    uint64_t begin = ticks ? aecc_ticks() : 0;
+    team_meet(&m->team, thread, between, argument);
+    if (ticks)
+        ticks[TICKS_WAITING] += aecc_ticks() - begin;
+}
+
+void aecc_barrier(aecc_call *call, int64_t thread)
+{
+    rt_machine *m = call->runtime;
+    meet(m, thread, NULL, NULL, call->profile ? call->profile + m->function->nkernels : NULL);
 }
 
 typedef struct run {
@@ -111,8 +130,9 @@ static void member(void *argument, int64_t thread)
     do {
         aecc_call call = m->call;
         call.profile = m->profile ? m->profile[thread] : NULL;
+        uint64_t *more = call.profile ? call.profile + m->function->nkernels : NULL;
         m->function->code(&call, thread);
-        team_meet(&m->team, thread, advance, r);
+        meet(m, thread, advance, r, more);
     } while (r->more);
 }
 

@@ -119,12 +119,20 @@ static void read_var(void *out, const json_t *object)
 
 static void read_kernel(void *out, const json_t *object)
 {
+    static const char *const kinds[] = {"load", "block", "unit"};
+    int64_t bytes[RT_MAX_RANK] = {0};
     rt_kernel *k = out;
     k->name = text(object, "name");
     k->layer = text(object, "layer");
     k->each_sample = flag(object, "each_sample");
     k->line = (int)whole(object, "line");
     k->flops = number(object, "flops");
+    k->load = choice(object, "kind", kinds, 3) == 0;
+    k->each_block = choice(object, "kind", kinds, 3) < 2;
+    list(object, "bytes", bytes);
+    k->bytes[0] = bytes[0];
+    k->bytes[1] = bytes[1];
+    k->updates = whole(object, "updates");
 }
 
 static void read_function(void *out, const json_t *object)

@@ -1,11 +1,16 @@
 /* Measured limits: independent chains of fused multiply-adds that only touch
- * registers, and the barrier alone. */
+ * registers, square roots with divisions as optimizers have them, and the
+ * barrier alone. In assembly, since left to a compiler the chains spill and
+ * it is the compiler that is measured. */
 #include "rt.h"
 
-/* One round: `chains` multiply-adds of `lanes` floats, `unroll` times. */
+/* n rounds: `flops` of multiply-adds each; `roots` floats' square root and
+ * division each. */
 typedef struct kernel {
     void (*rounds)(int64_t n);
     double flops;
+    void (*root_rounds)(int64_t n);
+    double roots;
 } kernel;
 
 #if defined(__x86_64__)
@@ -42,12 +47,41 @@ __attribute__((target("avx2,fma"))) static void rounds256(int64_t n)
                        "xmm9", "xmm10", "xmm11", "xmm12", "xmm13");
 }
 
+#define ROOT(reg, n) \
+    "vsqrtps %%" reg #n ", %%" reg #n "\n\tvdivps %%" reg #n ", %%" reg "4, %%" reg "5\n\t"
+#define ROOTS(reg) \
+    "1:\n\t" ROOT(reg, 0) ROOT(reg, 1) ROOT(reg, 2) ROOT(reg, 3) "dec %0\n\tjnz 1b\n\tvzeroupper"
+#define ROOT_REGISTERS "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5"
+
+/* From ones, so that no operand is a special one. */
+__attribute__((target("avx512f"))) static void roots512(int64_t n)
+{
+    float one = 1;
+    __asm__ volatile(
+        "vbroadcastss %1, %%zmm0\n\tvmovaps %%zmm0, %%zmm1\n\tvmovaps %%zmm0, %%zmm2\n\t"
+        "vmovaps %%zmm0, %%zmm3\n\tvmovaps %%zmm0, %%zmm4\n\t" ROOTS("zmm")
+        : "+r"(n)
+        : "m"(one)
+        : ROOT_REGISTERS);
+}
+
+__attribute__((target("avx2"))) static void roots256(int64_t n)
+{
+    float one = 1;
+    __asm__ volatile(
+        "vbroadcastss %1, %%ymm0\n\tvmovaps %%ymm0, %%ymm1\n\tvmovaps %%ymm0, %%ymm2\n\t"
+        "vmovaps %%ymm0, %%ymm3\n\tvmovaps %%ymm0, %%ymm4\n\t" ROOTS("ymm")
+        : "+r"(n)
+        : "m"(one)
+        : ROOT_REGISTERS);
+}
+
 static kernel best_kernel(void)
 {
     if (__builtin_cpu_supports("avx512f"))
-        return (kernel){rounds512, 20 * 16 * 2};
+        return (kernel){rounds512, 20 * 16 * 2, roots512, 4 * 16};
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return (kernel){rounds256, 12 * 8 * 2};
+        return (kernel){rounds256, 12 * 8 * 2, roots256, 4 * 8};
     return (kernel){0};
 }
 
@@ -70,9 +104,21 @@ static void rounds128(int64_t n)
                        "v11", "v12", "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21");
 }
 
+#define ROOT(n) "fsqrt v" #n ".4s, v" #n ".4s\n\tfdiv v5.4s, v4.4s, v" #n ".4s\n\t"
+#define ONE(n)  "fmov v" #n ".4s, #1.0\n\t"
+
+static void roots128(int64_t n)
+{
+    __asm__ volatile(ONE(0) ONE(1) ONE(2) ONE(3) ONE(4) "1:\n\t" ROOT(0) ROOT(1) ROOT(2)
+                         ROOT(3) "subs %0, %0, #1\n\tb.ne 1b"
+                     : "+r"(n)
+                     :
+                     : "cc", "v0", "v1", "v2", "v3", "v4", "v5");
+}
+
 static kernel best_kernel(void)
 {
-    return (kernel){rounds128, 20 * 4 * 2};
+    return (kernel){rounds128, 20 * 4 * 2, roots128, 4 * 4};
 }
 
 #else
@@ -84,11 +130,12 @@ static kernel best_kernel(void)
 
 #endif
 
-enum { ROUNDS = 500000, TRIES = 5, MEETINGS = 50000 };
+enum { ROUNDS = 500000, ROOT_ROUNDS = 50000, TRIES = 5, MEETINGS = 50000 };
 
 typedef struct measure {
     rt_team *team;
-    kernel kernel;
+    void (*rounds)(int64_t n);
+    int64_t n;
     double begin, best;
 } measure;
 
@@ -105,14 +152,22 @@ static void stop(void *argument)
         m->best = time;
 }
 
-static void multiply(void *argument, int64_t thread)
+static void compute(void *argument, int64_t thread)
 {
     measure *m = argument;
     for (int i = 0; i < TRIES; i++) {
         team_meet(m->team, thread, start, m);
-        m->kernel.rounds(ROUNDS);
+        m->rounds(m->n);
         team_meet(m->team, thread, stop, m);
     }
+}
+
+/* Seconds of a round, every thread doing as many. */
+static double round_seconds(rt_team *team, void (*rounds)(int64_t), int64_t n)
+{
+    measure m = {.team = team, .rounds = rounds, .n = n};
+    team_run(team, compute, &m);
+    return m.best / (double)n;
 }
 
 static void meet(void *argument, int64_t thread)
@@ -128,11 +183,16 @@ static void meet(void *argument, int64_t thread)
 
 double peak_flops(rt_team *team)
 {
-    measure m = {.team = team, .kernel = best_kernel()};
-    if (!m.kernel.rounds)
+    kernel k = best_kernel();
+    return k.rounds ? k.flops * team->threads / round_seconds(team, k.rounds, ROUNDS) : 0;
+}
+
+double update_seconds(rt_team *team)
+{
+    kernel k = best_kernel();
+    if (!k.rounds)
         return 0;
-    team_run(team, multiply, &m);
-    return m.kernel.flops * ROUNDS * team->threads / m.best;
+    return round_seconds(team, k.root_rounds, ROOT_ROUNDS) / (k.roots * team->threads);
 }
 
 double barrier_seconds(rt_team *team)

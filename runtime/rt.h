@@ -4,11 +4,11 @@
  *   model.c      the descriptor as structures       options.c  the command line
  *   source.c     data trees -> views                machine.c  memory, calls
  *   threads.c    team of threads, barrier           rng.c      Philox, shuffles
- *   peak.c       measured limits                    main.c     start, signals
+ *   peak.c bandwidth.c measured limits              main.c     start, signals
  *   cpu.c        features, code for them
  *   train.c pass.c pace.c  the loop                 validate.c objectives
  *   checkpoint.c safetensors.c log.c progress.c     what a run writes
- *   evaluate.c run.c reconstruct.c detect.c summary.c benchmark.c
+ *   evaluate.c run.c reconstruct.c detect.c summary.c benchmark.c bound.c
  *                                                   the other commands
  */
 #ifndef AECC_RT_INTERNAL_H
@@ -55,9 +55,15 @@ typedef struct rt_var {
 typedef struct rt_kernel {
     const char *name, *layer;     /* layer may be NULL                        */
     bool each_sample;             /* flops are for each sample                */
+    bool each_block, load;        /* it runs for each block; is aecc_load     */
     int line;
     double flops;
+    int64_t bytes[2];             /* it touches: in the fixed part, a block's */
+    int64_t updates;              /* elements of parameters it writes         */
 } rt_kernel;
+
+/* Ticks of a call behind those of its kernels. */
+enum { TICKS_WAITING, TICKS_LOADING, N_MORE_TICKS };
 
 typedef struct rt_function {
     const char *name;
@@ -216,12 +222,27 @@ double now(void);
 /* Of a table that ends with NULL; an error (2) where this CPU can run none. */
 const aecc_variant *cpu_choose(const aecc_variant *);
 
-/* ==== peak.c: what this CPU can do at most ================================ */
+/* ==== peak.c bandwidth.c: what this CPU can do at most ==================== */
+
+typedef enum { LEVEL_L1, LEVEL_L2, LEVEL_L3, LEVEL_MEMORY, N_LEVELS } rt_level;
+
+/* Measured, of the whole team; 0: not known. */
+typedef struct rt_limits {
+    double flops;                    /* FLOP/s, fused multiply-adds in registers */
+    double update;                   /* seconds: a square root and a division     */
+    double barrier;                  /* seconds: one meeting                      */
+    double read[N_LEVELS];           /* seconds a byte                            */
+    int64_t size[N_LEVELS];          /* bytes: L1, L2 of a core, L3 of all        */
+} rt_limits;
 
 /* Fused multiply-adds of floats, in FLOP/s of the whole team; 0: not known. */
 double peak_flops(rt_team *);
+/* Seconds for a float's square root and division, all threads together. */
+double update_seconds(rt_team *);
 /* Seconds that one meeting of the team takes. */
 double barrier_seconds(rt_team *);
+/* Fills read and size; tens of milliseconds. */
+void measure_levels(rt_team *, rt_limits *);
 
 /* ==== source.c: data trees -> views ====================================== */
 

@@ -96,11 +96,6 @@ void team_meet(rt_team *team, int64_t thread, void (*between)(void *), void *arg
     }
 }
 
-void aecc_barrier(aecc_call *call, int64_t thread)
-{
-    team_meet(&((rt_machine *)call->runtime)->team, thread, NULL, NULL);
-}
-
 /* ---- Floating-point mode -------------------------------------------------- */
 
 /* Sets flush-to-zero and denormals-are-zero; the mode before. */

@@ -125,7 +125,8 @@ typedef struct Kernel {
     Region body;
     bool barrier;              /* all threads meet before this kernel        */
     double flops;              /* for a sample (BLOCK or reads blocks), or once */
-    double bytes;
+    int64_t bytes[2];          /* [BufferSpace] of the buffers that it loads
+                                  or stores; set by lower()                  */
     Pos pos; const char *layer;
 } Kernel;
 

@@ -24,18 +24,29 @@ static void lower_kernel(Program *p, Kernel *k)
     loop_into(before);
 }
 
-/* Bytes that a call touches at least: what it reads and writes, once. */
-static double kernel_bytes(const Program *p, const Kernel *k)
+/* ---- Bytes that a kernel touches ------------------------------------------ */
+
+static void mark_touched(bool *touched, const Region *r)
 {
-    double bytes = 0;
-    for (int i = 0; i < k->nstores; i++)
-        bytes += (double)k->stores[i].buffer->size;
-    for (int i = 0; i < k->nnodes; i++)
-        for (int j = 0; j < k->nodes[i]->nin; j++) {
-            const Buffer *b = p->by_node[view_base(k->nodes[i]->in[j])->id];
-            bytes += b && p->kernel_of[b->node->id] != k->id ? (double)b->size : 0;
-        }
-    return bytes;
+    for (int i = 0; i < r->n; i++) {
+        const Inst *inst = r->at[i];
+        if (inst->buffer)
+            touched[inst->buffer->id] = true;
+        if (inst->op == L_loop)
+            mark_touched(touched, &inst->body);
+    }
+}
+
+/* Each buffer once: caches keep it from its first touch to its last, and what
+ * is written goes back while other bytes are read. */
+static void count_bytes(const Program *p, Kernel *k)
+{
+    bool *touched = NEW_ARRAY(bool, p->nbuffers);
+    mark_touched(touched, &k->body);
+    for (int i = 0; k->load_inputs && i < p->fn->ninputs; i++)
+        touched[p->input_buffers[i]->id] = true;
+    for (int i = 0; i < p->nbuffers; i++)
+        k->bytes[p->buffers[i]->space] += touched[i] ? p->buffers[i]->size : 0;
 }
 
 void lower(const Model *model, const Machine *machine)
@@ -45,7 +56,7 @@ void lower(const Model *model, const Machine *machine)
         p->machine = machine;
         for (int k = 0; k < p->nkernels; k++) {
             lower_kernel(p, p->kernels[k]);
-            p->kernels[k]->bytes = kernel_bytes(p, p->kernels[k]);
+            count_bytes(p, p->kernels[k]);
         }
     }
 }

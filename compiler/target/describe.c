@@ -144,20 +144,33 @@ static bool grows(const Kernel *k)
     return false;
 }
 
+/* Elements of parameters that the kernel gives their next values. */
+static int64_t updated(const Kernel *k)
+{
+    int64_t elements = 0;
+    for (int i = 0; i < k->nstores; i++) {
+        const Var *var = k->stores[i].buffer->var;
+        elements += var && var->kind == VAR_PARAM ? shape_size(var->shape) : 0;
+    }
+    return elements;
+}
+
 static void put_kernel(Text *t, const Kernel *k)
 {
     put(t, "{");
     put_field(t, "name", k->name);
     put(t, ",");
-    put_field(t, "kind", k->kind == KERNEL_BLOCK ? "block" : "unit");
+    put_field(t, "kind", k->load_inputs ? "load" : k->kind == KERNEL_BLOCK ? "block" : "unit");
     put(t, ",");
     put_field(t, "layer", k->layer);
     put(t, ",");
     put_int(t, "line", k->pos.line);
     put(t, ",\"flops\":");
     text_double(t, k->flops);
-    put(t, ",\"bytes\":");
-    text_double(t, k->bytes);
+    put(t, ",");
+    put_list(t, "bytes", 2, k->bytes);
+    put(t, ",");
+    put_int(t, "updates", updated(k));
     put(t, ",");
     put_bool(t, "each_sample", grows(k));
     put(t, "}");

@@ -187,7 +187,8 @@ const aecc_variant aecc_variants[] = {{"any", FAKE_CPU, functions}, {0}};
     {"name": name_, "kind": kind_, "inputs": [{"name": "image", IMAGE, "offset": 0}], \
      "outputs": [__VA_ARGS__], "updates": [], \
      "kernels": [{"name": "dense_1.forward", "kind": "block", "layer": "encoder.dense_1", \
-                  "line": 4, "flops": 32, "bytes": 64, "each_sample": true}]}
+                  "line": 4, "flops": 32, "bytes": [320, 512], \
+                  "updates": 0, "each_sample": true}]}
 #define POINTS {"kind": "file", "name": "points", "index": 0, "reader": "csv", \
                 "path": "points.csv", "shape": null, "type": "f32", "affine": [10, 1, 0]}
 #define SPLIT(rest_) {"kind": "split", "name": null, "of": POINTS, "last": true, \
