@@ -2,7 +2,7 @@
  * each file, in the order of the pipeline:
  *
  *   model.nn --parse--> Ast --check--> Model (graph)
- *            --grad, simplify--> Model --fuse, plan--> Program (kernels)
+ *            --grad, simplify, ranges--> Model --fuse, plan--> Program (kernels)
  *            --lower--> Program (loops) --llvm--> object --link--> trainer
  *
  * Letters of dimensions, everywhere: N batch, H W image, C channels in,
@@ -352,6 +352,9 @@ void gradient(Node *y, int n, Node **x, Node **out);
 /* FLOPs of one sample (batch) or once; 2 for each multiply-add that is done. */
 double contraction_flops(const Node *);
 
+/* ==== graph/ranges.c: sums in ranges, one for each owner ============== */
+void ranges(Model *);
+
 /* ==== graph/print.c read.c verify.c ===================================== */
 void print_graph(Text *, const Model *);
 void print_fn(Text *, const Fn *);
@@ -385,7 +388,7 @@ void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 int check_gradients(const Model *);
 int check_interpreter(const Model *);
 
-/* ==== graph/fuse.c (keep.c layout.c order.c), plan.c: kernels, memory ==== */
+/* ==== graph/fuse.c (keep layout spread order), plan.c: kernels, memory === */
 /* loop/loop.h has Buffer, Kernel and Program. */
 struct Program;
 void fuse(Model *);               /* every Fn gets its Program of kernels    */

@@ -30,6 +30,11 @@ static void pass_simplify(Compilation *c)
     simplify(c->model);
 }
 
+static void pass_ranges(Compilation *c)
+{
+    ranges(c->model);
+}
+
 static void pass_fuse(Compilation *c)
 {
     fuse(c->model);

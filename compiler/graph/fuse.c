@@ -461,6 +461,7 @@ static void fuse_fn(Fn *fn)
         place(&f, f.nodes.at[i]);
     keep_values(&f);
     choose_layouts(&f);
+    choose_spreads(&f);
     order_kernels(&f);
 }
 

@@ -1,5 +1,5 @@
 /* Shared by fuse.c (which node goes where), keep.c (what goes to memory),
- * layout.c (how it lies there) and order.c (when). */
+ * layout.c (how it lies there), spread.c (for which thread) and order.c (when). */
 #ifndef AECC_FUSE_H
 #define AECC_FUSE_H
 
@@ -43,6 +43,18 @@ void set_size(Buffer *, int64_t values);
 
 /* layout.c: strides of block buffers. */
 void choose_layouts(Fusion *);
+
+/* ---- ranges.c, spread.c: matrices in parts that a thread owns ------------------- */
+
+/* Bytes of a matrix that is worth a meeting of the threads; of the largest of
+ * which parts stay in a cache. */
+enum { OWNED_LEAST = 64 << 10, OWNED_MOST = 4 << 20 };
+int owned_axis(Shape matrix);
+/* The var that n, a product of samples with a matrix, multiplies by, and as
+ * which operand; else NULL. */
+Node *matrix_operand(const Node *n, int *which);
+/* Which kernels over blocks are shared by units. */
+void choose_spreads(Fusion *);
 
 /* Sorts the kernels, numbers them, and sets barriers. */
 void order_kernels(Fusion *);

@@ -38,21 +38,23 @@ static bool is_ready(const Kernel *k, const bool *done)
     return true;
 }
 
-/* The next kernel: of the kind under way if there is one, else of the other. */
-static int next_ready(const Program *p, const bool *done, KernelKind kind)
+/* How well k follows `last`: in kind, then in how the threads share it. */
+static int fitness(const Kernel *k, const Kernel *last)
 {
-    int other = -1;
-    for (int k = 0; k < p->nkernels; k++) {
-        if (done[k] || !is_ready(p->kernels[k], done))
-            continue;
-        if (p->kernels[k]->kind == kind)
-            return k;
-        if (other < 0)
-            other = k;
-    }
-    if (other < 0)
+    return (k->kind == last->kind) * 2 + (!k->shared_bytes == !last->shared_bytes);
+}
+
+/* The next kernel: the first of those that follow best. */
+static int next_ready(const Program *p, const bool *done, const Kernel *last)
+{
+    int best = -1;
+    for (int k = 0; k < p->nkernels; k++)
+        if (!done[k] && is_ready(p->kernels[k], done) &&
+            (best < 0 || fitness(p->kernels[k], last) > fitness(p->kernels[best], last)))
+            best = k;
+    if (best < 0)
         die("kernels of %s wait for each other", p->fn->name);
-    return other;
+    return best;
 }
 
 /* Kernels over blocks do not wait for each other; all else does. */
@@ -112,12 +114,11 @@ void order_kernels(Fusion *f)
     Program *p = f->program;
     Kernel **order = NEW_ARRAY(Kernel *, p->nkernels + 1);
     bool *done = NEW_ARRAY(bool, p->nkernels);
-    KernelKind kind = KERNEL_BLOCK;
+    const Kernel *last = &(Kernel){.kind = KERNEL_BLOCK};
     for (int i = 0; i < p->nkernels; i++) {
-        int k = next_ready(p, done, kind);
+        int k = next_ready(p, done, last);
         done[k] = true;
-        order[i] = p->kernels[k];
-        kind = order[i]->kind;
+        last = order[i] = p->kernels[k];
     }
     set_barriers(order, p->nkernels);
     renumber(p, order);

@@ -124,6 +124,8 @@ typedef struct Kernel {
     Inst *live;                /* live samples of the batch, V_INDEX         */
     Region body;
     bool barrier;              /* all threads meet before this kernel        */
+    int64_t shared_bytes;      /* BLOCK: of what its units divide among the  */
+                               /* threads (spread.c); 0: by blocks always    */
     double flops;              /* for a sample (BLOCK or reads blocks), or once */
     int64_t bytes[2];          /* [BufferSpace] of the buffers that it loads
                                   or stores; set by lower()                  */
@@ -142,6 +144,8 @@ typedef struct Program {
     Buffer **output_buffers;   /* [fn output]                                */
     int64_t fixed_bytes;       /* of tensors that are no vars, after them    */
     int64_t block_bytes;       /* for each block of samples                  */
+    int64_t shared_blocks;     /* up to this many, kernels with shared_bytes */
+                               /* are dealt to the threads by units          */
     const Machine *machine;    /* set by lower()                             */
 } Program;
 

@@ -195,6 +195,8 @@ static void put_heading(Text *out, const Kernel *k)
     text_printf(out, "kernel \"%s\" %s units %" PRId64 "%s%s", k->name,
                 k->kind == KERNEL_BLOCK ? "block" : "unit", k->units,
                 k->load_inputs ? " inputs" : "", k->barrier ? " barrier" : "");
+    if (k->shared_bytes)
+        text_printf(out, " shared %" PRId64, k->shared_bytes);
 }
 
 void print_kernel(Text *out, const Kernel *kernel)
@@ -236,8 +238,11 @@ static void put_buffer(Text *out, const Buffer *b)
 
 void print_program(Text *out, const Program *program, bool loops)
 {
-    text_printf(out, "program \"%s\" fixed %" PRId64 " block %" PRId64 "\n",
+    text_printf(out, "program \"%s\" fixed %" PRId64 " block %" PRId64,
                 program->fn ? program->fn->name : "", program->fixed_bytes, program->block_bytes);
+    if (program->shared_blocks)
+        text_printf(out, " shared %" PRId64, program->shared_blocks);
+    text_printf(out, "\n");
     for (int i = 0; i < program->nbuffers; i++)
         put_buffer(out, program->buffers[i]);
     for (int i = 0; i < program->nkernels; i++)

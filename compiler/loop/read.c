@@ -408,6 +408,8 @@ static void read_kernel(Reader *r)
     kernel->units = take_field(r, "units");
     kernel->load_inputs = take(r, "inputs");
     kernel->barrier = take(r, "barrier");
+    if (sees(r, "shared"))
+        kernel->shared_bytes = take_field(r, "shared");
     loop_into(loop_kernel(kernel));
     need(r, "{");
     read_region(r, &kernel->body);
@@ -466,6 +468,8 @@ static Program *read_one(Reader *r)
     r->program->fn = fn;
     r->program->fixed_bytes = take_field(r, "fixed");
     r->program->block_bytes = take_field(r, "block");
+    if (sees(r, "shared"))
+        r->program->shared_blocks = take_field(r, "shared");
     while (!r->failed && take(r, "buffer"))
         read_buffer(r);
     while (!r->failed && take(r, "kernel"))

@@ -8,7 +8,7 @@
  * hidden and nothing spills. */
 #include "loop/tile.h"
 
-enum { ROW_ACCUMULATORS = 10 };
+enum { ROW_ACCUMULATORS = 20 };
 
 bool shares_bound(const Nest *nest, int v, int w)
 {
@@ -152,33 +152,31 @@ static void tile_lane_sum(Schedule *s, const Contracted *c)
     order_loops(s, nest, unit >= 0 ? unit : inner);
 }
 
-/* Vectors along the lane variable times rows: the fewest loads for each
- * multiply-add within ROW_ACCUMULATORS: few, since the update that follows a
- * tile's sum is long, and only a short one overlaps with the next tile's sum
- * (10 instead of 21 take 6 % off a step of the stacked autoencoder). */
+/* Vectors along the lane variable times rows: the fewest loads of operands
+ * within ROW_ACCUMULATORS. The rest of an axis is a tile of its own. Units
+ * along the longer axis, as the products with the matrix have them (ranges.c). */
 static void tile_rows(Schedule *s, const Contracted *c)
 {
     const Nest *nest = c->nest;
     int lane = c->lane_var, row = -1;
-    double best = 1e9;
-    int64_t vectors = nest->var[lane].extent, rows = 1;
+    int64_t vectors = nest->var[lane].extent, rows = 1, best = INT64_MAX;
     for (int v = 0; v < nest->nvars; v++)
         if (!nest->var[v].reduced && v != lane && nest->var[v].extent > 1)
             row = v;
     int64_t height = row >= 0 ? nest->var[row].extent : 1;
     for (int64_t v = 1; v <= 7 && v <= vectors; v++) {
         int64_t r = ROW_ACCUMULATORS / v < height ? ROW_ACCUMULATORS / v : height;
-        double steps = (double)((vectors + v - 1) / v) * (double)((height + r - 1) / r);
-        double cost = steps * (double)(v + r + v * r);
-        if (cost < best) {
-            best = cost;
+        int64_t loads = vectors * ((height + r - 1) / r) + height * ((vectors + v - 1) / v);
+        if (loads < best) {
+            best = loads;
             s->tile[lane] = v;
             rows = r;
         }
     }
     if (row >= 0)
         s->tile[row] = even_tile(height, rows);
-    order_loops(s, nest, row >= 0 && s->tile[row] < height ? row : lane);
+    bool by_row = row >= 0 && has_loop(s, nest, row) && height > vectors * LANES;
+    order_loops(s, nest, by_row || !has_loop(s, nest, lane) ? row : lane);
 }
 
 static void tile_scalars(Schedule *s, const Contracted *c)

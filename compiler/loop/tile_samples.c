@@ -18,6 +18,7 @@ typedef struct Roles {
     const Contracted *c;
     const Nest *nest;
     int pixel, row, channel; /* outputs                                  */
+    int group;               /* an output with which both operands move  */
     int tap;                 /* reduced, slides along the row of pixels  */
     int64_t taps;            /* of one step: 1 where they are looped     */
 } Roles;
@@ -53,6 +54,11 @@ static bool ends_sum(const Nest *nest, int v)
     return true;
 }
 
+static bool is_group(const Nest *nest, int v)
+{
+    return nest->address[0].coefficient[v] != 0 && nest->address[1].coefficient[v] != 0;
+}
+
 static bool is_output(const Nest *nest, int v)
 {
     return !nest->var[v].reduced && nest->var[v].extent > 1;
@@ -64,7 +70,7 @@ static int find_pixel(const Roles *r)
 {
     int best = -1;
     for (int v = 0; v < r->nest->nvars; v++)
-        if (is_output(r->nest, v) && step_of(r, v) != 0 &&
+        if (is_output(r->nest, v) && step_of(r, v) != 0 && !is_group(r->nest, v) &&
             (best < 0 || sliding_tap(r->nest, v) >= 0 || sliding_tap(r->nest, best) < 0))
             best = v;
     return best;
@@ -72,12 +78,15 @@ static int find_pixel(const Roles *r)
 
 static Roles find_roles(const Contracted *c)
 {
-    Roles r = {.c = c, .nest = c->nest, .row = -1, .channel = -1, .tap = -1, .taps = 1};
+    Roles r = {
+        .c = c, .nest = c->nest, .row = -1, .channel = -1, .group = -1, .tap = -1, .taps = 1};
     r.pixel = find_pixel(&r);
     for (int v = 0; v < c->nest->nvars; v++) {
         if (!is_output(c->nest, v) || v == r.pixel)
             continue;
-        if (step_of(&r, v) == 0)
+        if (is_group(c->nest, v))
+            r.group = v;
+        else if (step_of(&r, v) == 0)
             r.channel = v;
         else if (r.row < 0)
             r.row = v;
@@ -190,6 +199,10 @@ static void order_samples(Schedule *s, const Roles *r)
 {
     int64_t near = r->c->machine->cache[1] / 2;
     bool channels = r->channel >= 0 && has_loop(s, r->nest, r->channel);
+    if (r->group >= 0) {
+        order_loops_as(s, r->nest, (int[]){r->group, r->channel, r->pixel}, 3);
+        return;
+    }
     if (!channels || r->row < 0 || !has_loop(s, r->nest, r->row) ||
         bytes_over(r, true, true) <= near) {
         order_loops(s, r->nest, channels ? r->channel : r->pixel);

@@ -2,16 +2,22 @@
  *
  * A run of BLOCK kernels without a barrier between them:
  *
- *   if (nblocks >= threads)              // own blocks, nobody waits
- *       for each own block: load its inputs, call every kernel of the run
- *   else                                 // few blocks: a share of the units
+ *   if (nblocks < threads)               // few blocks: a share of the units
  *       load inputs of blocks t, t + threads, …; barrier
  *       for each kernel: for each block: call it for a share; barrier
+ *   else if (nblocks <= shared_blocks)   // wide matrices have owners
+ *       the same for kernels with shared_bytes, a group of units that stays in
+ *       a cache after the other; between them as follows; barriers
+ *   else                                 // own blocks, nobody waits
+ *       for each own block: load its inputs, call every kernel of the run
  *
  * A UNIT kernel: a share of its units. A share is [t n / T, (t + 1) n / T).
  * Kernels are called through aecc_kernel, which skips an empty share and
  * counts the time. The last thing is a barrier. */
 #include "target/llvm.h"
+
+/* A part of L2: the activations of a block pass beside it. */
+enum { GROUP_BYTES = 512 << 10 };
 
 typedef struct Driver {
     Emit *e;
@@ -191,35 +197,85 @@ static void load_share(Driver *d)
     barrier(d);
 }
 
-static void shared_blocks(Driver *d, int first, int last)
+/* Units whose part of the matrix stays in a cache while all blocks pass. */
+static int64_t group_units(const Kernel *k)
+{
+    int64_t units = k->shared_bytes ? GROUP_BYTES * k->units / k->shared_bytes : k->units;
+    return units > 1 ? units : 1;
+}
+
+/* This thread's units for all blocks. */
+static void own_units(Driver *d, int k)
 {
     Emit *e = d->e;
+    const Kernel *kernel = d->program->kernels[k];
+    LLVMValueRef u0, u1, by = int64(e, group_units(kernel));
+    share(d, int64(e, kernel->units), &u0, &u1);
+    For groups = begin_for(e, u0, u1, by);
+    LLVMValueRef end = LLVMBuildNSWAdd(e->at, groups.index, by, "");
+    LLVMValueRef whole = LLVMBuildICmp(e->at, LLVMIntSLT, end, u1, "");
+    end = LLVMBuildSelect(e->at, whole, end, u1, "");
+    For blocks = begin_for(e, int64(e, 0), d->nblocks, int64(e, 1));
+    run_kernel(d, k, blocks.index, groups.index, end);
+    end_for(e, blocks);
+    end_for(e, groups);
+    barrier(d);
+}
+
+static void shared_blocks(Driver *d, int first, int last)
+{
     for (int k = first; k < last; k++) {
-        const Kernel *kernel = d->program->kernels[k];
-        LLVMValueRef u0, u1;
-        if (kernel->load_inputs)
+        if (d->program->kernels[k]->load_inputs)
             load_share(d);
-        share(d, int64(e, kernel->units), &u0, &u1);
-        For blocks = begin_for(e, int64(e, 0), d->nblocks, int64(e, 1));
-        run_kernel(d, k, blocks.index, u0, u1);
-        end_for(e, blocks);
-        barrier(d);
+        own_units(d, k);
     }
+}
+
+static void blocks_and_units(Driver *d, int first, int last)
+{
+    while (first < last) {
+        int next = first;
+        while (next < last && !d->program->kernels[next]->shared_bytes)
+            next++;
+        if (next > first) {
+            own_blocks(d, first, next);
+            barrier(d);
+        }
+        for (; next < last && d->program->kernels[next]->shared_bytes; next++)
+            own_units(d, next);
+        first = next;
+    }
+}
+
+/* A way to run kernels [first, last), where `condition` holds. */
+static void run_if(Driver *d, LLVMValueRef condition, LLVMBasicBlockRef next,
+                   void (*way)(Driver *, int, int), int first, int last)
+{
+    LLVMBasicBlockRef here = new_block(d->e, "way"), other = new_block(d->e, "other");
+    LLVMBuildCondBr(d->e->at, condition, here, other);
+    LLVMPositionBuilderAtEnd(d->e->at, here);
+    way(d, first, last);
+    LLVMBuildBr(d->e->at, next);
+    LLVMPositionBuilderAtEnd(d->e->at, other);
 }
 
 static void run_blocks(Driver *d, int first, int last)
 {
     Emit *e = d->e;
-    LLVMBasicBlockRef own = new_block(e, "own"), shared = new_block(e, "shared");
     LLVMBasicBlockRef next = new_block(e, "next");
-    LLVMValueRef enough = LLVMBuildICmp(e->at, LLVMIntSGE, d->nblocks, d->threads, "");
-    LLVMBuildCondBr(e->at, enough, own, shared);
-    LLVMPositionBuilderAtEnd(e->at, own);
+    bool some = false;
+    for (int k = first; k < last; k++)
+        some = some || d->program->kernels[k]->shared_bytes;
+    LLVMValueRef few = LLVMBuildICmp(e->at, LLVMIntSLT, d->nblocks, d->threads, "");
+    run_if(d, few, next, shared_blocks, first, last);
+    if (some) {
+        LLVMValueRef most = int64(e, d->program->shared_blocks);
+        few = LLVMBuildICmp(e->at, LLVMIntSLE, d->nblocks, most, "");
+        run_if(d, few, next, blocks_and_units, first, last);
+    }
     own_blocks(d, first, last);
     LLVMBuildBr(e->at, next);
-    LLVMPositionBuilderAtEnd(e->at, shared);
-    shared_blocks(d, first, last);
-    LLVMBuildBr(e->at, next);
+    LLVMMoveBasicBlockAfter(next, LLVMGetInsertBlock(e->at));
     LLVMPositionBuilderAtEnd(e->at, next);
 }
 
@@ -260,8 +316,8 @@ static void walk_kernels(Driver *d)
 
 LLVMValueRef emit_driver(Emit *e, const Fn *fn, LLVMValueRef *kernels)
 {
-    LLVMValueRef f = LLVMAddFunction(e->module, format("aecc.%s%s", fn->name, e->suffix),
-                                     e->function_type);
+    LLVMValueRef f =
+        LLVMAddFunction(e->module, format("aecc.%s%s", fn->name, e->suffix), e->function_type);
     LLVMSetLinkage(f, LLVMInternalLinkage);
     add_attributes(e, f);
     LLVMPositionBuilderAtEnd(e->at, LLVMAppendBasicBlockInContext(e->context, f, "entry"));

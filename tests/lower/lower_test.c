@@ -101,6 +101,7 @@ static void verify(Build *b)
 {
     grad(&b->model);
     simplify(&b->model);
+    ranges(&b->model);
     fuse(&b->model);
     plan(&b->model);
     Machine host = machine_for(&(TargetOptions){0});
@@ -220,6 +221,24 @@ static void test_two_layers(void **state)
     Node *h = graph_op2(OP_add, dense(x, w), graph_expand(bias, shape(true, 1, 24)));
     Node *y = graph_reshape(dense(relu(h), v), shape(true, 2, 4, 5));
     check_with_gradients(b, graph_op1(OP_tanh, y));
+}
+
+/* Matrices so wide that threads own parts of them: sums in ranges along the
+ * first and the last axis, kernels by units over all blocks. */
+static void test_owned_matrices(void **state)
+{
+    (void)state;
+    Build *b = begin();
+    Node *x = input(b, shape(true, 1, 400));
+    Node *w = param(b, shape(false, 2, 400, 50)), *v = param(b, shape(false, 2, 50, 800));
+    Node *y = dense(graph_op1(OP_tanh, dense(x, w)), v);
+    check_with_gradients(b, graph_op1(OP_tanh, y));
+    const Program *p = b->step.program;
+    int owned = 0;
+    for (int k = 0; k < p->nkernels; k++)
+        owned += p->kernels[k]->shared_bytes > 0;
+    assert_int_equal(owned, 2 * 2 + 2); /* there and back, and copies by rows */
+    assert_true(p->shared_blocks > 1);
 }
 
 typedef struct ConvCase {
@@ -457,6 +476,7 @@ int main(void)
         cmocka_unit_test(test_dense),
         cmocka_unit_test(test_dense_of_rows),
         cmocka_unit_test(test_two_layers),
+        cmocka_unit_test(test_owned_matrices),
         cmocka_unit_test(test_convolutions),
         cmocka_unit_test(test_layers_of_planes),
         cmocka_unit_test(test_without_batch),
