@@ -50,6 +50,8 @@ static Inst *load_operand(ContractKernel *c, int operand, int64_t offset)
     return c->class == CONTRACT_FREE && c->lane_var < 0 ? value : splat(value);
 }
 
+/* Dead lanes of all operands are zero, whatever is in memory: they add zero. A
+ * value serves several sums, so that is less work than to select sums. */
 static Inst *operand(ContractKernel *c, Known *known, int which, const int64_t *offset)
 {
     int64_t at = nest_offset(c->nest, &c->nest->address[which], offset);
@@ -57,6 +59,8 @@ static Inst *operand(ContractKernel *c, Known *known, int which, const int64_t *
         if (known->at[i] == at)
             return known->value[i];
     Inst *value = load_operand(c, which, at);
+    if (c->mask)
+        value = map_select(c->mask, value, splat(fconst(0)));
     if (known->n < MAX_KNOWN) {
         known->at[known->n] = at;
         known->value[known->n++] = value;
@@ -69,9 +73,8 @@ static Inst *operand(ContractKernel *c, Known *known, int which, const int64_t *
 static Inst *accumulate(ContractKernel *c, Known known[2], const int64_t *offset, Inst *acc)
 {
     Inst *a = operand(c, &known[0], 0, offset);
-    Inst *next =
-        c->root->nin == 1 ? map2(OP_add, acc, a) : fma3(a, operand(c, &known[1], 1, offset), acc);
-    return c->mask ? map_select(c->mask, next, acc) : next;
+    return c->root->nin == 1 ? map2(OP_add, acc, a)
+                             : fma3(a, operand(c, &known[1], 1, offset), acc);
 }
 
 static void contract_leaf(NestEmit *e, Inst **acc)
