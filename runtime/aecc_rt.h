@@ -7,8 +7,10 @@
  * and calls aecc_barrier, aecc_load and aecc_orthogonal.
  *
  * Memory is one block: a fixed part (vars first, then temporaries), then a
- * part for each block of AECC_LANES samples. A tensor with a batch is stored
- * [element][lane]; one without a batch has the strides of the descriptor.
+ * part for each block of AECC_LANES samples, then scratch: a part for each
+ * block under way, and one for each chunk whose sums wait to be joined. A
+ * tensor with a batch is stored [element][lane]; one without a batch has the
+ * strides of the descriptor.
  *
  * {
  *  "aecc": "0.1.0", "name": "conv_ae", "source": "conv_ae.nn", "hash": "…",
@@ -17,17 +19,20 @@
  *            "type": "f32|i32", "shape": [784,100], "strides": [112,1],
  *            "offset": n, "bytes": n, "owner": "…" or null}],
  *  "functions": [{"name": "train_1.step", "kind": "init|step|objective|network|report",
- *                 "inputs":  [{"name", "type", "shape": [28,28], "offset"}],   // in a block
+ *                 "chunk": n, "shared_blocks": n,    // blocks of a chunk; see below
+ *                 "scratch_bytes": n, "part_bytes": n,   // for a block, for a chunk
+ *                 "inputs":  [{"name", "type", "shape": [28,28], "offset",
+ *                              "scratch": bool}],    // in a block, or its scratch
  *                 "outputs": [{"name", "type", "shape", "batch": bool, "offset",
  *                              "strides", "row"}],   // batch: in a block, else fixed
  *                 "updates": ["var", …],          // names of the vars it writes
- *                 "kernels": [{"name", "kind": "load|block|unit", "layer", "line",
+ *                 "kernels": [{"name", "kind": "load|block|chunk|join|unit", "layer", "line",
  *                              "flops", "bytes": [f, b], "updates",
  *                              "each_sample": bool}]}],
  *      // load: aecc_load does its work. bytes: of the tensors that it touches, in the
- *      // fixed part and in a block's; a unit kernel takes all blocks, a block kernel
- *      // one of them and the fixed part each time. updates: elements of parameters
- *      // that it writes
+ *      // fixed part (or a chunk's) and in a block's; a unit kernel takes all blocks,
+ *      // the others their own and the fixed part each time. updates: elements of
+ *      // parameters that it writes
  *      // row: 0, or floats from lane to lane of a tensor stored [lane][element]
  *  "data": [tree, …],                             // every file, in order
  *      // functions of train and report blocks take samples as the files hold
@@ -52,6 +57,7 @@
 #ifndef AECC_RT_H
 #define AECC_RT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { AECC_LANES = 16 };
@@ -74,12 +80,42 @@ typedef struct aecc_call {
     int32_t threads;        /* 52                                             */
     void *runtime;          /* 56 the runtime's own                           */
     uint64_t *profile;      /* 64 NULL, or ticks of this thread [kernel], then  */
-} aecc_call;                /*    in barriers, in aecc_load                     */
+                            /*    in barriers, in aecc_load                     */
+    char *scratch;          /* 72 of aecc_scratch_blocks blocks               */
+    int64_t scratch_stride; /* 80                                             */
+    char *parts;            /* 88 of min(chunks, round) chunks                */
+    int64_t part_stride;    /* 96                                             */
+    int64_t round;          /* 104 chunks between two joins: aecc_round       */
+} aecc_call;
 
-/* All threads call with thread = 0 … threads-1. With at least as many blocks
- * as threads, thread t owns blocks [t * nblocks / threads, (t + 1) * nblocks /
- * threads); otherwise kernels are split by units. */
+/* All threads call with thread = 0 … threads-1. Chunks are walked in rounds,
+ * after each of which their sums are joined. In a round every thread owns as
+ * many chunks as all can have, one after the other in its own scratch; the
+ * chunks left over they take together: each owns as many blocks as all can
+ * have, and blocks left over are split by the units of kernels. Up to
+ * shared_blocks blocks, all are taken together, so that threads can own ranges
+ * of wide matrices: kernels with these are split by units for all blocks. While a
+ * function runs, `scratch` is moved so that scratch + block * scratch_stride
+ * is a block's, and `parts` for chunks likewise. */
 typedef void aecc_function(aecc_call *call, int64_t thread);
+
+/* Blocks whose scratch is in use at a time. */
+static inline int64_t aecc_scratch_blocks(int64_t nblocks, int64_t chunk, int64_t shared_blocks,
+                                          int64_t threads)
+{
+    bool all = nblocks <= shared_blocks || nblocks / threads < chunk;
+    return all ? nblocks : chunk * threads;
+}
+
+/* As many chunks for each thread as there are, or as fit 8 MiB of parts. */
+static inline int64_t aecc_round(int64_t nblocks, int64_t chunk, int64_t threads,
+                                 int64_t part_bytes)
+{
+    int64_t each = ((nblocks + chunk - 1) / chunk + threads - 1) / threads;
+    int64_t fit = part_bytes ? (8 << 20) / (threads * part_bytes) : each;
+    each = fit < each ? fit : each;
+    return threads * (each > 1 ? each : 1);
+}
 
 extern const char aecc_descriptor[];
 
@@ -97,7 +133,8 @@ extern const aecc_variant aecc_variants[];
 /* All threads of the call meet. */
 void aecc_barrier(aecc_call *call, int64_t thread);
 /* Fills the inputs of block `block`: every input [element][lane], dead lanes
- * a copy of the last live sample. Called once for each block and call. */
+ * a copy of the last live sample. Called once for each block and call, with
+ * the call as its thread has it. */
 void aecc_load(aecc_call *call, int64_t block);
 /* Writes an orthogonal rows x columns matrix, row stride in floats; random
  * numbers from (call->key, path). */

@@ -184,11 +184,14 @@ static double profile_steps(bench *b, int64_t steps, double *tick)
 
 /* ---- Parts of a step -------------------------------------------------------- */
 
-/* A block kernel takes the fixed part again for each block. */
-static double bytes_of(const bench *b, const rt_kernel *k)
+/* What is no block's is taken again for each block or chunk. */
+static double bytes_of(const bench *b, const rt_function *f, const rt_kernel *k)
 {
-    double blocks = (double)((b->batch + AECC_LANES - 1) / AECC_LANES);
-    return (double)k->bytes[0] * (k->each_block ? blocks : 1) + (double)k->bytes[1] * blocks;
+    int64_t blocks = (b->batch + AECC_LANES - 1) / AECC_LANES;
+    int64_t times = k->kind == RT_UNIT    ? 1
+                    : k->kind >= RT_CHUNK ? (blocks + f->chunk - 1) / f->chunk
+                                          : blocks;
+    return (double)k->bytes[0] * (double)times + (double)k->bytes[1] * (double)blocks;
 }
 
 /* Slot `slot` in seconds a step, by thread: the most, and the mean. */
@@ -208,8 +211,8 @@ static void fill_part(const bench *b, part *p, int call, int kernel, double tick
     const rt_kernel *k = &f->kernels[kernel];
     p->kernel = k;
     p->flops = k->flops * (k->each_sample ? (double)b->batch : 1);
-    p->bytes = bytes_of(b, k);
-    slot_seconds(b, b->first_slot[call] + (k->load ? f->nkernels + TICKS_LOADING : kernel), tick,
+    p->bytes = bytes_of(b, f, k);
+    slot_seconds(b, b->first_slot[call] + (k->kind == RT_LOAD ? f->nkernels + TICKS_LOADING : kernel), tick,
                  p);
 }
 

@@ -1,7 +1,8 @@
 /* Memory of a model and calls of its functions.
  *
  * One allocation at the start: the fixed part, then the part of each block of
- * a batch. machine_run opens one parallel region, calls function after
+ * a batch, then what the function that needs most of it takes for the blocks
+ * and chunks under way. machine_run opens one parallel region, calls function after
  * function in it, and asks next() on thread 0 between two calls. */
 #define _GNU_SOURCE
 #include "rt.h"
@@ -18,9 +19,45 @@ static int64_t blocks_of(int64_t samples)
     return (samples + AECC_LANES - 1) / AECC_LANES;
 }
 
-static _Noreturn void too_large(const rt_model *m, int64_t batch)
+static int64_t whole_lines(int64_t bytes)
 {
-    double bytes = (double)m->fixed_bytes + (double)blocks_of(batch) * (double)m->block_bytes;
+    return (bytes + LINE - 1) / LINE * LINE;
+}
+
+static double scratch_bytes(const rt_function *f, int64_t nblocks, int64_t threads)
+{
+    return (double)aecc_scratch_blocks(nblocks, f->chunk, f->shared_blocks, threads) *
+           (double)f->scratch_bytes;
+}
+
+static double part_bytes(const rt_function *f, int64_t nblocks, int64_t threads)
+{
+    int64_t chunks = (nblocks + f->chunk - 1) / f->chunk;
+    int64_t round = aecc_round(nblocks, f->chunk, threads, f->part_bytes);
+    return (double)(chunks < round ? chunks : round) * (double)f->part_bytes;
+}
+
+/* For batches of up to nblocks blocks: those with owned matrices need more. */
+static double most_bytes(const rt_function *f, int64_t nblocks, int64_t threads)
+{
+    int64_t owned = nblocks < f->shared_blocks ? nblocks : f->shared_blocks;
+    double all = scratch_bytes(f, nblocks, threads), few = scratch_bytes(f, owned, threads);
+    return (all > few ? all : few) + part_bytes(f, nblocks, threads);
+}
+
+double machine_bytes(const rt_model *m, int64_t threads, int64_t batch)
+{
+    int64_t nblocks = blocks_of(batch);
+    double most = 0;
+    for (int i = 0; i < m->nfunctions; i++) {
+        double own = most_bytes(&m->functions[i], nblocks, threads);
+        most = own > most ? own : most;
+    }
+    return (double)whole_lines(m->fixed_bytes) + (double)nblocks * (double)m->block_bytes + most;
+}
+
+static _Noreturn void too_large(int64_t batch, double bytes)
+{
     rt_fail(RT_IO, "no memory for a batch of %lld: it takes %.1f GiB\nuse a smaller --batch",
             (long long)batch, bytes / 0x1p30);
 }
@@ -28,24 +65,26 @@ static _Noreturn void too_large(const rt_model *m, int64_t batch)
 void machine_open(rt_machine *m, const rt_model *model, int64_t threads, uint64_t seed,
                   int64_t batch)
 {
-    int64_t fixed = (model->fixed_bytes + LINE - 1) / LINE * LINE, size;
+    int64_t fixed = whole_lines(model->fixed_bytes);
+    double bytes = machine_bytes(model, threads, batch);
+    size_t size = 0;
     memset(m, 0, sizeof *m);
     m->model = model;
     m->batch = batch;
     m->seed = seed;
-    if (__builtin_mul_overflow(blocks_of(batch), model->block_bytes, &size) ||
-        __builtin_add_overflow(size, fixed + HUGE_PAGE, &size))
-        too_large(model, batch);
-    size = size / HUGE_PAGE * HUGE_PAGE;
-    m->memory = aligned_alloc(HUGE_PAGE, (size_t)size);
+    if (bytes < 0x1p62) {
+        size = ((size_t)bytes + HUGE_PAGE) / HUGE_PAGE * HUGE_PAGE;
+        m->memory = aligned_alloc(HUGE_PAGE, size);
+    }
     if (!m->memory)
-        too_large(model, batch);
-    madvise(m->memory, (size_t)size, MADV_HUGEPAGE);
+        too_large(batch, bytes);
+    madvise(m->memory, size, MADV_HUGEPAGE);
     memset(m->memory, 0, (size_t)fixed);
     team_open(&m->team, threads);
     m->call = (aecc_call){.fixed = m->memory,
                           .blocks = m->memory + fixed,
                           .block_stride = model->block_bytes,
+                          .scratch = m->memory + fixed + blocks_of(batch) * model->block_bytes,
                           .threads = (int32_t)threads,
                           .runtime = m};
 }
@@ -61,12 +100,17 @@ void machine_close(rt_machine *m)
 void machine_set(rt_machine *m, int function, uint32_t purpose, int64_t step, const data_view *view,
                  const int64_t *order, int64_t first, int64_t count)
 {
-    m->function = &m->model->functions[function];
+    const rt_function *f = m->function = &m->model->functions[function];
     m->view = view;
     m->order = order;
     m->first = first;
     m->call.samples = count;
     m->call.nblocks = blocks_of(count);
+    m->call.scratch_stride = f->scratch_bytes;
+    m->call.parts =
+        m->call.scratch + (int64_t)scratch_bytes(f, m->call.nblocks, m->call.threads);
+    m->call.part_stride = f->part_bytes;
+    m->call.round = aecc_round(m->call.nblocks, f->chunk, m->call.threads, f->part_bytes);
     m->call.step = (uint32_t)step;
     random_key(m->seed, purpose, m->call.key);
 }
@@ -76,7 +120,8 @@ void aecc_load(aecc_call *call, int64_t block)
     const rt_machine *m = call->runtime;
     const rt_function *f = m->function;
     uint64_t begin = call->profile ? aecc_ticks() : 0;
-    char *at = call->blocks + block * call->block_stride;
+    char *part = call->blocks + block * call->block_stride;
+    char *scratch = call->scratch + block * call->scratch_stride;
     int64_t samples[AECC_LANES];
     for (int64_t lane = 0; lane < AECC_LANES; lane++) {
         int64_t i = block * AECC_LANES + lane;
@@ -85,10 +130,11 @@ void aecc_load(aecc_call *call, int64_t block)
     }
     for (int i = 0; i < f->ninputs; i++) {
         const data_component *from = &m->view->components[i];
+        char *at = (f->inputs[i].scratch ? scratch : part) + f->inputs[i].offset;
         if (f->inputs[i].integer)
-            gather_block_i32(from, samples, (int32_t *)(at + f->inputs[i].offset));
+            gather_block_i32(from, samples, (int32_t *)at);
         else
-            gather_block(from, samples, (float *)(at + f->inputs[i].offset));
+            gather_block(from, samples, (float *)at);
     }
     if (call->profile)
         call->profile[f->nkernels + TICKS_LOADING] += aecc_ticks() - begin;

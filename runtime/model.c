@@ -96,6 +96,7 @@ static void read_tensor(void *out, const json_t *object)
     t->name = text(object, "name");
     t->integer = !strcmp(text(object, "type"), "i32");
     t->batch = flag(object, "batch");
+    t->scratch = flag(object, "scratch");
     t->rank = list(object, "shape", t->shape);
     list(object, "strides", t->strides);
     t->elements = 1;
@@ -119,7 +120,7 @@ static void read_var(void *out, const json_t *object)
 
 static void read_kernel(void *out, const json_t *object)
 {
-    static const char *const kinds[] = {"load", "block", "unit"};
+    static const char *const kinds[] = {"load", "block", "chunk", "join", "unit"};
     int64_t bytes[RT_MAX_RANK] = {0};
     rt_kernel *k = out;
     k->name = text(object, "name");
@@ -127,8 +128,7 @@ static void read_kernel(void *out, const json_t *object)
     k->each_sample = flag(object, "each_sample");
     k->line = (int)whole(object, "line");
     k->flops = number(object, "flops");
-    k->load = choice(object, "kind", kinds, 3) == 0;
-    k->each_block = choice(object, "kind", kinds, 3) < 2;
+    k->kind = (rt_kernel_kind)choice(object, "kind", kinds, 5);
     list(object, "bytes", bytes);
     k->bytes[0] = bytes[0];
     k->bytes[1] = bytes[1];
@@ -139,6 +139,10 @@ static void read_function(void *out, const json_t *object)
 {
     rt_function *f = out;
     f->name = text(object, "name");
+    f->chunk = whole(object, "chunk");
+    f->shared_blocks = whole(object, "shared_blocks");
+    f->scratch_bytes = whole(object, "scratch_bytes");
+    f->part_bytes = whole(object, "part_bytes");
     f->inputs = array(object, "inputs", sizeof *f->inputs, &f->ninputs, read_tensor);
     f->outputs = array(object, "outputs", sizeof *f->outputs, &f->noutputs, read_tensor);
     f->kernels = array(object, "kernels", sizeof *f->kernels, &f->nkernels, read_kernel);

@@ -37,6 +37,7 @@ enum { RT_MAX_RANK = 8 };
 typedef struct rt_tensor {
     const char *name;       /* or NULL                                        */
     bool integer, batch;
+    bool scratch;           /* in the scratch of its block                    */
     int rank;
     int64_t shape[RT_MAX_RANK], strides[RT_MAX_RANK];
     int64_t elements;       /* of a sample, without padding                   */
@@ -52,13 +53,16 @@ typedef struct rt_var {
     int64_t bytes;          /* with padding                                   */
 } rt_var;
 
+/* LOAD: it is aecc_load. */
+typedef enum { RT_LOAD, RT_BLOCK, RT_CHUNK, RT_JOIN, RT_UNIT } rt_kernel_kind;
+
 typedef struct rt_kernel {
     const char *name, *layer;     /* layer may be NULL                        */
     bool each_sample;             /* flops are for each sample                */
-    bool each_block, load;        /* it runs for each block; is aecc_load     */
+    rt_kernel_kind kind;
     int line;
     double flops;
-    int64_t bytes[2];             /* it touches: in the fixed part, a block's */
+    int64_t bytes[2];             /* it touches: each time, of a block        */
     int64_t updates;              /* elements of parameters it writes         */
 } rt_kernel;
 
@@ -68,6 +72,7 @@ enum { TICKS_WAITING, TICKS_LOADING, N_MORE_TICKS };
 typedef struct rt_function {
     const char *name;
     int ninputs, noutputs, nkernels;
+    int64_t chunk, shared_blocks, scratch_bytes, part_bytes;
     rt_tensor *inputs, *outputs;
     rt_kernel *kernels;
     aecc_function *code;
@@ -293,6 +298,8 @@ typedef struct rt_machine {
 
 void machine_open(rt_machine *, const rt_model *, int64_t threads, uint64_t seed, int64_t batch);
 void machine_close(rt_machine *);
+/* Bytes that it takes. */
+double machine_bytes(const rt_model *, int64_t threads, int64_t batch);
 /* Prepares the next call, over samples first … first + count - 1 of `order`
  * (NULL: file order). */
 void machine_set(rt_machine *, int function, uint32_t purpose, int64_t step,

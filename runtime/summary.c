@@ -121,9 +121,9 @@ int command_summary(rt_trainer *t)
     print_count("Trainable params", params);
     print_count("Non-trainable params", states);
     print_count("Optimizer params", elements_of(m, RT_SLOT) + elements_of(m, RT_COUNT));
-    int64_t batch = inference_batch(t), blocks = (batch + AECC_LANES - 1) / AECC_LANES;
+    int64_t batch = inference_batch(t);
     printf("Memory at batch %lld: %s\n", (long long)batch,
-           bytes_text(bytes, (double)m->fixed_bytes + (double)blocks * (double)m->block_bytes));
+           bytes_text(bytes, machine_bytes(m, t->options->threads, batch)));
     printf("Code for: %s\n", m->cpu);
     return RT_OK;
 }

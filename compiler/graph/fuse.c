@@ -269,7 +269,7 @@ static bool takes_followers(const Kernel *k)
 {
     int lane_var;
     if (k->form == FORM_LOAD || k->form == FORM_COPY || k->form == FORM_ROWS ||
-        k->form == FORM_ORTHOGONAL || k->form == FORM_INDEX)
+        k->form == FORM_JOIN || k->form == FORM_ORTHOGONAL || k->form == FORM_INDEX)
         return false;
     if (k->form == FORM_CONTRACT)
         return contract_class(k->root, &lane_var) != CONTRACT_LANE_SUM;
@@ -346,13 +346,38 @@ static void place_rows(Fusion *f, Node *operand)
         add_dep(p, k->id, p->kernel_of[base->id]);
 }
 
+/* A sum over the batch is taken chunk by chunk where a block's operands
+ * outweigh the result: they are then read while they are in the caches and
+ * need not wait for the end of the batch. Where the result is larger, writing
+ * and reading it for each chunk would cost more than that. */
+static bool sums_by_chunk(const Node *n, ContractClass class)
+{
+    int64_t operands = 0;
+    for (int i = 0; i < n->nin; i++)
+        operands += n->in[i]->shape.batch ? shape_size(n->in[i]->shape) * LANES : 0;
+    return class == CONTRACT_LANE_SUM && operands >= shape_size(n->shape);
+}
+
+/* Kernel k makes the chunks' parts of n; n is what joins them. */
+static void place_join(Fusion *f, Kernel *k, Node *n)
+{
+    Kernel *join = new_kernel(f, FORM_JOIN, n, n->shape);
+    k->kind = KERNEL_CHUNK;
+    join->kind = KERNEL_JOIN;
+    add_dep(f->program, join->id, k->id);
+    f->program->kernel_of[n->id] = join->id;
+}
+
 static void place_contraction(Fusion *f, Node *n)
 {
     int lane_var;
-    bool rows = contract_class(n, &lane_var) == CONTRACT_ROWS;
+    ContractClass class = contract_class(n, &lane_var);
+    bool rows = class == CONTRACT_ROWS;
     for (int i = 0; rows && i < n->nin; i++)
         place_rows(f, n->in[i]);
     Kernel *k = kernel_for(f, FORM_CONTRACT, n);
+    if (sums_by_chunk(n, class))
+        place_join(f, k, n);
     for (int i = 0; rows && i < n->nin; i++)
         add_dep(f->program, k->id, f->rows_kernel[memory_node(f->program, n->in[i])->id]);
     k->flops = contraction_flops(n);
@@ -448,6 +473,7 @@ static void fuse_fn(Fn *fn)
     p->nnodes = highest_id(&f.nodes, fn) + 1;
     p->by_node = NEW_ARRAY(Buffer *, p->nnodes);
     p->rows_by_node = NEW_ARRAY(Buffer *, p->nnodes);
+    p->part_by_node = NEW_ARRAY(Buffer *, p->nnodes);
     p->kernel_of = NEW_ARRAY(int, p->nnodes);
     f.rows_kernel = NEW_ARRAY(int, p->nnodes);
     f.inlined = NEW_ARRAY(bool, p->nnodes);

@@ -1,5 +1,6 @@
 /* Shared by fuse.c (which node goes where), keep.c (what goes to memory),
- * layout.c (how it lies there), spread.c (for which thread) and order.c (when). */
+ * layout.c (how it lies there), spread.c (for which thread), order.c (when),
+ * and by plan.c with meet.c. */
 #ifndef AECC_FUSE_H
 #define AECC_FUSE_H
 
@@ -56,7 +57,10 @@ Node *matrix_operand(const Node *n, int *which);
 /* Which kernels over blocks are shared by units. */
 void choose_spreads(Fusion *);
 
-/* Sorts the kernels, numbers them, and sets barriers. */
+/* order.c: sorts the kernels, numbers them, and sets barriers. */
 void order_kernels(Fusion *);
+
+/* meet.c: sets Kernel.meet of a program whose buffers have their places. */
+void find_meetings(Program *);
 
 #endif

@@ -101,6 +101,10 @@ static void keep_reads(Fusion *f)
         Kernel *kernel = p->kernels[k];
         for (int i = 0; i < kernel->nnodes; i++)
             keep_sources(f, kernel->nodes[i], k);
+        if (kernel->kind == KERNEL_CHUNK) {
+            p->part_by_node[kernel->root->id] = new_buffer(f, kernel->root, IN_PART, false);
+            store_in(kernel, kernel->root, p->part_by_node[kernel->root->id]);
+        }
         if (kernel->form == FORM_ROWS) {
             Node *base = kernel->root;
             if (base->op == OP_var)
@@ -210,6 +214,8 @@ static bool update_in_place(Fusion *f, Var *var, Node *value)
     if (k < 0 || value->shape.batch || !shape_equal(value->shape, var->shape))
         return false;
     Kernel *kernel = p->kernels[k];
+    if (kernel->kind == KERNEL_JOIN) /* later chunks read the var */
+        return false;
     bool own = reads_var(f, kernel, var);
     if (own && (!reads_in_place(f, kernel, var) || !shape_equal(kernel->space, var->shape) ||
                 kernel->root == NULL))

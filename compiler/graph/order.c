@@ -1,8 +1,10 @@
 /* order: the second half of fuse(), when each kernel runs.
  *
- * Kernels over blocks come as early and as together as they can, so that a
- * thread takes its samples through many of them without meeting the others;
- * then everything that reads all blocks. */
+ * Kernels over blocks and chunks come as early and as together as they can,
+ * so that a thread takes its samples through many of them without meeting the
+ * others: a segment. A sum over a chunk comes as soon as its operands are
+ * there, which are in the caches then and whose memory is soon free again. The
+ * joins of a segment follow it; then everything that reads all blocks. */
 #include "graph/fuse.h"
 #include "loop/lower.h"
 
@@ -38,32 +40,35 @@ static bool is_ready(const Kernel *k, const bool *done)
     return true;
 }
 
-/* How well k follows `last`: in kind, then in how the threads share it. */
-static int fitness(const Kernel *k, const Kernel *last)
+/* Of what is ready after `last` the lowest comes next: a segment goes on to
+ * its joins, and these to all that reads whole batches; then what the threads
+ * share in the same way. */
+static int rank(const Kernel *k, const Kernel *last)
 {
-    return (k->kind == last->kind) * 2 + (!k->shared_bytes == !last->shared_bytes);
+    static const int in_segment[] = {1, 0, 2, 3}, after_it[] = {2, 2, 0, 1};
+    return (kernel_streams(last) ? in_segment : after_it)[k->kind] * 2 +
+           (!k->shared_bytes != !last->shared_bytes);
 }
 
-/* The next kernel: the first of those that follow best. */
 static int next_ready(const Program *p, const bool *done, const Kernel *last)
 {
     int best = -1;
     for (int k = 0; k < p->nkernels; k++)
         if (!done[k] && is_ready(p->kernels[k], done) &&
-            (best < 0 || fitness(p->kernels[k], last) > fitness(p->kernels[best], last)))
+            (best < 0 || rank(p->kernels[k], last) < rank(p->kernels[best], last)))
             best = k;
     if (best < 0)
         die("kernels of %s wait for each other", p->fn->name);
     return best;
 }
 
-/* Kernels over blocks do not wait for each other; all else does. */
+/* Kernels of a segment meet where the driver of functions says; all else that
+ * depends on another kernel waits for it. */
 static bool must_meet(const Kernel *k, Kernel *const *since, int n)
 {
     for (int i = 0; i < n; i++)
         for (int d = 0; d < k->ndeps; d++)
-            if (k->deps[d] == since[i]->id &&
-                !(k->kind == KERNEL_BLOCK && since[i]->kind == KERNEL_BLOCK))
+            if (k->deps[d] == since[i]->id && !(kernel_streams(k) && kernel_streams(since[i])))
                 return true;
     return false;
 }
@@ -99,7 +104,8 @@ static void renumber(Program *p, Kernel **order)
 static void name_kernels(Program *p)
 {
     static const char *const form[] = {"load", "map",  "reduce",     "contract", "window",
-                                       "copy", "rows", "orthogonal", "index"};
+                                       "copy", "rows", "join",     "orthogonal",
+                                       "index"};
     for (int i = 0; i < p->nkernels; i++) {
         Kernel *k = p->kernels[i];
         const char *place = k->layer ? k->layer : p->fn->name;

@@ -3,15 +3,20 @@
  * needs       kernels in order (fuse)
  * guarantees  vars have offsets that are the same in every function; two
  *             buffers share bytes only if no thread can still need the one
- *             when another already writes the other
+ *             when another already writes the other; threads that share a
+ *             block know where they must meet; the blocks of a chunk
  *
  * The fixed part holds the vars, then each function's tensors without a
- * batch; the block part holds the tensors of LANES samples. */
+ * batch; the block part holds the tensors of LANES samples that outlive their
+ * segment, the scratch part those that do not. */
 #include <stdlib.h>
 
+#include "graph/fuse.h"
 #include "loop/lower.h"
 
-enum { ALIGNMENT = 64 };
+/* CACHE: bytes that a thread finds near, about its L2. It takes part in the
+ * order of sums: the same for all targets. */
+enum { ALIGNMENT = 64, CACHE = 1 << 20 };
 
 int64_t storage_of(Shape shape, int64_t stride[MAX_RANK])
 {
@@ -38,19 +43,24 @@ static void plan_vars(Model *model)
 
 /* ---- Lives ------------------------------------------------------------------ */
 
-static void touch(Buffer *b, int kernel)
+/* Kernel k (nkernels: whoever called the function) reads or writes b. */
+static void touch(Program *p, Buffer *b, int k)
 {
     if (!b)
         return;
-    b->first = kernel < b->first ? kernel : b->first;
-    b->last = kernel > b->last ? kernel : b->last;
+    b->first = k < b->first ? k : b->first;
+    b->last = k > b->last ? k : b->last;
+    if (k < p->nkernels) {
+        Kernel *kernel = p->kernels[k];
+        PUSH(kernel->touched, kernel->ntouched, kernel->touched_cap, b);
+    }
 }
 
 static void touch_reads(Program *p, Node *n, int kernel)
 {
     Buffer *b = p->by_node[n->id];
     if (b && p->kernel_of[n->id] != kernel) {
-        touch(b, kernel);
+        touch(p, b, kernel);
         return;
     }
     if (p->kernel_of[n->id] >= 0 && p->kernel_of[n->id] != kernel)
@@ -60,22 +70,6 @@ static void touch_reads(Program *p, Node *n, int kernel)
             touch_reads(p, n->in[i], kernel);
 }
 
-static void touch_kernel(Program *p, const Kernel *k)
-{
-    for (int i = 0; i < k->nstores; i++)
-        touch(k->stores[i].buffer, k->id);
-    for (int i = 0; i < k->nnodes; i++)
-        for (int j = 0; j < k->nodes[i]->nin; j++) {
-            Node *in = k->nodes[i]->in[j];
-            if (p->kernel_of[in->id] != k->id || p->by_node[in->id])
-                touch_reads(p, in, k->id);
-        }
-    if (k->form == FORM_ROWS)
-        touch(p->by_node[k->root->id], k->id);
-    if (k->form == FORM_MAP && k->nnodes == 1)
-        touch_reads(p, k->nodes[0], k->id);
-}
-
 static void touch_rows(Program *p, const Kernel *k)
 {
     int lane_var;
@@ -83,7 +77,36 @@ static void touch_rows(Program *p, const Kernel *k)
         return;
     if (contract_class(k->root, &lane_var) == CONTRACT_ROWS)
         for (int i = 0; i < k->root->nin; i++)
-            touch(p->rows_by_node[memory_node(p, k->root->in[i])->id], k->id);
+            touch(p, p->rows_by_node[memory_node(p, k->root->in[i])->id], k->id);
+}
+
+static void touch_kernel(Program *p, const Kernel *k)
+{
+    for (int i = 0; i < k->nstores; i++)
+        touch(p, k->stores[i].buffer, k->id);
+    for (int i = 0; i < k->nnodes; i++)
+        for (int j = 0; j < k->nodes[i]->nin; j++) {
+            Node *in = k->nodes[i]->in[j];
+            if (p->kernel_of[in->id] != k->id || p->by_node[in->id])
+                touch_reads(p, in, k->id);
+        }
+    if (k->form == FORM_ROWS)
+        touch(p, p->by_node[k->root->id], k->id);
+    if (k->form == FORM_JOIN)
+        touch(p, p->part_by_node[k->root->id], k->id);
+    if (k->form == FORM_MAP && k->nnodes == 1)
+        touch_reads(p, k->nodes[0], k->id);
+    if (k->form == FORM_LOAD)
+        for (int i = 0; i < p->fn->ninputs; i++)
+            touch(p, p->input_buffers[i], k->id);
+    touch_rows(p, k);
+}
+
+/* Do all threads meet before kernel k, and never go back beyond it? A segment
+ * starts again with its next chunk. */
+static bool parts_lives(const Program *p, int k)
+{
+    return p->kernels[k]->barrier && p->kernels[k]->kind != KERNEL_JOIN;
 }
 
 /* A kernel without lanes of its own may still run in one thread while another
@@ -91,11 +114,27 @@ static void touch_rows(Program *p, const Kernel *k)
 static void widen(const Program *p, Buffer *b)
 {
     bool apart = b->space == IN_FIXED || p->kernels[b->first]->kind == KERNEL_UNIT;
-    while (apart && b->first > 0 && !p->kernels[b->first]->barrier)
+    while (apart && b->first > 0 && !parts_lives(p, b->first))
         b->first--;
     apart = b->space == IN_FIXED || p->kernels[b->last]->kind == KERNEL_UNIT;
-    while (apart && b->last + 1 < p->nkernels && !p->kernels[b->last + 1]->barrier)
+    while (apart && b->last + 1 < p->nkernels && !parts_lives(p, b->last + 1))
         b->last++;
+}
+
+/* Only chunks under way need what lives within one segment. */
+static void find_scratch(Program *p)
+{
+    for (int first = 0, end, joins; first < p->nkernels; first = end) {
+        end = first + 1;
+        if (!kernel_streams(p->kernels[first]))
+            continue;
+        end = segment_end(p, first, &joins);
+        for (int i = 0; i < p->nbuffers; i++) {
+            Buffer *b = p->buffers[i];
+            if (b->space == IN_BLOCK && b->first >= first && b->last < joins)
+                b->space = IN_SCRATCH;
+        }
+    }
 }
 
 static void find_lives(Program *p)
@@ -104,16 +143,15 @@ static void find_lives(Program *p)
         p->buffers[i]->first = p->nkernels;
         p->buffers[i]->last = -1;
     }
-    for (int i = 0; i < p->nkernels; i++) {
+    for (int i = 0; i < p->nkernels; i++)
         touch_kernel(p, p->kernels[i]);
-        touch_rows(p, p->kernels[i]);
-    }
-    for (int i = 0; i < p->fn->ninputs; i++)
-        touch(p->input_buffers[i], 0);
     for (int i = 0; i < p->fn->noutputs; i++)
-        touch(p->output_buffers[i], p->nkernels);
+        touch(p, p->output_buffers[i], p->nkernels);
+    find_scratch(p);
     for (int i = 0; i < p->nbuffers; i++) {
         Buffer *b = p->buffers[i];
+        if (b->space != IN_FIXED && b->space != IN_BLOCK)
+            continue;
         if (b->last >= 0 && b->last < p->nkernels && b->first < p->nkernels)
             widen(p, b);
         else if (b->last == p->nkernels && b->first < p->nkernels && b->space == IN_FIXED)
@@ -151,6 +189,16 @@ static int64_t lowest_place(Buffer *const *placed, int n, const Buffer *b)
     return at;
 }
 
+static int64_t *space_bytes(Program *p, BufferSpace space)
+{
+    switch (space) {
+    case IN_FIXED: return &p->fixed_bytes;
+    case IN_BLOCK: return &p->block_bytes;
+    case IN_SCRATCH: return &p->scratch_bytes;
+    default: return &p->part_bytes;
+    }
+}
+
 static void plan_program(Program *p, int64_t fixed_start)
 {
     Buffer **sorted = NEW_ARRAY(Buffer *, p->nbuffers), **placed = NEW_ARRAY(Buffer *, p->nbuffers);
@@ -166,7 +214,7 @@ static void plan_program(Program *p, int64_t fixed_start)
         b->offset = lowest_place(placed, i, b);
         placed[i] = b;
         int64_t end = (b->offset + b->size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-        int64_t *total = b->space == IN_FIXED ? &p->fixed_bytes : &p->block_bytes;
+        int64_t *total = space_bytes(p, b->space);
         *total = end > *total ? end : *total;
     }
     for (int i = 0; i < n; i++)
@@ -174,11 +222,26 @@ static void plan_program(Program *p, int64_t fixed_start)
             sorted[i]->offset += fixed_start;
 }
 
+/* ---- Chunks -------------------------------------------------------------------- */
+
+/* The more blocks a chunk has, the less its sums cost, as long as activations
+ * stay in the cache; and where nothing is summed by chunk one is enough. */
+static int64_t chunk_blocks(const Program *p)
+{
+    bool sums = false;
+    for (int k = 0; k < p->nkernels; k++)
+        sums = sums || p->kernels[k]->kind == KERNEL_CHUNK;
+    return sums && p->scratch_bytes < CACHE ? CACHE / (p->scratch_bytes + 1) : 1;
+}
+
 void plan(Model *model)
 {
     plan_vars(model);
     for (int i = 0; i < model->nfns; i++) {
-        find_lives(model->fns[i]->program);
-        plan_program(model->fns[i]->program, model->fixed_bytes);
+        Program *p = model->fns[i]->program;
+        find_lives(p);
+        plan_program(p, model->fixed_bytes);
+        p->chunk = chunk_blocks(p);
+        find_meetings(p);
     }
 }

@@ -120,8 +120,9 @@ static void over_blocks(NestEmit *e, Inst **acc)
 {
     ContractKernel *c = e->arg;
     int n = nest_outputs(e->nest);
-    Inst *blocks = block_count();
-    Inst *loop = loop_begin(iconst(0), blocks, 1, n, acc);
+    Inst *lo, *hi;
+    block_range(c->program, c->kernel, &lo, &hi);
+    Inst *loop = loop_begin(lo, hi, 1, n, acc);
     Inst **inside = NEW_ARRAY(Inst *, n);
     for (int i = 0; i < n; i++)
         inside[i] = loop->carried[i];

@@ -24,7 +24,7 @@ static void put(const CopyKernel *c, Inst *value, Inst **index)
 {
     for (int i = 0; i < c->kernel->nstores; i++) {
         Buffer *b = c->kernel->stores[i].buffer;
-        if (b->space == IN_BLOCK)
+        if (holds_samples(b))
             store(b, imul(strided_index(b->shape.rank, b->stride, index), LANES), splat(value),
                   NULL);
         else

@@ -340,7 +340,7 @@ void eval_stores(Eval *e, const At *at)
     for (int i = 0; i < k->nstores; i++) {
         Node *n = k->stores[i].node;
         Buffer *b = k->stores[i].buffer;
-        if (b->space == IN_BLOCK) {
+        if (holds_samples(b)) {
             store(b, imul(element_of(b, where[i]), LANES), as_vector(value[i]), e->block);
             continue;
         }

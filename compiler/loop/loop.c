@@ -23,6 +23,35 @@ const char *const value_type_name[V_NONE + 1] = {
     "index", "f32", "i32", "bool", "vf32", "vi32", "vbool", "none",
 };
 
+const char *const kernel_kind_name[KERNEL_UNIT + 1] = {"block", "chunk", "join", "unit"};
+const char *const space_name[N_SPACES] = {"fixed", "block", "scratch", "part"};
+
+bool kernel_streams(const Kernel *k)
+{
+    return k->kind == KERNEL_BLOCK || k->kind == KERNEL_CHUNK;
+}
+
+int segment_end(const Program *p, int first, int *joins)
+{
+    int k = first + 1;
+    while (k < p->nkernels && kernel_streams(p->kernels[k]) && !p->kernels[k]->barrier)
+        k++;
+    *joins = k;
+    while (k < p->nkernels && p->kernels[k]->kind == KERNEL_JOIN)
+        k++;
+    return k;
+}
+
+int run_end(const Program *p, int first, int last)
+{
+    const Kernel *a = p->kernels[first];
+    int k = first + 1;
+    while (k < last && p->kernels[k]->kind == a->kind &&
+           !p->kernels[k]->shared_bytes == !a->shared_bytes)
+        k++;
+    return k;
+}
+
 static Region *current;
 
 Region *loop_into(Region *region)

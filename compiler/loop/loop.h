@@ -1,13 +1,22 @@
 /* Programs, kernels and loops: what fuse() makes of a function, what lower()
  * fills in and what the back ends walk.
  *
- * A Program is a list of kernels in order. A kernel is of one of two kinds.
+ * A Program is a list of kernels in order. A kernel is of one of these kinds.
  *   BLOCK   runs once for each block of LANES samples; its values are
  *           vectors, lane = sample; blocks are independent of each other.
+ *   CHUNK   runs once for each chunk, `Program.chunk` blocks one after
+ *           another: sums over its samples go to the chunk's part. Chunks
+ *           are independent of each other.
+ *   JOIN    runs once for each chunk, in their order: adds the chunk's part
+ *           to a tensor without a batch, which the first chunk sets.
  *   UNIT    runs once; it reads all blocks (or none) and writes tensors
  *           without a batch.
- * Either kind splits into `units` independent parts, [u0, u1) of which one
+ * All kinds split into `units` independent parts, [u0, u1) of which one
  * call computes; the split never changes a bit of the result.
+ *
+ * A segment is a row of BLOCK and CHUNK kernels with the JOINs that follow.
+ * It can be walked chunk by chunk: what only its own kernels read and write
+ * needs memory for the chunks under way, not for the whole batch.
  *
  * A kernel's body is a region of instructions in SSA form. Loops are
  * instructions with a body and carried values, so that an accumulator is a
@@ -22,11 +31,14 @@
 
 typedef enum BufferSpace {
     IN_FIXED,    /* once: vars, tensors without a batch                      */
-    IN_BLOCK     /* for each block of samples                                */
+    IN_BLOCK,    /* for each block of samples                                */
+    IN_SCRATCH,  /* for each block under way: its life is within a segment   */
+    IN_PART,     /* for each chunk whose parts wait to be joined             */
+    N_SPACES
 } BufferSpace;
 
-/* IN_BLOCK [element][LANES]; or rows: [LANES][row] with the samples apart,
- * row = elements rounded up to LANES. IN_FIXED: a matrix's last dimension is
+/* With a batch [element][LANES]; or rows: [LANES][row] with the samples apart,
+ * row = elements rounded up to LANES. Without one a matrix's last dimension is
  * padded to a multiple of LANES where it is larger than 8 (storage_of). */
 typedef enum ElementType { E_F32, E_I32, E_U8 } ElementType;
 
@@ -44,6 +56,12 @@ typedef struct Buffer {
     int first, last;           /* kernels of its life; set by fuse()         */
     int id;
 } Buffer;
+
+/* Does it hold samples, in its lanes or rows? */
+static inline bool holds_samples(const Buffer *b)
+{
+    return b->space == IN_BLOCK || b->space == IN_SCRATCH;
+}
 
 /* Strides in elements of a tensor without a batch, padded as said above;
  * returns the number of elements with padding, a multiple of LANES. */
@@ -91,7 +109,7 @@ struct Inst {
     void *value;               /* free for the walker of the moment          */
 };
 
-typedef enum KernelKind { KERNEL_BLOCK, KERNEL_UNIT } KernelKind;
+typedef enum KernelKind { KERNEL_BLOCK, KERNEL_CHUNK, KERNEL_JOIN, KERNEL_UNIT } KernelKind;
 
 /* What its root makes of a kernel; one file of loop/ lowers each. */
 typedef enum KernelForm {
@@ -102,6 +120,7 @@ typedef enum KernelForm {
     FORM_WINDOW,               /* root is a window operation                 */
     FORM_COPY,                 /* pad, concatenate, data of a constant       */
     FORM_ROWS,                 /* a second copy of a tensor, samples apart   */
+    FORM_JOIN,                 /* root's parts of the chunks, added up       */
     FORM_ORTHOGONAL,           /* filled by the runtime                      */
     FORM_INDEX                 /* gather_rows, scatter_add_rows              */
 } KernelForm;
@@ -120,15 +139,19 @@ typedef struct Kernel {
     int *deps; int ndeps, deps_cap;            /* kernels that go before it  */
     int id;
     int64_t units;
-    Inst *block, *u0, *u1;     /* L_parameter: V_INDEX                       */
+    Inst *block, *u0, *u1;     /* L_parameter: V_INDEX; CHUNK, JOIN: `block` */
+                               /* is the number of the chunk                 */
     Inst *live;                /* live samples of the batch, V_INDEX         */
     Region body;
+    Buffer **touched; int ntouched, touched_cap;   /* reads, writes; by plan() */
     bool barrier;              /* all threads meet before this kernel        */
     int64_t shared_bytes;      /* BLOCK: of what its units divide among the  */
                                /* threads (spread.c); 0: by blocks always    */
+    bool meet;                 /* and here, where they share a block         */
     double flops;              /* for a sample (BLOCK or reads blocks), or once */
-    int64_t bytes[2];          /* [BufferSpace] of the buffers that it loads
-                                  or stores; set by lower()                  */
+    int64_t bytes[2];          /* of the buffers that it loads or stores: of
+                                  all that is no block's, of a block's; set
+                                  by lower()                                 */
     Pos pos; const char *layer;
 } Kernel;
 
@@ -139,6 +162,7 @@ typedef struct Program {
     int nnodes;                /* node ids are below                         */
     Buffer **by_node;          /* [node id]: where its value is, or NULL     */
     Buffer **rows_by_node;     /* [node id]: its copy with the samples apart */
+    Buffer **part_by_node;     /* [node id]: a chunk's part of it            */
     int *kernel_of;            /* [node id]: the kernel that computes it, -1 */
     Buffer **input_buffers;    /* [fn input]                                 */
     Buffer **output_buffers;   /* [fn output]                                */
@@ -147,7 +171,21 @@ typedef struct Program {
     int64_t shared_blocks;     /* up to this many, kernels with shared_bytes */
                                /* are dealt to the threads by units          */
     const Machine *machine;    /* set by lower()                             */
+    int64_t scratch_bytes;     /* for each block under way                   */
+    int64_t part_bytes;        /* for each chunk whose parts wait            */
+    int64_t chunk;             /* blocks that make a chunk; set by plan()    */
 } Program;
+
+extern const char *const kernel_kind_name[KERNEL_UNIT + 1];
+extern const char *const space_name[N_SPACES];
+/* BLOCK or CHUNK. */
+bool kernel_streams(const Kernel *);
+/* The kernel after the segment that begins with `first`; *joins is the first
+ * of its JOINs, or the same. */
+int segment_end(const Program *, int first, int *joins);
+/* The kernel, up to `last`, after those that threads share as they share
+ * `first`: by blocks, by units of wide matrices, by units of sums. */
+int run_end(const Program *, int first, int last);
 
 enum { PARAMETER_BLOCK, PARAMETER_U0, PARAMETER_U1, PARAMETER_LIVE };
 

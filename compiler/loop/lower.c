@@ -14,6 +14,7 @@ static void lower_kernel(Program *p, Kernel *k)
         [FORM_WINDOW] = lower_window,
         [FORM_COPY] = lower_copy,
         [FORM_ROWS] = lower_rows,
+        [FORM_JOIN] = lower_join,
         [FORM_ORTHOGONAL] = lower_copy,
         [FORM_INDEX] = lower_index,
     };
@@ -46,7 +47,7 @@ static void count_bytes(const Program *p, Kernel *k)
     for (int i = 0; k->load_inputs && i < p->fn->ninputs; i++)
         touched[p->input_buffers[i]->id] = true;
     for (int i = 0; i < p->nbuffers; i++)
-        k->bytes[p->buffers[i]->space] += touched[i] ? p->buffers[i]->size : 0;
+        k->bytes[holds_samples(p->buffers[i])] += touched[i] ? p->buffers[i]->size : 0;
 }
 
 void lower(const Model *model, const Machine *machine)

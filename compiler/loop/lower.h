@@ -203,10 +203,13 @@ void lower_contraction(Program *, Kernel *);
 void lower_window(Program *, Kernel *);
 void lower_copy(Program *, Kernel *);
 void lower_rows(Program *, Kernel *);
+void lower_join(Program *, Kernel *);
 void lower_index(Program *, Kernel *);
 
 /* Blocks of the batch, the last of them perhaps short. */
 Inst *block_count(void);
+/* The blocks that a kernel's sums run over: its chunk's, or all. */
+void block_range(const Program *, const Kernel *, Inst **lo, Inst **hi);
 /* A loop lo..hi; body(index, arg) appends to it. */
 typedef void LoopBody(Inst *index, void *arg);
 void for_each(Inst *lo, Inst *hi, int64_t step, LoopBody *body, void *arg);

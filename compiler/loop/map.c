@@ -17,6 +17,13 @@ Inst *block_count(void)
     return idiv(iadd(live_count(V_INDEX), iconst(LANES - 1)), LANES);
 }
 
+void block_range(const Program *p, const Kernel *k, Inst **lo, Inst **hi)
+{
+    bool chunk = k->kind == KERNEL_CHUNK;
+    *lo = chunk ? imul(k->block, p->chunk) : iconst(0);
+    *hi = chunk ? imin(iadd(*lo, iconst(p->chunk)), block_count()) : block_count();
+}
+
 typedef struct AxesWalk {
     Shape shape;
     int axis;

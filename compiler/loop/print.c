@@ -1,6 +1,6 @@
 /* Programs, kernels and loops as text; read.c reads the form with loops.
  *
- *   program "train_1.step" fixed 4096 block 1280
+ *   program "train_1.step" fixed 4096 block 1280 scratch 640 part 0 chunk 1
  *   buffer b0 "input.3" block f32 [4] strides 1 size 256 offset 0
  *   kernel "dense_1.14x1" block units 1 inputs {
  *     r0 = loop i1 = 0 .. 4 step 1 carry (v2: vf32 = 0f*) {
@@ -192,9 +192,10 @@ static void put_region(Printer *p, const Region *region)
 
 static void put_heading(Text *out, const Kernel *k)
 {
-    text_printf(out, "kernel \"%s\" %s units %" PRId64 "%s%s", k->name,
-                k->kind == KERNEL_BLOCK ? "block" : "unit", k->units,
-                k->load_inputs ? " inputs" : "", k->barrier ? " barrier" : "");
+    text_printf(out, "kernel \"%s\" %s units %" PRId64 "%s%s%s", k->name,
+                kernel_kind_name[k->kind], k->units,
+                k->load_inputs ? " inputs" : "", k->barrier ? " barrier" : "",
+                k->meet ? " meet" : "");
     if (k->shared_bytes)
         text_printf(out, " shared %" PRId64, k->shared_bytes);
 }
@@ -228,7 +229,7 @@ static void put_nodes(Text *out, const Kernel *kernel)
 static void put_buffer(Text *out, const Buffer *b)
 {
     text_printf(out, "buffer b%d \"%s\" %s %s %s strides", b->id, b->name ? b->name : "",
-                b->space == IN_BLOCK ? "block" : "fixed", element_name[b->element],
+                space_name[b->space], element_name[b->element],
                 shape_text(b->shape));
     for (int i = 0; i < b->shape.rank; i++)
         text_printf(out, " %" PRId64, b->stride[i]);
@@ -238,8 +239,11 @@ static void put_buffer(Text *out, const Buffer *b)
 
 void print_program(Text *out, const Program *program, bool loops)
 {
-    text_printf(out, "program \"%s\" fixed %" PRId64 " block %" PRId64,
-                program->fn ? program->fn->name : "", program->fixed_bytes, program->block_bytes);
+    text_printf(out,
+                "program \"%s\" fixed %" PRId64 " block %" PRId64 " scratch %" PRId64
+                " part %" PRId64 " chunk %" PRId64,
+                program->fn ? program->fn->name : "", program->fixed_bytes, program->block_bytes,
+                program->scratch_bytes, program->part_bytes, program->chunk);
     if (program->shared_blocks)
         text_printf(out, " shared %" PRId64, program->shared_blocks);
     text_printf(out, "\n");

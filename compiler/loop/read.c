@@ -400,14 +400,14 @@ static void read_region(Reader *r, Region *region)
 
 static void read_kernel(Reader *r)
 {
-    static const char *const kinds[] = {"block", "unit"};
     Kernel *kernel = r->kernel = NEW(Kernel);
     r->nvalues = 0;
     kernel->name = take_string(r);
-    kernel->kind = take_name(r, kinds, 2, "`block` or `unit`") == 0 ? KERNEL_BLOCK : KERNEL_UNIT;
+    kernel->kind = (KernelKind)take_name(r, kernel_kind_name, KERNEL_UNIT + 1, "a kind of kernel");
     kernel->units = take_field(r, "units");
     kernel->load_inputs = take(r, "inputs");
     kernel->barrier = take(r, "barrier");
+    kernel->meet = take(r, "meet");
     if (sees(r, "shared"))
         kernel->shared_bytes = take_field(r, "shared");
     loop_into(loop_kernel(kernel));
@@ -438,7 +438,6 @@ static void read_shape(Reader *r, Shape *shape)
 
 static void read_buffer(Reader *r)
 {
-    static const char *const spaces[] = {"fixed", "block"};
     static const char *const elements[] = {"f32", "i32", "u8"};
     Program *p = r->program;
     Buffer *b = NEW(Buffer);
@@ -446,7 +445,7 @@ static void read_buffer(Reader *r)
         fail(r, format("buffer b%d before this", p->nbuffers));
     b->id = p->nbuffers;
     b->name = take_string(r);
-    b->space = take_name(r, spaces, 2, "`fixed` or `block`") == 1 ? IN_BLOCK : IN_FIXED;
+    b->space = (BufferSpace)take_name(r, space_name, N_SPACES, "a part of memory");
     b->element = (ElementType)take_name(r, elements, 3, "a type of element");
     read_shape(r, &b->shape);
     need(r, "strides");
@@ -468,6 +467,9 @@ static Program *read_one(Reader *r)
     r->program->fn = fn;
     r->program->fixed_bytes = take_field(r, "fixed");
     r->program->block_bytes = take_field(r, "block");
+    r->program->scratch_bytes = take_field(r, "scratch");
+    r->program->part_bytes = take_field(r, "part");
+    r->program->chunk = take_field(r, "chunk");
     if (sees(r, "shared"))
         r->program->shared_blocks = take_field(r, "shared");
     while (!r->failed && take(r, "buffer"))

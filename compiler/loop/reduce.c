@@ -237,6 +237,32 @@ static void lower_over_batch(ReduceKernel *r)
     for_each(k->u0, k->u1, 1, tiles ? batch_tile : batch_single, r);
 }
 
+/* ---- Over the chunks ------------------------------------------------------------------ */
+
+typedef struct Join {
+    Buffer *part, *sum;
+    Inst *first; /* is this the first chunk?    */
+} Join;
+
+static void join_vector(Inst *u, void *arg)
+{
+    const Join *j = arg;
+    Inst *at = imul(u, LANES), *before = load(V_VF32, j->sum, at, NULL);
+    before = map_select(j->first, splat(fconst(0)), before);
+    store(j->sum, at, map2(OP_add, before, load(V_VF32, j->part, at, NULL)), NULL);
+}
+
+/* Called for one chunk after another: the chain of their sums from zero. */
+void lower_join(Program *p, Kernel *k)
+{
+    int64_t stride[MAX_RANK];
+    Inst *chunk = splat(map_convert(k->block, T_I32));
+    Join j = {p->part_by_node[k->root->id], p->by_node[k->root->id],
+              map2(OP_lt, chunk, vconst(V_VI32, 1))};
+    k->units = storage_of(k->root->shape, stride) / LANES;
+    for_each(k->u0, k->u1, 1, join_vector, &j);
+}
+
 void lower_reduce(Program *p, Kernel *k)
 {
     ReduceKernel r = {.eval = eval_begin(p, k), .kernel = k, .root = k->root, .in = k->root->in[0]};

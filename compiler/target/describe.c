@@ -118,7 +118,9 @@ static void put_tensor(Text *t, const char *name, const Node *node, const Buffer
     put(t, ",");
     put_list(t, "shape", b->shape.rank, b->shape.dim);
     put(t, ",");
-    put_bool(t, "batch", b->space == IN_BLOCK);
+    put_bool(t, "batch", holds_samples(b));
+    put(t, ",");
+    put_bool(t, "scratch", b->space == IN_SCRATCH);
     put(t, ",");
     put_int(t, "offset", b->offset);
     put(t, ",");
@@ -131,7 +133,7 @@ static void put_tensor(Text *t, const char *name, const Node *node, const Buffer
 /* Does the work of the kernel grow with the batch? */
 static bool grows(const Kernel *k)
 {
-    if (k->kind == KERNEL_BLOCK)
+    if (kernel_streams(k))
         return true;
     for (int i = 0; i < k->nnodes; i++) {
         const Node *node = k->nodes[i];
@@ -160,7 +162,7 @@ static void put_kernel(Text *t, const Kernel *k)
     put(t, "{");
     put_field(t, "name", k->name);
     put(t, ",");
-    put_field(t, "kind", k->load_inputs ? "load" : k->kind == KERNEL_BLOCK ? "block" : "unit");
+    put_field(t, "kind", k->load_inputs ? "load" : kernel_kind_name[k->kind]);
     put(t, ",");
     put_field(t, "layer", k->layer);
     put(t, ",");
@@ -183,6 +185,14 @@ static void put_fn(Text *t, const Fn *fn)
     put_field(t, "name", fn->name);
     put(t, ",");
     put_field(t, "kind", fn_kind[fn->kind]);
+    put(t, ",");
+    put_int(t, "chunk", p->chunk);
+    put(t, ",");
+    put_int(t, "shared_blocks", p->shared_blocks);
+    put(t, ",");
+    put_int(t, "scratch_bytes", p->scratch_bytes);
+    put(t, ",");
+    put_int(t, "part_bytes", p->part_bytes);
     put(t, ",\"inputs\":[");
     for (int i = 0; i < fn->ninputs; i++) {
         separate(t, i);

@@ -150,6 +150,15 @@ static void *run_member(void *argument)
     return NULL;
 }
 
+/* What a call has of samples and threads. */
+static void divide(aecc_call *call, const Program *program, int threads, Team *team)
+{
+    call->nblocks = (call->samples + LANES - 1) / LANES;
+    call->threads = threads;
+    call->round = aecc_round(call->nblocks, program->chunk, threads, program->part_bytes);
+    call->runtime = team;
+}
+
 void jit_call(Jit *jit, int fn, const aecc_call *call, int threads, JitLoad *load, void *context)
 {
     Team team = {.function = jit->functions[fn], .load = load, .context = context};
@@ -159,9 +168,7 @@ void jit_call(Jit *jit, int fn, const aecc_call *call, int threads, JitLoad *loa
     for (int i = 0; i < threads; i++) {
         members[i].number = i;
         members[i].call = *call;
-        members[i].call.nblocks = (call->samples + LANES - 1) / LANES;
-        members[i].call.threads = threads;
-        members[i].call.runtime = &team;
+        divide(&members[i].call, jit->model->fns[fn]->program, threads, &team);
         if (pthread_create(&members[i].thread, NULL, run_member, &members[i]))
             fail_file("cannot start %d threads", threads);
     }
@@ -175,9 +182,7 @@ double jit_time(Jit *jit, int fn, const aecc_call *call, int calls)
 {
     Team team = {.function = jit->functions[fn]};
     aecc_call own = *call;
-    own.nblocks = (call->samples + LANES - 1) / LANES;
-    own.threads = 1;
-    own.runtime = &team;
+    divide(&own, jit->model->fns[fn]->program, 1, &team);
     if (pthread_barrier_init(&team.barrier, NULL, 1))
         fail_file("no memory for a barrier");
     uint64_t begin = ticks();
@@ -211,10 +216,10 @@ static char *place(const Tensor *t, int64_t sample, int64_t element)
 {
     const Buffer *buffer = t->buffer;
     int64_t size = buffer->element == E_U8 ? 1 : 4, at = distance(buffer, element);
-    int64_t block = buffer->space == IN_BLOCK ? sample / LANES : 0;
-    if (buffer->space == IN_BLOCK && buffer->rows)
+    int64_t block = holds_samples(buffer) ? sample / LANES : 0;
+    if (holds_samples(buffer) && buffer->rows)
         at += sample % LANES * (buffer->size / size / LANES);
-    else if (buffer->space == IN_BLOCK)
+    else if (holds_samples(buffer))
         at = at * LANES + sample % LANES;
     return t->at + block * t->block_stride + at * size;
 }
@@ -241,6 +246,8 @@ static void put(const Tensor *t, int64_t sample, int64_t element, double value)
 
 static Tensor tensor_of(const aecc_call *call, const Buffer *buffer)
 {
+    if (buffer->space == IN_SCRATCH)
+        return (Tensor){call->scratch + buffer->offset, call->scratch_stride, buffer};
     char *part = buffer->space == IN_BLOCK ? call->blocks : call->fixed;
     return (Tensor){part + buffer->offset, call->block_stride, buffer};
 }
@@ -255,7 +262,7 @@ static Tensor tensor_of_var(const aecc_call *call, const Var *var)
 
 static double *get_all(const Tensor *t, int64_t samples)
 {
-    int64_t size = shape_size(t->buffer->shape), n = t->buffer->space == IN_BLOCK ? samples : 1;
+    int64_t size = shape_size(t->buffer->shape), n = holds_samples(t->buffer) ? samples : 1;
     double *out = NEW_ARRAY(double, n *size + 1);
     for (int64_t i = 0; i < n * size; i++)
         out[i] = get(t, i / size, i % size);
@@ -324,10 +331,16 @@ void jit_run(Jit *jit, int number, Interp *run, int threads)
     const Program *program = fn->program;
     const Random *random = &run->random;
     int64_t nblocks = (run->samples + LANES - 1) / LANES;
+    int64_t scratch = aecc_scratch_blocks(nblocks, program->chunk,
+                                          program->shared_blocks, threads);
     aecc_call call = {
         .fixed = new_memory(jit->model->fixed_bytes + program->fixed_bytes),
         .blocks = new_memory(nblocks * program->block_bytes),
         .block_stride = program->block_bytes,
+        .scratch = new_memory(scratch * program->scratch_bytes),
+        .scratch_stride = program->scratch_bytes,
+        .parts = new_memory(nblocks * program->part_bytes),
+        .part_stride = program->part_bytes,
         .samples = run->samples,
         .step = random->step,
         .key = {random->seed[0], random->seed[1] ^ random->purpose * 0x9E3779B9u},
@@ -337,4 +350,6 @@ void jit_run(Jit *jit, int number, Interp *run, int threads)
     take_results(fn, run, &call);
     free(call.fixed);
     free(call.blocks);
+    free(call.scratch);
+    free(call.parts);
 }

@@ -14,8 +14,8 @@ void jit_close(Jit *);
 /* Fills the inputs of a block; `context` is the caller's. */
 typedef void JitLoad(void *context, aecc_call *, int64_t block);
 
-/* All threads of one call; fixed, blocks, block_stride, samples, key and step
- * of *call are the caller's. Each thread flushes subnormal numbers to zero. */
+/* All threads of one call; samples, key, step and memory of *call are the
+ * caller's. Each thread flushes subnormal numbers to zero. */
 void jit_call(Jit *, int fn, const aecc_call *call, int threads, JitLoad *, void *context);
 
 /* Seconds for so many calls in a row in this thread, which runs alone. */

@@ -33,7 +33,8 @@ typedef struct Emit {
 
     /* Of the kernel being emitted. */
     const Kernel *kernel;
-    LLVMValueRef function, call, fixed, blocks, stride, samples, own_block;
+    LLVMValueRef function, call, fixed, samples;
+    LLVMValueRef part[N_SPACES], stride[N_SPACES]; /* of memory, see aecc_call */
     LLVMValueRef key[2], step;
     Buffer **buffers;                  /* those it touches                   */
     int nbuffers, buffers_cap;

@@ -1,17 +1,20 @@
 /* A function of the model: each thread walks the kernels in order.
  *
- * A run of BLOCK kernels without a barrier between them:
+ * A segment (loop.h), for each round of chunks:
  *
- *   if (nblocks < threads)               // few blocks: a share of the units
- *       load inputs of blocks t, t + threads, …; barrier
- *       for each kernel: for each block: call it for a share; barrier
- *   else if (nblocks <= shared_blocks)   // wide matrices have owners
- *       the same for kernels with shared_bytes, a group of units that stays in
- *       a cache after the other; between them as follows; barriers
- *   else                                 // own blocks, nobody waits
- *       for each own block: load its inputs, call every kernel of the run
+ * A segment (loop.h), for each round of chunks:
  *
- * A UNIT kernel: a share of its units. A share is [t n / T, (t + 1) n / T).
+ *   for each own chunk: for each own block of it …     // nobody waits
+ *   for the chunks that are too few to be owned by all threads, and for all
+ *   where wide matrices have owners (nblocks <= shared_blocks):
+ *       BLOCK kernels: for each own block …
+ *                      for the blocks that are too few: a share of the units
+ *       those with shared_bytes: a share of the units of all blocks, a group
+ *                      of units that stays in a cache after the other
+ *       CHUNK kernels: a share of the units of each chunk
+ *   barrier; JOIN kernels: a share of the units, one chunk after another
+ *
+ * A UNIT kernel: a share of its units. A share of n is [t n / T, (t + 1) n / T).
  * Kernels are called through aecc_kernel, which skips an empty share and
  * counts the time. The last thing is a barrier. */
 #include "target/llvm.h"
@@ -21,7 +24,8 @@ enum { GROUP_BYTES = 512 << 10 };
 
 typedef struct Driver {
     Emit *e;
-    LLVMValueRef call, thread, threads, nblocks;
+    LLVMValueRef call, thread, threads, nblocks, nchunks;
+    LLVMValueRef scratch, parts;       /* as the caller gave them            */
     const Program *program;
     LLVMValueRef *kernels;
 } Driver;
@@ -32,10 +36,14 @@ static LLVMBasicBlockRef new_block(Emit *e, const char *name)
     return LLVMAppendBasicBlockInContext(e->context, function, name);
 }
 
+static LLVMValueRef offset_by(Emit *e, LLVMValueRef at, LLVMValueRef bytes)
+{
+    return LLVMBuildGEP2(e->at, e->i8, at, &bytes, 1, "");
+}
+
 static LLVMValueRef call_member(Emit *e, LLVMValueRef call, LLVMTypeRef type, int64_t offset)
 {
-    LLVMValueRef by = int64(e, offset);
-    return LLVMBuildLoad2(e->at, type, LLVMBuildGEP2(e->at, e->i8, call, &by, 1, ""), "");
+    return LLVMBuildLoad2(e->at, type, offset_by(e, call, int64(e, offset)), "");
 }
 
 /* A function of the runtime with parameters (call, i64). */
@@ -163,153 +171,269 @@ static void run_kernel(Driver *d, int k, LLVMValueRef block, LLVMValueRef u0, LL
     LLVMBuildCall2(d->e->at, runner_type(d->e), runner(d->e), args, 6, "");
 }
 
-/* This thread's part [*lo, *hi) of n. */
-static void share(Driver *d, LLVMValueRef n, LLVMValueRef *lo, LLVMValueRef *hi)
+/* Two numbers: what is from `lo` to below `hi`. */
+typedef struct Range {
+    LLVMValueRef lo, hi;
+} Range;
+
+/* This thread's share of [0, n). */
+static Range share(Driver *d, LLVMValueRef n)
 {
     LLVMBuilderRef at = d->e->at;
     LLVMValueRef next = LLVMBuildNSWAdd(at, d->thread, int64(d->e, 1), "");
-    *lo = LLVMBuildUDiv(at, LLVMBuildNSWMul(at, d->thread, n, ""), d->threads, "");
-    *hi = LLVMBuildUDiv(at, LLVMBuildNSWMul(at, next, n, ""), d->threads, "");
+    return (Range){LLVMBuildUDiv(at, LLVMBuildNSWMul(at, d->thread, n, ""), d->threads, ""),
+                   LLVMBuildUDiv(at, LLVMBuildNSWMul(at, next, n, ""), d->threads, "")};
 }
 
-/* ---- Runs of kernels ------------------------------------------------------------------------ */
+/* Of r as many as all threads can have: this one's, and in *rest the others. */
+static Range own(Driver *d, Range r, Range *rest)
+{
+    LLVMBuilderRef at = d->e->at;
+    LLVMValueRef n = LLVMBuildNSWSub(at, r.hi, r.lo, "");
+    LLVMValueRef each = LLVMBuildUDiv(at, n, d->threads, "");
+    LLVMValueRef lo = LLVMBuildNSWAdd(at, r.lo, LLVMBuildNSWMul(at, each, d->thread, ""), "");
+    rest->lo = LLVMBuildNSWAdd(at, r.lo, LLVMBuildNSWMul(at, each, d->threads, ""), "");
+    rest->hi = r.hi;
+    return (Range){lo, LLVMBuildNSWAdd(at, lo, each, "")};
+}
 
-static void own_blocks(Driver *d, int first, int last)
+static LLVMValueRef least(Driver *d, LLVMValueRef a, LLVMValueRef b)
+{
+    return LLVMBuildSelect(d->e->at, LLVMBuildICmp(d->e->at, LLVMIntSLT, a, b, ""), a, b, "");
+}
+
+static Range blocks_of(Driver *d, Range chunks)
+{
+    LLVMValueRef each = int64(d->e, d->program->chunk);
+    LLVMValueRef hi = LLVMBuildNSWMul(d->e->at, chunks.hi, each, "");
+    return (Range){LLVMBuildNSWMul(d->e->at, chunks.lo, each, ""), least(d, hi, d->nblocks)};
+}
+
+/* What follows until `end_if` runs where r is not empty. */
+static LLVMBasicBlockRef begin_if_any(Driver *d, Range r)
 {
     Emit *e = d->e;
-    LLVMValueRef lo, hi;
-    share(d, d->nblocks, &lo, &hi);
-    For blocks = begin_for(e, lo, hi, int64(e, 1));
+    LLVMBasicBlockRef some = new_block(e, "some"), next = new_block(e, "next");
+    LLVMBuildCondBr(e->at, LLVMBuildICmp(e->at, LLVMIntSLT, r.lo, r.hi, ""), some, next);
+    LLVMPositionBuilderAtEnd(e->at, some);
+    return next;
+}
+
+static void end_if(Driver *d, LLVMBasicBlockRef next)
+{
+    LLVMBuildBr(d->e->at, next);
+    LLVMMoveBasicBlockAfter(next, LLVMGetInsertBlock(d->e->at));
+    LLVMPositionBuilderAtEnd(d->e->at, next);
+}
+
+/* ---- Memory under way --------------------------------------------------------------------- */
+
+/* call->`member` becomes base + distance * call->`stride`. */
+static void move_member(Driver *d, int64_t member, LLVMValueRef base, LLVMValueRef distance,
+                        int64_t stride)
+{
+    Emit *e = d->e;
+    LLVMValueRef bytes =
+        LLVMBuildMul(e->at, distance, call_member(e, d->call, e->i64, stride), "");
+    LLVMBuildStore(e->at, offset_by(e, base, bytes), offset_by(e, d->call, int64(e, member)));
+}
+
+/* Block `first` has the scratch number `place`. */
+static void place_scratch(Driver *d, LLVMValueRef first, LLVMValueRef place)
+{
+    move_member(d, 72, d->scratch, LLVMBuildNSWSub(d->e->at, place, first, ""), 80);
+}
+
+/* Chunk `first` has the first of the parts. */
+static void place_parts(Driver *d, LLVMValueRef first)
+{
+    move_member(d, 88, d->parts, LLVMBuildNSWNeg(d->e->at, first, ""), 96);
+}
+
+/* ---- Segments ------------------------------------------------------------------------------- */
+
+static void whole_blocks(Driver *d, int first, int last, Range r)
+{
+    Emit *e = d->e;
+    For blocks = begin_for(e, r.lo, r.hi, int64(e, 1));
     for (int k = first; k < last; k++) {
-        const Kernel *kernel = d->program->kernels[k];
-        if (kernel->load_inputs)
+        if (d->program->kernels[k]->load_inputs)
             call_runtime(d, "aecc_load", blocks.index);
-        run_kernel(d, k, blocks.index, int64(e, 0), int64(e, kernel->units));
+        run_kernel(d, k, blocks.index, int64(e, 0), int64(e, d->program->kernels[k]->units));
     }
     end_for(e, blocks);
 }
 
-static void load_share(Driver *d)
+/* A chunk in this thread alone. */
+static void whole_chunk(Driver *d, int first, int last, LLVMValueRef chunk)
 {
-    For blocks = begin_for(d->e, d->thread, d->nblocks, d->threads);
+    Emit *e = d->e;
+    LLVMValueRef next = LLVMBuildNSWAdd(e->at, chunk, int64(e, 1), "");
+    Range blocks = blocks_of(d, (Range){chunk, next});
+    place_scratch(d, blocks.lo,
+                  LLVMBuildNSWMul(e->at, d->thread, int64(e, d->program->chunk), ""));
+    for (int k = first, end; k < last; k = end) {
+        end = run_end(d->program, k, last);
+        if (d->program->kernels[k]->kind == KERNEL_BLOCK)
+            whole_blocks(d, k, end, blocks);
+        else
+            for (int i = k; i < end; i++)
+                run_kernel(d, i, chunk, int64(e, 0), int64(e, d->program->kernels[i]->units));
+    }
+}
+
+/* Inputs of these blocks, dealt to the threads, for all to see. */
+static void load_dealt(Driver *d, Range r)
+{
+    LLVMValueRef lo = LLVMBuildNSWAdd(d->e->at, r.lo, d->thread, "");
+    For blocks = begin_for(d->e, lo, r.hi, d->threads);
     call_runtime(d, "aecc_load", blocks.index);
     end_for(d->e, blocks);
     barrier(d);
 }
 
+/* A share of the units for each of `r`: blocks or chunks. */
+static void share_units(Driver *d, int k, Range r)
+{
+    Range units = share(d, int64(d->e, d->program->kernels[k]->units));
+    For each = begin_for(d->e, r.lo, r.hi, int64(d->e, 1));
+    run_kernel(d, k, each.index, units.lo, units.hi);
+    end_for(d->e, each);
+}
+
 /* Units whose part of the matrix stays in a cache while all blocks pass. */
 static int64_t group_units(const Kernel *k)
 {
-    int64_t units = k->shared_bytes ? GROUP_BYTES * k->units / k->shared_bytes : k->units;
+    int64_t units = GROUP_BYTES * k->units / k->shared_bytes;
     return units > 1 ? units : 1;
 }
 
-/* This thread's units for all blocks. */
-static void own_units(Driver *d, int k)
+/* This thread's units of a wide matrix, for all these blocks. */
+static void own_units(Driver *d, int k, Range r)
 {
     Emit *e = d->e;
     const Kernel *kernel = d->program->kernels[k];
-    LLVMValueRef u0, u1, by = int64(e, group_units(kernel));
-    share(d, int64(e, kernel->units), &u0, &u1);
-    For groups = begin_for(e, u0, u1, by);
-    LLVMValueRef end = LLVMBuildNSWAdd(e->at, groups.index, by, "");
-    LLVMValueRef whole = LLVMBuildICmp(e->at, LLVMIntSLT, end, u1, "");
-    end = LLVMBuildSelect(e->at, whole, end, u1, "");
-    For blocks = begin_for(e, int64(e, 0), d->nblocks, int64(e, 1));
+    LLVMValueRef by = int64(e, group_units(kernel));
+    Range units = share(d, int64(e, kernel->units));
+    For groups = begin_for(e, units.lo, units.hi, by);
+    LLVMValueRef end = least(d, LLVMBuildNSWAdd(e->at, groups.index, by, ""), units.hi);
+    For blocks = begin_for(e, r.lo, r.hi, int64(e, 1));
     run_kernel(d, k, blocks.index, groups.index, end);
     end_for(e, blocks);
     end_for(e, groups);
-    barrier(d);
 }
 
-static void shared_blocks(Driver *d, int first, int last)
+static void shared_blocks(Driver *d, int first, int last, Range r)
 {
+    LLVMBasicBlockRef next = begin_if_any(d, r);
     for (int k = first; k < last; k++) {
-        if (d->program->kernels[k]->load_inputs)
-            load_share(d);
-        own_units(d, k);
-    }
-}
-
-static void blocks_and_units(Driver *d, int first, int last)
-{
-    while (first < last) {
-        int next = first;
-        while (next < last && !d->program->kernels[next]->shared_bytes)
-            next++;
-        if (next > first) {
-            own_blocks(d, first, next);
+        if (d->program->kernels[k]->meet)
             barrier(d);
-        }
-        for (; next < last && d->program->kernels[next]->shared_bytes; next++)
-            own_units(d, next);
-        first = next;
+        if (d->program->kernels[k]->load_inputs)
+            load_dealt(d, r);
+        share_units(d, k, r);
+    }
+    end_if(d, next);
+}
+
+static void shared_run(Driver *d, int first, int last, Range chunks, Range blocks)
+{
+    const Kernel *kernel = d->program->kernels[first];
+    if (kernel->kind == KERNEL_BLOCK && !kernel->shared_bytes) {
+        Range rest, mine = own(d, blocks, &rest);
+        whole_blocks(d, first, last, mine);
+        shared_blocks(d, first, last, rest);
+        return;
+    }
+    for (int k = first; k < last; k++) {
+        if (d->program->kernels[k]->meet)
+            barrier(d);
+        if (kernel->kind == KERNEL_CHUNK)
+            share_units(d, k, chunks);
+        else
+            own_units(d, k, blocks);
     }
 }
 
-/* A way to run kernels [first, last), where `condition` holds. */
-static void run_if(Driver *d, LLVMValueRef condition, LLVMBasicBlockRef next,
-                   void (*way)(Driver *, int, int), int first, int last)
+/* Chunks on which all threads work together. */
+static void shared_chunks(Driver *d, int first, int last, Range chunks)
 {
-    LLVMBasicBlockRef here = new_block(d->e, "way"), other = new_block(d->e, "other");
-    LLVMBuildCondBr(d->e->at, condition, here, other);
-    LLVMPositionBuilderAtEnd(d->e->at, here);
-    way(d, first, last);
-    LLVMBuildBr(d->e->at, next);
-    LLVMPositionBuilderAtEnd(d->e->at, other);
+    Range blocks = blocks_of(d, chunks);
+    place_scratch(d, blocks.lo, int64(d->e, 0));
+    for (int k = first, end; k < last; k = end) {
+        end = run_end(d->program, k, last);
+        barrier(d);
+        shared_run(d, k, end, chunks, blocks);
+    }
 }
 
-static void run_blocks(Driver *d, int first, int last)
+/* Those that threads can own, if matrices need not be. */
+static Range ownable(Driver *d, Range chunks)
+{
+    LLVMBuilderRef at = d->e->at;
+    LLVMValueRef most = int64(d->e, d->program->shared_blocks);
+    LLVMValueRef many = LLVMBuildICmp(at, LLVMIntSGT, d->nblocks, most, "");
+    return (Range){chunks.lo, LLVMBuildSelect(at, many, chunks.hi, chunks.lo, "")};
+}
+
+static void walk_chunks(Driver *d, int first, int last, Range chunks)
+{
+    Range rest, mine = own(d, ownable(d, chunks), &rest);
+    rest.hi = chunks.hi;
+    For each = begin_for(d->e, mine.lo, mine.hi, int64(d->e, 1));
+    whole_chunk(d, first, last, each.index);
+    end_for(d->e, each);
+    LLVMBasicBlockRef next = begin_if_any(d, rest);
+    shared_chunks(d, first, last, rest);
+    end_if(d, next);
+}
+
+/* Rounds of as many chunks as there is memory for parts. */
+static void walk_rounds(Driver *d, int first, int joins, int last)
 {
     Emit *e = d->e;
-    LLVMBasicBlockRef next = new_block(e, "next");
-    bool some = false;
-    for (int k = first; k < last; k++)
-        some = some || d->program->kernels[k]->shared_bytes;
-    LLVMValueRef few = LLVMBuildICmp(e->at, LLVMIntSLT, d->nblocks, d->threads, "");
-    run_if(d, few, next, shared_blocks, first, last);
-    if (some) {
-        LLVMValueRef most = int64(e, d->program->shared_blocks);
-        few = LLVMBuildICmp(e->at, LLVMIntSLE, d->nblocks, most, "");
-        run_if(d, few, next, blocks_and_units, first, last);
-    }
-    own_blocks(d, first, last);
-    LLVMBuildBr(e->at, next);
-    LLVMMoveBasicBlockAfter(next, LLVMGetInsertBlock(e->at));
-    LLVMPositionBuilderAtEnd(e->at, next);
+    LLVMValueRef step = call_member(e, d->call, e->i64, 104);
+    For rounds = begin_for(e, int64(e, 0), d->nchunks, step);
+    LLVMValueRef end = LLVMBuildNSWAdd(e->at, rounds.index, step, "");
+    Range chunks = {rounds.index, least(d, end, d->nchunks)};
+    place_parts(d, chunks.lo);
+    walk_chunks(d, first, joins, chunks);
+    barrier(d);
+    for (int k = joins; k < last; k++)
+        share_units(d, k, chunks);
+    LLVMBasicBlockRef next = begin_if_any(d, (Range){chunks.hi, d->nchunks});
+    barrier(d);
+    end_if(d, next);
+    end_for(e, rounds);
+}
+
+/* The kernel after it. */
+static int walk_segment(Driver *d, int first)
+{
+    int joins, last = segment_end(d->program, first, &joins);
+    if (joins < last)
+        walk_rounds(d, first, joins, last);
+    else
+        walk_chunks(d, first, joins, (Range){int64(d->e, 0), d->nchunks});
+    return last;
 }
 
 static void run_unit(Driver *d, int k)
 {
-    LLVMValueRef u0, u1;
-    share(d, int64(d->e, d->program->kernels[k]->units), &u0, &u1);
-    run_kernel(d, k, int64(d->e, 0), u0, u1);
-}
-
-/* The first kernel after `first` that is no part of its run. */
-static int end_of_run(const Program *program, int first)
-{
-    int k = first + 1;
-    while (k < program->nkernels && program->kernels[k]->kind == KERNEL_BLOCK &&
-           !program->kernels[k]->barrier)
-        k++;
-    return k;
+    Range units = share(d, int64(d->e, d->program->kernels[k]->units));
+    run_kernel(d, k, int64(d->e, 0), units.lo, units.hi);
 }
 
 static void walk_kernels(Driver *d)
 {
     const Program *program = d->program;
     for (int k = 0; k < program->nkernels;) {
-        const Kernel *kernel = program->kernels[k];
-        if (kernel->barrier)
+        if (program->kernels[k]->barrier)
             barrier(d);
-        if (kernel->kind == KERNEL_UNIT) {
+        if (kernel_streams(program->kernels[k]))
+            k = walk_segment(d, k);
+        else
             run_unit(d, k++);
-            continue;
-        }
-        int last = end_of_run(program, k);
-        run_blocks(d, k, last);
-        k = last;
     }
     barrier(d);
 }
@@ -328,7 +452,13 @@ LLVMValueRef emit_driver(Emit *e, const Fn *fn, LLVMValueRef *kernels)
                 .kernels = kernels};
     d.threads = LLVMBuildSExt(e->at, call_member(e, d.call, e->i32, 52), e->i64, "");
     d.nblocks = call_member(e, d.call, e->i64, 32);
+    d.scratch = call_member(e, d.call, e->pointer, 72);
+    d.parts = call_member(e, d.call, e->pointer, 88);
+    d.nchunks = LLVMBuildNSWAdd(e->at, d.nblocks, int64(e, d.program->chunk - 1), "");
+    d.nchunks = LLVMBuildUDiv(e->at, d.nchunks, int64(e, d.program->chunk), "");
     walk_kernels(&d);
+    move_member(&d, 72, d.scratch, int64(e, 0), 80);
+    move_member(&d, 88, d.parts, int64(e, 0), 96);
     LLVMBuildRetVoid(e->at);
     return f;
 }

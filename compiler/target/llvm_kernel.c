@@ -153,12 +153,18 @@ static void find_buffers(Emit *e, const Region *region)
     }
 }
 
-/* A member of aecc_call; nothing writes to it while the kernel runs. */
-static LLVMValueRef member(Emit *e, LLVMTypeRef type, int64_t offset, const char *name)
+/* A member of aecc_call that the driver may change between kernels. */
+static LLVMValueRef moving(Emit *e, LLVMTypeRef type, int64_t offset, const char *name)
 {
     LLVMValueRef by = int64(e, offset);
     LLVMValueRef at = LLVMBuildGEP2(e->at, e->i8, e->call, &by, 1, "");
-    LLVMValueRef v = LLVMBuildLoad2(e->at, type, at, name);
+    return LLVMBuildLoad2(e->at, type, at, name);
+}
+
+/* A member to which nothing writes while the function runs. */
+static LLVMValueRef member(Emit *e, LLVMTypeRef type, int64_t offset, const char *name)
+{
+    LLVMValueRef v = moving(e, type, offset, name);
     unsigned kind = LLVMGetMDKindIDInContext(e->context, "invariant.load", 14);
     LLVMSetMetadata(v, kind,
                     LLVMMetadataAsValue(e->context, LLVMMDNodeInContext2(e->context, NULL, 0)));
@@ -172,15 +178,16 @@ static void open_function(Emit *e, const char *symbol)
     LLVMPositionBuilderAtEnd(e->at, new_block(e, "entry"));
     e->call = LLVMGetParam(e->function, 0);
     e->fixed = member(e, e->pointer, 0, "fixed");
-    e->blocks = member(e, e->pointer, 8, "blocks");
-    e->stride = member(e, e->i64, 16, "block_stride");
+    e->part[IN_BLOCK] = member(e, e->pointer, 8, "blocks");
+    e->stride[IN_BLOCK] = member(e, e->i64, 16, "block_stride");
+    e->part[IN_SCRATCH] = moving(e, e->pointer, 72, "scratch");
+    e->stride[IN_SCRATCH] = member(e, e->i64, 80, "scratch_stride");
+    e->part[IN_PART] = moving(e, e->pointer, 88, "parts");
+    e->stride[IN_PART] = member(e, e->i64, 96, "part_stride");
     e->samples = member(e, e->i64, 24, "samples");
     e->key[0] = member(e, e->i32, 40, "key0");
     e->key[1] = member(e, e->i32, 44, "key1");
     e->step = member(e, e->i32, 48, "step");
-    LLVMValueRef block = LLVMGetParam(e->function, 1);
-    LLVMValueRef distance = LLVMBuildNSWMul(e->at, block, e->stride, "");
-    e->own_block = LLVMBuildGEP2(e->at, e->i8, e->blocks, &distance, 1, "own_block");
 }
 
 void emit_kernel(Emit *e, const Kernel *kernel, const char *symbol)

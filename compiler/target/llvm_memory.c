@@ -22,11 +22,10 @@ static bool is_vector(ValueType type)
 LLVMValueRef buffer_address(Emit *e, const Buffer *buffer, LLVMValueRef block)
 {
     LLVMValueRef part = e->fixed, offset = int64(e, buffer->offset);
-    if (buffer->space == IN_BLOCK && !block) {
-        part = e->own_block;
-    } else if (buffer->space == IN_BLOCK) {
-        LLVMValueRef distance = LLVMBuildNSWMul(e->at, block, e->stride, "");
-        part = LLVMBuildGEP2(e->at, e->i8, e->blocks, &distance, 1, "");
+    if (buffer->space != IN_FIXED) {
+        LLVMValueRef number = block ? block : LLVMGetParam(e->function, 1);
+        LLVMValueRef distance = LLVMBuildMul(e->at, number, e->stride[buffer->space], "");
+        part = LLVMBuildGEP2(e->at, e->i8, e->part[buffer->space], &distance, 1, "");
     }
     return LLVMBuildGEP2(e->at, e->i8, part, &offset, 1, buffer->name ? buffer->name : "");
 }

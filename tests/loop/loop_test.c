@@ -133,6 +133,8 @@ static void test_print_then_read(void **state)
     assert_int_equal(again->block_bytes, h->program.block_bytes);
 }
 
+#define HEAD "program \"p\" fixed 0 block 0 scratch 0 part 0 chunk 1"
+
 static void test_reader_refuses(void **state)
 {
     (void)state;
@@ -140,12 +142,12 @@ static void test_reader_refuses(void **state)
         "",
         "program",
         "program \"p\" fixed 0",
-        "program \"p\" fixed 0 block 0 kernel",
-        "program \"p\" fixed 0 block 0\nkernel \"k\" unit units 1 {\n  v0: vf32 = nonsense\n}\n",
-        "program \"p\" fixed 0 block 0\nkernel \"k\" unit units 1 {\n  store b0 [0] v1\n}\n",
-        "program \"p\" fixed 0 block 0\nkernel \"k\" unit units 1 {\n  i0 = iadd i7 1\n}\n",
-        "program \"p\" fixed 0 block 0\nkernel \"k\" unit units 1 {\n  r0 = loop i1 = 0 .. 4 step",
-        "program \"p\" fixed 0 block 0\nbuffer b0 \"x\" fixed f32 [1, 2, 3, 4, 5, 6, 7, 8, 9]",
+        HEAD " kernel",
+        HEAD "\nkernel \"k\" unit units 1 {\n  v0: vf32 = nonsense\n}\n",
+        HEAD "\nkernel \"k\" unit units 1 {\n  store b0 [0] v1\n}\n",
+        HEAD "\nkernel \"k\" unit units 1 {\n  i0 = iadd i7 1\n}\n",
+        HEAD "\nkernel \"k\" unit units 1 {\n  r0 = loop i1 = 0 .. 4 step",
+        HEAD "\nbuffer b0 \"x\" fixed f32 [1, 2, 3, 4, 5, 6, 7, 8, 9]",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         int before = error_count();
@@ -172,7 +174,7 @@ static bool is_refused(const Kernel *kernel)
 
 static Kernel *read_kernel_of(const char *body)
 {
-    const char *text = format("program \"p\" fixed 256 block 256\n"
+    const char *text = format("program \"p\" fixed 256 block 256 scratch 0 part 0 chunk 1\n"
                               "buffer b0 \"x\" block f32 [batch, 4] strides 1 size 256 offset 0\n"
                               "buffer b1 \"i\" fixed i32 [64] strides 1 size 256 offset 0\n"
                               "kernel \"k\" block units 1 {\n%s\n}\n",

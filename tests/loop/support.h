@@ -27,6 +27,7 @@ static inline Hand *hand_new(const char *name)
     h->model = (Model){.name = name, .source = name, .nfns = 1, .fns = h->fns};
     h->fn = (Fn){.kind = FN_NETWORK, .name = name, .program = &h->program};
     h->program.fn = &h->fn;
+    h->program.chunk = 1;
     h->fns[0] = &h->fn;
     return h;
 }

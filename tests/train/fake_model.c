@@ -183,8 +183,9 @@ const aecc_variant aecc_variants[] = {{"any", FAKE_CPU, functions}, {0}};
 #define SCALAR {"name": null, "type": "f32", "shape": [], "strides": [], "batch": false, \
                 "offset": 704}
 #define OUTPUT(name_, offset_) {"name": name_, IMAGE, "batch": true, "offset": offset_}
+#define CHUNK "chunk": 1, "shared_blocks": 0, "scratch_bytes": 0, "part_bytes": 0
 #define FUNCTION(name_, kind_, ...) \
-    {"name": name_, "kind": kind_, "inputs": [{"name": "image", IMAGE, "offset": 0}], \
+    {"name": name_, "kind": kind_, CHUNK, "inputs": [{"name": "image", IMAGE, "offset": 0}], \
      "outputs": [__VA_ARGS__], "updates": [], \
      "kernels": [{"name": "dense_1.forward", "kind": "block", "layer": "encoder.dense_1", \
                   "line": 4, "flops": 32, "bytes": [320, 512], \
@@ -210,7 +211,7 @@ const char aecc_descriptor[] = JSON(
   {"name": "count", "kind": "count", "type": "i32", NUMBER, "offset": 576},
   {"name": "encoder.norm_1.moving_mean", "kind": "state", "type": "f32", VECTOR, "offset": 640}],
  "functions": [
-  {"name": "init", "kind": "init", "inputs": [], "outputs": [], "updates": [], "kernels": []},
+  {"name": "init", "kind": "init", CHUNK, "inputs": [], "outputs": [], "updates": [], "kernels": []},
   FUNCTION("train_1.step", "step", SCALAR),
   FUNCTION("train_1.objective", "objective", SCALAR),
   FUNCTION("encoder", "network", OUTPUT("r", 256)),
