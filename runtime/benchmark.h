@@ -32,6 +32,7 @@ typedef struct benchmark {
     int64_t batch, steps;
     int threads, nparts;
     double step, profiled;         /* seconds a step, and with the profile on */
+    double busy;                   /* share of the cores' time it had then    */
     double flops;                  /* of a step                               */
     rt_limits limits;
     part *parts;                   /* in order                                */

@@ -5,6 +5,9 @@
 
 enum { NAME_WIDTH = 36 };
 
+/* Threads that spin have less than this of their cores only if others do. */
+static const double BUSY = 0.9;
+
 /* ---- The table -------------------------------------------------------------- */
 
 static void print_limits(const rt_limits *l)
@@ -32,6 +35,8 @@ static void print_head(const benchmark *b)
         printf(", %.1f%% of the measured peak of %.1f", 100 * rate / b->limits.flops,
                b->limits.flops / 1e9);
     printf("\n");
+    if (b->busy < BUSY)
+        printf("  others   had %.0f%% of the cores' time: measure again\n", 100 * (1 - b->busy));
     print_limits(&b->limits);
 }
 
@@ -119,9 +124,9 @@ void print_benchmark_json(const benchmark *b)
 {
     printf("{\"model\":\"%s\",\"batch\":%lld,\"threads\":%d,\"seconds_per_step\":%.9g,"
            "\"profiled_seconds_per_step\":%.9g,\"flops_per_step\":%.9g,\"peak_flops\":%.9g,"
-           "\"barrier_seconds\":%.9g,",
+           "\"barrier_seconds\":%.9g,\"busy\":%.4g,",
            b->model->name, (long long)b->batch, b->threads, b->step, b->profiled, b->flops,
-           b->limits.flops, b->limits.barrier);
+           b->limits.flops, b->limits.barrier, b->busy);
     print_json_limits(&b->limits);
     printf(",\n\"by_thread\":[");
     for (int t = 0; t < b->threads; t++)

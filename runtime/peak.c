@@ -130,7 +130,7 @@ static kernel best_kernel(void)
 
 #endif
 
-enum { ROUNDS = 500000, ROOT_ROUNDS = 50000, TRIES = 5, MEETINGS = 50000 };
+enum { ROUNDS = 500000, ROOT_ROUNDS = 50000, TRIES = 5, MEETINGS = 2000 };
 
 typedef struct measure {
     rt_team *team;

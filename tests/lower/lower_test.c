@@ -470,6 +470,31 @@ static void test_rows_by_number(void **state)
     verify(b);
 }
 
+/* What a kernel touches, each buffer once: a product reads weights and inputs
+ * and writes outputs; the load writes the inputs. */
+static void test_bytes(void **state)
+{
+    (void)state;
+    Build *b = begin();
+    Node *x = input(b, shape(true, 1, 48)), *w = param(b, shape(false, 2, 48, 32));
+    output(b, dense(x, w));
+    verify(b);
+    const Program *p = b->step.program;
+    int products = 0, loads = 0;
+    for (int i = 0; i < p->nkernels; i++) {
+        const Kernel *k = p->kernels[i];
+        bool load = k->form == FORM_LOAD, product = k->form == FORM_CONTRACT;
+        loads += load;
+        products += product;
+        if (load || product) {
+            assert_int_equal(k->bytes[IN_FIXED], product ? 48 * 32 * 4 : 0);
+            assert_int_equal(k->bytes[IN_BLOCK], (48 + (product ? 32 : 0)) * LANES * 4);
+        }
+    }
+    assert_int_equal(loads, 1);
+    assert_int_equal(products, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -489,6 +514,7 @@ int main(void)
         cmocka_unit_test(test_normalization),
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_rows_by_number),
+        cmocka_unit_test(test_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
