@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""images.py SIZE COUNT FILE.npy -- COUNT images [SIZE, SIZE, 3] of random bytes, always the same."""
+"""images.py SIZE COUNT FILE.npy -- COUNT images [SIZE, SIZE, 3] of the same random bytes."""
 import random
 import struct
 import sys

@@ -8,12 +8,16 @@ and for a "model", "batch" and number of "threads":
   {"kind": "window", "who", "round", "us": of a step} and aecc's with "peak": FLOP/s, "barrier": s
   {"kind": "memory", "who", "bytes": at most}
   {"kind": "train", "us": of a step, aecc's `train` timed from outside}
-  {"kind": "failed", "who", "why"}"""
+  {"kind": "failed", "who", "why"}
+For a "model", from its source text to the saved weights of so many epochs:
+  {"kind": "trained", "epochs", "who", "seconds", "val_loss"}"""
 import atexit
 import contextlib
 import datetime
+import gzip
 import json
 import os
+import re
 import selectors
 import shutil
 import subprocess
@@ -26,7 +30,8 @@ BUILD = os.path.abspath(os.environ.get("BUILD", os.path.join(ROOT, "build")))
 AECC = os.environ.get("AECC", os.path.join(BUILD, "aecc"))
 PYTHON = os.environ.get("PYTHON", "python3")
 PEERS = os.path.join(ROOT, "bench", "peers")
-START_LIMIT, WINDOW_LIMIT = 180, 60          # seconds until a peer counts as failed
+START_LIMIT, WINDOW_LIMIT = 180, 90          # seconds until a peer counts as failed
+TURNS_LIMIT, LEAST_TURNS = 60, 2             # no more turns after so many seconds
 
 sys.path.insert(0, PEERS)
 import model as models
@@ -164,9 +169,11 @@ class Trainer:
         self.source = source_of(model)
         self.path = os.path.join(folder, "trainer")
         self.folder, self.images = folder, None
-        self.compile, _, _ = run_command([AECC, self.source, "-o", self.path], folder)
+        self.compile = run_command([AECC, self.source, "-o", self.path], folder)[0]
         self.model = models.read(self.source)
+        self.plain = []
         self.make_images()
+        self.unpack()
 
     def make_images(self):
         """The file that a model of bench/models reads: its line `# python3 ARGUMENTS`."""
@@ -178,9 +185,20 @@ class Trainer:
                     run_command(command, self.folder)
                     self.images = os.path.join(self.folder, command[-1])
 
-    def train(self, batch, threads, steps):
+    def unpack(self):
+        """Options for data that needs no unpacking, where the model reads Fashion MNIST."""
+        with open(self.source) as file:
+            data = re.search(r'^data (\w+) = idx\("(.*?)\.gz"\)', file.read(), re.M)
+        packed = f"/usr/share/datasets/fashion-mnist/{data[2]}.gz" if data else ""
+        if os.path.exists(packed):
+            path = os.path.join(self.folder, data[2])
+            with gzip.open(packed) as source, open(path, "wb") as target:
+                shutil.copyfileobj(source, target)
+            self.plain = ["--data", f"{data[1]}={path}"]
+
+    def train(self, batch, threads, steps, more=()):
         return run_command([self.path, "train", "--quiet", "--batch", str(batch), "--threads",
-                            str(threads), "--steps", str(steps)], self.folder, threads)
+                            str(threads), "--steps", str(steps), *more], self.folder, threads)
 
     def benchmark(self, batch, threads):
         _, text, _ = run_command([self.path, "benchmark", "--json", "--batch", str(batch),
@@ -195,9 +213,9 @@ class Trainer:
         few = many // 10
         if many < 10:
             return None
-        long = min(self.train(batch, threads, many)[0] for _ in range(3))
-        short = min(self.train(batch, threads, few)[0] for _ in range(3)) if few else 0
-        return (long - short) / (many - few) * 1e6
+        long, short = (min(self.train(batch, threads, steps, self.plain)[0] for _ in range(3))
+                       for steps in (many, max(few, 1)))
+        return (long - short) / (many - max(few, 1)) * 1e6
 
 
 # ---- A configuration ---------------------------------------------------------------------------
@@ -256,8 +274,10 @@ def start_peers(rows, key, trainer, peers, fail):
 
 
 def take_turns(rows, key, trainer, running, options, fail):
-    best = None
+    best, begin = None, time.monotonic()
     for turn in range(options.rounds):
+        if turn >= LEAST_TURNS and time.monotonic() - begin > TURNS_LIMIT:
+            break
         own = trainer.benchmark(key["batch"], key["threads"])
         us = own["seconds_per_step"] * 1e6
         best = min(best or us, us)
@@ -288,6 +308,26 @@ def machine():
                 break
     return {"kind": "machine", "cpu": cpu, "cores": len(os.sched_getaffinity(0)),
             "date": datetime.date.today().isoformat()}
+
+
+def trained(rows, model, epochs, batch=32):
+    """From source text to trained weights on disk: aecc, and Keras as its users write it."""
+    threads = min(2, len(os.sched_getaffinity(0)))
+    with work_folder() as folder:
+        source, log = source_of(model), os.path.join(folder, "log")
+        program = os.path.join(folder, "program")
+        seconds = run_command([AECC, source, "-o", program], folder, threads)[0]
+        seconds += run_command([program, "--quiet", "--epochs", str(epochs), "--batch", str(batch),
+                                "--threads", str(threads), "--log", log], folder, threads)[0]
+        with open(log) as file:
+            loss = json.loads(file.readlines()[-1])["val_loss"]
+        key = {"kind": "trained", "model": model, "epochs": epochs}
+        rows.add({**key, "who": "aecc", "seconds": seconds, "val_loss": loss})
+        seconds, text, _ = run_command(
+            [PYTHON, os.path.join(PEERS, "train_keras.py"), source, str(batch), str(threads),
+             "fit", str(epochs)], folder, threads)
+        rows.add({**key, "who": "keras:fit", "seconds": seconds, **json.loads(text)})
+    rows.write()
 
 
 # ---- Do all compute the same? ------------------------------------------------------------------

@@ -3,7 +3,7 @@ import html as markup
 
 import table
 
-CLIP = 12                    # a bar that would be longer than this many times aecc's is cut
+CLIP = 20                    # a bar that would be longer than this many times aecc's is cut
 
 STYLE = """
 :root { --back: #fbfbf9; --text: #1d1f21; --soft: #6a6f76; --line: #dcdcd6; --own: #0b6e4f;
@@ -84,6 +84,14 @@ def memory_card(r):
                 bars(values, table.megabytes))
 
 
+def trained_card(key, times):
+    model, epochs = key
+    own, other = times["aecc"], times["keras:fit"]
+    return card(f"{model}, {epochs} epochs", f"{other[0] / own[0]:.1f}×",
+                f"validation loss {own[1]:.4f}, Keras {other[1]:.4f}",
+                bars([(who, seconds) for who, (seconds, _) in times.items()], "{:.1f} s".format))
+
+
 def whole_table(results):
     head = "".join(f'<th{" class=left" * (i in (0, 7))}>{name}</th>'
                    for i, name in enumerate(table.HEAD))
@@ -106,6 +114,9 @@ def once_a_model(results):
 
 
 def section(title, note, cards):
+    cards = list(cards)
+    if not cards:
+        return ""
     return (f"<h2>{title}</h2>\n<p class=soft>{note}</p>\n<div class=cards>\n"
             + "\n".join(cards) + "\n</div>")
 
@@ -117,7 +128,7 @@ def failures(results):
 
 
 def html(results, rows):
-    few = once_a_model(results)
+    few, trained = once_a_model(results), table.trained(rows)
     parts = [
         "<!doctype html>\n<html lang=en><head><meta charset=utf-8>",
         '<meta name=viewport content="width=device-width, initial-scale=1">',
@@ -129,6 +140,8 @@ def html(results, rows):
                 "windows, taken in turn.", map(step_card, results)),
         section("From nothing to the first step", "Imports and compilation included; aecc's from "
                 "source text.", map(start_card, few)),
+        section("From source text to trained weights", "Compilation, imports, data, training, "
+                "validation and saving.", [trained_card(*item) for item in trained.items()]),
         section("Memory", "Programs, data set and model together.", map(memory_card, few)),
         f"<h2>All</h2>\n{whole_table(results)}",
         failures(results),

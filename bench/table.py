@@ -116,6 +116,16 @@ def megabytes(size):
     return f"{size / 1e6:,.0f} MB" if size else ""
 
 
+def trained(rows):
+    """{(model, epochs): {who: (seconds, val_loss)}}, the last of each."""
+    found = {}
+    for row in rows:
+        if row["kind"] == "trained":
+            of = found.setdefault((row["model"], row["epochs"]), {})
+            of[row["who"]] = row["seconds"], row["val_loss"]
+    return found
+
+
 # ---- Text -----------------------------------------------------------------------------------
 
 HEAD = ("model", "batch", "thr", "aecc", "GFLOP/s", "peak", "barrier", "fastest peer", "its time",
@@ -149,10 +159,15 @@ def detail(r):
 
 
 def text(all_results, rows):
-    if not all_results:
-        return "nothing measured yet"
-    summary = aligned([HEAD] + [summary_line(r) for r in all_results], left=(0, 7))
-    return "\n\n".join([machine(rows), *map(detail, all_results), summary])
+    parts = [machine(rows), *map(detail, all_results)]
+    for (model, epochs), times in trained(rows).items():
+        lines = [(f"{model}, source text to {epochs} epochs", "seconds", "validation loss")]
+        lines += [(f"  {NAMES[who]}", f"{seconds:.1f}", f"{loss:.5f}")
+                  for who, (seconds, loss) in times.items()]
+        parts.append(aligned(lines))
+    if all_results:
+        parts.append(aligned([HEAD] + [summary_line(r) for r in all_results], left=(0, 7)))
+    return "\n\n".join(parts)
 
 
 # ---- Markdown -------------------------------------------------------------------------------
@@ -173,4 +188,9 @@ def markdown(all_results, rows):
             start += f", {r.start[r.fastest]:.1f} s" if r.fastest in r.start else ""
         lines.append(f"| {r.model} | {r.batch} | {r.threads} | {time(r.us['aecc'])} | "
                      f"{100 * r.share:.0f} % | {peer} | {ratio} | {memory} | {start} |")
+    for (model, epochs), times in trained(rows).items():
+        own, other = times["aecc"][0], times["keras:fit"][0]
+        lines += ["", f"From source text to {epochs} trained epochs of {model}, imports and "
+                  f"compilation included: {own:.1f} s; Keras {other:.0f} s, {other / own:.1f} "
+                  "times as long."]
     return "\n".join(lines) + "\n"

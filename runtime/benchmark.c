@@ -232,8 +232,9 @@ static void fill_part(const bench *b, part *p, int call, int kernel, double tick
     p->kernel = k;
     p->flops = k->flops * (k->each_sample ? (double)b->batch : 1);
     p->bytes = bytes_of(b, f, k);
-    slot_seconds(b, b->first_slot[call] + (k->kind == RT_LOAD ? f->nkernels + TICKS_LOADING : kernel), tick,
-                 p);
+    slot_seconds(b,
+                 b->first_slot[call] + (k->kind == RT_LOAD ? f->nkernels + TICKS_LOADING : kernel),
+                 tick, p);
 }
 
 static void fill_threads(const bench *b, thread_time *time, double tick)

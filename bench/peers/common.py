@@ -35,12 +35,12 @@ def pixels():
         return np.load(given)
     if network.shape == (28, 28) and os.path.exists(FASHION):
         with gzip.open(FASHION) as file:
-            return np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28)[:TRAINING]
+            return np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28)
     return np.random.default_rng(1).integers(0, 256, (256, *network.shape), np.uint8)
 
 
-def images():
-    return pixels().astype(np.float32) / 255
+def images(most=TRAINING):
+    return pixels()[:most].astype(np.float32) / 255
 
 
 def order(steps, samples):
@@ -83,22 +83,32 @@ def window_steps(run, seconds, multiple):
     for _ in range(3):
         run(count)
         steps, took = timed(run, count)
-        wanted = max(int(seconds / took * steps) // multiple, 2) * multiple
+        wanted = max(int(seconds / took * steps) // multiple, 1) * multiple
         if took > seconds / 2 or wanted < 2 * count:
             break
         count = wanted
-    return max(count, 2 * multiple if multiple > 1 else 1)
+    return max(count, 2 * multiple) if multiple > 1 else count
+
+
+def many_fit(run, seconds, multiple):
+    """Would `multiple` steps fit into some windows? Judged by the difference of two runs, since
+    a run may take long to start."""
+    short, long = timed(run, 2)[1], timed(run, 4)[1]
+    return (long - short) / 2 * multiple < 8 * seconds
 
 
 def serve(run, multiple=1):
-    """run(steps) trains that many steps and returns when all are done; windows are of
-    `multiple` steps or of several times as many, and all of the same number, which the
-    first request decides."""
+    """run(steps) trains that many steps and returns when all are done. All windows are of the
+    same number of steps, which the first request decides: a multiple of `multiple`, where so
+    many take no minutes, else three."""
     run(1)
     answer(first_step=True)
     count = 0
     for request in sys.stdin:
-        count = count or window_steps(run, float(request), multiple)
+        seconds = float(request)
+        if not count and multiple > 1 and not many_fit(run, seconds, multiple):
+            count = 3
+        count = count or window_steps(run, seconds, multiple)
         steps, seconds = timed(run, count)
         answer(us=seconds / steps * 1e6, steps=steps, bytes=peak_memory())
 

@@ -1,30 +1,9 @@
-"""Keras 3 on TensorFlow. Variants: fit (as users call it), fused (50 steps in one execution),
-xla (the same with jit_compile)."""
+"""Keras 3 on TensorFlow, in the variants of keras_model.py."""
 import time
 
 import common
-
+import keras_model
 import keras
-import tensorflow as tf
-from keras import layers
-
-tf.config.threading.set_intra_op_parallelism_threads(common.threads)
-tf.config.threading.set_inter_op_parallelism_threads(common.threads)
-
-
-def keras_layer(layer):
-    options = {"activation": "relu" if layer.relu else None}
-    if layer.kind.startswith("conv2d"):
-        options.update(strides=layer.stride, padding="same" if layer.same else "valid")
-    make = {"flatten": layers.Flatten, "dense": layers.Dense, "dropout": layers.Dropout,
-            "conv2d": layers.Conv2D, "conv2d_transpose": layers.Conv2DTranspose,
-            "max_pool2d": layers.MaxPool2D, "global_average_pool2d": layers.GlobalAvgPool2D,
-            "reshape": layers.Reshape}[layer.kind]
-    if layer.kind == "dropout":
-        return make(layer.rate)
-    if layer.kind == "reshape":
-        return make(layer.sizes)
-    return make(*layer.sizes, **(options if layer.trained else {}))
 
 
 class Clock(keras.callbacks.Callback):
@@ -37,11 +16,7 @@ class Clock(keras.callbacks.Callback):
         self.ends.append(time.perf_counter())
 
 
-FUSED = 1 if common.variant == "fit" else 50
-model = keras.Sequential([keras.Input(common.network.shape),
-                          *map(keras_layer, common.network.layers)])
-model.compile(loss="mse", optimizer="nadam", steps_per_execution=FUSED,
-              jit_compile=common.variant == "xla")
+FUSED, model = keras_model.FUSED, keras_model.compiled()
 data = common.images()
 clock = Clock()
 
