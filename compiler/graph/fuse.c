@@ -395,9 +395,34 @@ static bool place_beside_argmax(Fusion *f, Node *n)
     return true;
 }
 
+/* Elements in no window are not computed. */
+static double pooled_flops(const Node *root, const Node *pool)
+{
+    Node some = *root;
+    for (int i = 0; i < root->shape.rank; i++)
+        if (pool->attr.window.size[i] > 1)
+            some.attr.contraction.extent[root->attr.contraction.map[0][i].var[0]] =
+                pool->shape.dim[i] * pool->attr.window.size[i];
+    return contraction_flops(&some);
+}
+
+static bool place_in_contraction(Fusion *f, Node *n)
+{
+    int number = pooling_kernel(f, n);
+    if (number < 0)
+        return false;
+    Kernel *k = f->program->kernels[number];
+    put_in(f, number, n);
+    k->pool = n;
+    k->space = n->shape;
+    k->flops = pooled_flops(k->root, n);
+    return true;
+}
+
 static void place_window(Fusion *f, Node *n)
 {
-    if (n->op == OP_window_argmax || !place_beside_argmax(f, n))
+    bool argmax = n->op == OP_window_argmax;
+    if (argmax ? !place_in_contraction(f, n) : !place_beside_argmax(f, n))
         kernel_for(f, FORM_WINDOW, n);
 }
 

@@ -32,6 +32,11 @@ Kernel *new_kernel(Fusion *, KernelForm, Node *root, Shape space);
 /* A new kernel with n as its root, placed in it. */
 Kernel *kernel_for(Fusion *, KernelForm, Node *n);
 
+/* ---- pool.c: a max pooling within the contraction before it -------------------- */
+
+/* The kernel that can take in n, a window_argmax; -1: none. */
+int pooling_kernel(const Fusion *, const Node *n);
+
 /* ---- keep.c ------------------------------------------------------------------ */
 
 /* Buffers of the inputs and the kernel that stands for filling them. */

@@ -1,10 +1,11 @@
 /* simplify: algebra on the graph.
  *
  * Needs: no OP_gradient (stop_gradient is dropped). Guarantees: the same
- * values, but for the sign of zeros and the rounding of constants, powers and
- * sums of equal terms; no sum in another order; a reduction over features and
- * the batch is two nodes, features first; operands of a contraction have no
- * transpose, reverse or broadcast that its maps can express.
+ * values, but for the sign of zeros, the rounding of constants, powers and sums
+ * of equal terms, and products with zeros around what windows scatter; no sum
+ * in another order, but those of what windows scatter; a reduction over
+ * features and the batch is two nodes, features first; operands of a
+ * contraction have no transpose, reverse or broadcast that its maps can express.
  *
  *   before   %2 = mul(%0, 1)   %3 = transpose(%1)   %4 = contract(%2, %3)
  *   after    %4 = contract(%0, %1), with the axes of map 2 exchanged
@@ -106,7 +107,7 @@ static Node *simplify_select(Node *n)
         return graph_select(p, a->in[1], b);
     if (b->op == OP_select && b->in[0] == p)
         return graph_select(p, a, b->in[2]);
-    return NULL;
+    return select_of_scatter(n);
 }
 
 /* and, or with a constant on the right, or with themselves. */

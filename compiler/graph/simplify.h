@@ -10,6 +10,11 @@ Node *simplify_layout(Node *);
 Node *simplify_reduce(Node *);
 Node *simplify_contract(Node *);
 
+/* simplify_window.c */
+Node *select_of_scatter(Node *);
+Node *sum_of_scatter(Node *);
+Node *contract_of_scatter(Node *);
+
 /* Whether at most one node or root uses n: then n may be absorbed by it. */
 bool single_use(const Node *n);
 /* Whether a reshape from a to b only adds and drops axes of size 1. */

@@ -230,7 +230,8 @@ Node *simplify_contract(Node *n)
         if (other)
             return other;
     }
-    Node *(*const rules[])(Node *) = {drop_factor_one, same_for_all_samples, drop_ones};
+    Node *(*const rules[])(Node *) = {drop_factor_one, same_for_all_samples, drop_ones,
+                                      contract_of_scatter};
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         Node *other = rules[i](n);
         if (other)

@@ -244,7 +244,7 @@ static Node *reduce_of_reshape(Node *n)
 Node *simplify_reduce(Node *n)
 {
     Node *(*const rules[])(Node *) = {reduce_of_splat, reduce_of_broadcast, reduce_ones,
-                                      split_reduction, reduce_of_reshape};
+                                      split_reduction, reduce_of_reshape,   sum_of_scatter};
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         Node *other = rules[i](n);
         if (other)

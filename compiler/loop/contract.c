@@ -167,6 +167,12 @@ static void contract_finish(NestEmit *e, Inst **acc)
         finish_one(c, i, acc[i], mode);
 }
 
+static void contract_pool(NestEmit *e, Inst **acc)
+{
+    ContractKernel *c = e->arg;
+    pool_finish(c->nest, &c->eval, acc);
+}
+
 /* Sixteen lane sums cost little more than four. */
 static void lane_sum_finish(NestEmit *e, Inst **acc)
 {
@@ -208,10 +214,16 @@ static void lower_nest(Nest *nest, void *arg)
                   .finish = contract_finish};
     if (c->lane_var >= 0)
         count_lane_var_in_vectors(nest, c->lane_var);
+    int64_t side[MAX_VARS];
+    if (c->kernel->pool) {
+        pool_nest(nest, c->kernel->pool, side);
+        e.finish = contract_pool;
+    }
     nest->by = choose_schedule(&(Contracted){.machine = c->program->machine,
                                              .nest = nest,
                                              .class = c->class,
                                              .lane_var = c->lane_var,
+                                             .side = c->kernel->pool ? side : NULL,
                                              .in_lanes = c->root->in[0]->shape.batch ? 0 : 1});
     if (c->class == CONTRACT_LANE_SUM)
         e.finish = lane_sum_finish;

@@ -133,6 +133,8 @@ typedef struct Kernel {
     KernelForm form;
     bool load_inputs;          /* BLOCK: the runtime fills the input buffers */
     Node *root;                /* the operation that gave it its form        */
+    Node *pool;                /* CONTRACT: a window_argmax over its elements, */
+                               /* which nobody else reads; then `space` is its */
     Shape space;               /* of what follows the root, element by element */
     Node **nodes; int nnodes, nodes_cap;       /* all it computes, in order  */
     Store *stores; int nstores, stores_cap;    /* of these: into buffers     */

@@ -105,6 +105,7 @@ typedef struct NestVar {
     Inst *base;    /* runtime part; NULL before its loop         */
     int64_t first; /* its least value in this segment            */
     bool fixed;    /* base is `first`                            */
+    bool settled;  /* or any base of this segment does the same  */
     int64_t count; /* offsets alive here: tile, or the remainder */
 } NestVar;
 
@@ -153,6 +154,7 @@ typedef struct Contracted {
     ContractClass class;
     int lane_var;   /* or -1                                    */
     int in_lanes;   /* SAMPLES: the operand of a batch            */
+    const int64_t *side; /* [var]: tiles are multiples of it; or NULL */
 } Contracted;
 
 Schedule choose_schedule(const Contracted *);
@@ -195,6 +197,13 @@ bool nest_alive(const Nest *, const int64_t offset[MAX_VARS]);
 Inst *nest_base(const Nest *, const Linear *);
 int64_t nest_offset(const Nest *, const Linear *, const int64_t offset[MAX_VARS]);
 Inst *nest_value(const Nest *, const Linear *, const int64_t offset[MAX_VARS]);
+
+/* ---- window.c: a pooling within a contraction -------------------------------- */
+
+/* Only elements in windows are computed; side[v]: of a window along v. */
+void pool_nest(Nest *, const Node *pool, int64_t side[MAX_VARS]);
+/* The elements of a tile of whole windows: stores what is kept of each. */
+void pool_finish(const Nest *, Eval *, Inst *const *element);
 
 /* ---- bodies of kernels, by form ------------------------------------------- */
 void lower_map(Program *, Kernel *);

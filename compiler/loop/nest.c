@@ -6,8 +6,9 @@
  *
  * A bound between a loop and unrolled offsets cuts the loop's range into
  * segments in each of which every offset is either alive or dead; the dead
- * ones are simply not emitted. A bound between two loops becomes limits of
- * the inner one. Accumulators are values carried by the reduced loops. */
+ * ones are simply not emitted. A bound between a tiled loop and one inside of
+ * it does so for every step of that one; one between two loops of single
+ * steps becomes limits of the inner one. Accumulators are values carried by the reduced loops. */
 #include "loop/lower.h"
 
 #include <stdlib.h>
@@ -57,7 +58,7 @@ static bool kept_by_limits(const Nest *nest, const Linear *a)
 {
     int running = 0;
     for (int v = 0; v < nest->nvars; v++)
-        running += a->coefficient[v] != 0 && !nest->var[v].fixed;
+        running += a->coefficient[v] != 0 && !nest->var[v].settled;
     return running > 1;
 }
 
@@ -98,12 +99,10 @@ Inst *nest_value(const Nest *nest, const Linear *a, const int64_t offset[MAX_VAR
 
 /* ---- Segments --------------------------------------------------------------------- */
 
-enum { MAX_CUTS = 512 };
-
 typedef struct Cuts {
-    int n;
-    int64_t at[MAX_CUTS]; /* iterations at which something changes      */
-    Inst *low, *high;     /* limits given by loops around, or NULL      */
+    int n, cap;
+    int64_t *at;      /* iterations at which something changes      */
+    Inst *low, *high; /* limits given by loops around, or NULL      */
 } Cuts;
 
 static int64_t div_up(int64_t a, int64_t b)
@@ -118,9 +117,7 @@ static void cut_at(Cuts *cuts, int64_t iteration, int64_t n)
     for (int i = 0; i < cuts->n; i++)
         if (cuts->at[i] == iteration)
             return;
-    if (cuts->n == MAX_CUTS)
-        die("a loop falls into more than %d segments", MAX_CUTS);
-    cuts->at[cuts->n++] = iteration;
+    PUSH(cuts->at, cuts->n, cuts->cap, iteration);
 }
 
 static int by_number(const void *a, const void *b)
@@ -180,16 +177,18 @@ static void cut_by_bound(const Nest *nest, const Bound *b, int v, Cuts *cuts, in
     int w = other_var(nest, &b->at, v);
     int64_t tile = nest->by.tile[v], c = b->at.coefficient[v],
             cw = w >= 0 ? b->at.coefficient[w] : 0;
-    if (w >= 0 && !nest->var[w].base)
+    bool inside = w >= 0 && !nest->var[w].base;
+    if (inside && tile == 1)
         return;
-    if (w >= 0 && !nest->var[w].fixed) {
+    if (!inside && w >= 0 && !nest->var[w].settled) {
         if (tile != 1 || nest->var[w].count != 1)
             die("a bound between two tiled loops");
         Inst *rest = iadd(imul(nest->var[w].base, cw), iconst(b->at.constant));
         limit_range(cuts, c, rest, b->limit);
         return;
     }
-    int64_t others = w >= 0 ? nest->var[w].count : 1, from = w >= 0 ? nest->var[w].first : 0;
+    int64_t others = inside ? nest->var[w].extent : w >= 0 ? nest->var[w].count : 1;
+    int64_t from = w >= 0 && !inside ? nest->var[w].first : 0;
     for (int64_t i = 0; i < tile; i++)
         for (int64_t k = 0; k < others; k++)
             cut_range(cuts, c, b->at.constant + c * i + cw * (from + k), b->limit, tile, n);
@@ -202,7 +201,8 @@ static void find_cuts(const Nest *nest, int v, Cuts *cuts)
     for (int i = 0; i < nest->nbounds; i++)
         if (nest->bound[i].at.coefficient[v])
             cut_by_bound(nest, &nest->bound[i], v, cuts, n);
-    qsort(cuts->at, (size_t)cuts->n, sizeof cuts->at[0], by_number);
+    if (cuts->n > 1)
+        qsort(cuts->at, (size_t)cuts->n, sizeof cuts->at[0], by_number);
 }
 
 /* Does any offset of v live in this segment, as far as v's bounds tell? */
@@ -246,7 +246,7 @@ static void set_fixed(NestVar *var, int64_t first, int64_t count)
 {
     var->base = iconst(first);
     var->first = first;
-    var->fixed = true;
+    var->fixed = var->settled = true;
     var->count = count;
 }
 
@@ -283,6 +283,7 @@ static void emit_segment(NestEmit *e, int level, int64_t i0, int64_t i1, const C
     var->first = i0 * tile;
     bool limits = cuts->low || cuts->high;
     var->fixed = i1 - i0 == 1 && !limits;
+    var->settled = var->fixed || tile > 1;
     var->base = iconst(i0 * tile);
     if (!segment_lives(e->nest, v) && var->reduced)
         return;

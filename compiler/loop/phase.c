@@ -150,11 +150,13 @@ static void add_bound(Nest *nest, Linear at, int64_t limit)
 {
     for (int i = 0; i < nest->nbounds; i++) {
         Bound *b = &nest->bound[i];
-        bool same = b->limit == limit && b->at.constant == at.constant;
+        bool same = b->at.constant == at.constant;
         for (int v = 0; v < nest->nvars; v++)
             same = same && b->at.coefficient[v] == at.coefficient[v];
-        if (same)
+        if (same) {
+            b->limit = limit < b->limit ? limit : b->limit;
             return;
+        }
     }
     nest->bound[nest->nbounds++] = (Bound){at, limit};
 }

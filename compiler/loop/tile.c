@@ -32,25 +32,32 @@ int64_t even_tile(int64_t extent, int64_t most)
     return (extent + tiles - 1) / tiles;
 }
 
-bool has_loop(const Schedule *s, const Nest *nest, int v)
-{
-    return s->tile[v] < nest->var[v].extent;
-}
-
 static void add_loop(Schedule *s, const Nest *nest, int v)
 {
     if (has_loop(s, nest, v))
         s->order[s->norder++] = v;
 }
 
-/* Where two loops share a bound the inner one gets its limits from the outer;
- * that takes steps of one. */
+bool has_loop(const Schedule *s, const Nest *nest, int v)
+{
+    return s->tile[v] < nest->var[v].extent;
+}
+
+/* A tile of outputs settles a short loop of taps inside of it (nest.c). */
+static bool is_settled(const Schedule *s, const Nest *nest, int v, int tap)
+{
+    return s->tile[v] == 1 || (s->tile[tap] == 1 && !nest->var[v].reduced &&
+                               nest->var[tap].reduced && nest->var[tap].extent <= MAX_TAPS);
+}
+
+/* Otherwise, where two loops share a bound, the inner one gets its limits from
+ * the outer; that takes steps of one. */
 static void untile_bound_loops(Schedule *s, const Nest *nest)
 {
     for (int v = 0; v < nest->nvars; v++)
         for (int w = 0; w < nest->nvars; w++)
-            if (v != w && shares_bound(nest, v, w) && s->tile[v] < nest->var[v].extent &&
-                s->tile[w] < nest->var[w].extent)
+            if (v != w && shares_bound(nest, v, w) && has_loop(s, nest, v) &&
+                has_loop(s, nest, w) && !is_settled(s, nest, v, w))
                 s->tile[v] = s->tile[w] = 1;
 }
 

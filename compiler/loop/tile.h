@@ -4,6 +4,9 @@
 
 #include "loop/lower.h"
 
+/* Taps of a row that are unrolled or peeled off one by one. */
+enum { MAX_TAPS = 11 };
+
 /* Does a bound mention v; both? */
 bool is_bound(const Nest *, int v);
 bool shares_bound(const Nest *, int v, int w);

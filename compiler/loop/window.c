@@ -4,6 +4,7 @@
 #include "loop/lower.h"
 
 #include <math.h>
+#include <string.h>
 
 typedef struct WindowKernel {
     Program *program;
@@ -74,13 +75,13 @@ static Inst *place_value(int64_t place)
     return splat(map_convert(fconst((double)place), T_I32));
 }
 
-/* NaN is larger than everything, the first of equals wins. */
-static void take_larger(WindowKernel *w, const int64_t *offset, Inst **acc)
+/* best: the largest and its place. NaN is larger than everything, the first of
+ * equals wins. */
+static void take_larger(Inst *x, int64_t place, Inst **best)
 {
-    Inst *x = window_load(w, 0, offset);
-    Inst *keep = map2(OP_or, map2(OP_le, x, acc[0]), map1(OP_not, map2(OP_eq, acc[0], acc[0])));
-    acc[0] = map_select(keep, acc[0], x);
-    acc[1] = map_select(keep, acc[1], place_value(tap_place(w, offset)));
+    Inst *keep = map2(OP_or, map2(OP_le, x, best[0]), map1(OP_not, map2(OP_eq, best[0], best[0])));
+    best[0] = map_select(keep, best[0], x);
+    best[1] = map_select(keep, best[1], place_value(place));
 }
 
 static void take_chosen(WindowKernel *w, const int64_t *offset, Inst **acc)
@@ -104,7 +105,7 @@ static void window_leaf(NestEmit *e, Inst **acc)
             if (!nest_alive(e->nest, offset))
                 continue;
             if (w->root->op == OP_window_argmax)
-                take_larger(w, offset, acc + 2 * i);
+                take_larger(window_load(w, 0, offset), tap_place(w, offset), acc + 2 * i);
             else
                 take_chosen(w, offset, acc + i);
         }
@@ -119,19 +120,122 @@ static Inst *window_start(NestEmit *e, int which)
     return which == 0 ? splat(fconst(-INFINITY)) : place_value(0);
 }
 
+static At output_at(const Nest *nest, const int64_t *offset)
+{
+    At at = {.mode = LANE_SAMPLE, .lane = -1};
+    for (int a = 0; a < nest->out_rank; a++)
+        at.axis[a] = nest_value(nest, &nest->out[a], offset);
+    return at;
+}
+
 static void window_finish(NestEmit *e, Inst **acc)
 {
     WindowKernel *w = e->arg;
     for (int i = 0; i < nest_outputs(e->nest); i++) {
         int64_t offset[MAX_VARS] = {0};
-        At at = {.mode = LANE_SAMPLE, .lane = -1};
         nest_output(e->nest, i, offset);
-        for (int a = 0; a < e->nest->out_rank; a++)
-            at.axis[a] = nest_value(e->nest, &e->nest->out[a], offset);
+        At at = output_at(e->nest, offset);
         eval_at(&w->eval, w->root, acc[e->carry * i + e->carry - 1]);
         if (w->gather)
             eval_know(&w->eval, w->gather, acc[e->carry * i]);
         eval_stores(&w->eval, &at);
+    }
+}
+
+/* ---- Within a contraction --------------------------------------------------------------- */
+
+/* The variable that is the output's index along an axis of windows; -1: none. */
+static int side_var(const Nest *nest, const Window *w, int axis)
+{
+    for (int v = 0; v < nest->nvars; v++)
+        if (w->size[axis] > 1 && nest->out[axis].coefficient[v])
+            return v;
+    return -1;
+}
+
+void pool_nest(Nest *nest, const Node *pool, int64_t side[MAX_VARS])
+{
+    const Window *w = &pool->attr.window;
+    for (int v = 0; v < MAX_VARS; v++)
+        side[v] = 1;
+    for (int i = 0; i < nest->out_rank; i++) {
+        int v = side_var(nest, w, i);
+        if (v >= 0) {
+            side[v] = w->size[i];
+            nest->var[v].extent = pool->shape.dim[i] * w->size[i];
+        }
+    }
+}
+
+/* How far apart neighbors along v are in the numbers of a tile's outputs. */
+static int number_step(const Nest *nest, int v)
+{
+    int step = 1;
+    for (int w = v + 1; w < nest->nvars; w++)
+        step *= nest->var[w].reduced ? 1 : (int)nest->var[w].count;
+    return step;
+}
+
+/* Moves offset to place `at` of the window that starts there; how much further
+ * it stands in the tile's outputs. */
+static int move_in_window(const Nest *nest, const Window *w, int64_t at, int64_t *offset)
+{
+    int further = 0;
+    for (int i = nest->out_rank; i-- > 0;) {
+        int v = side_var(nest, w, i);
+        if (v >= 0) {
+            offset[v] += at % w->size[i];
+            further += (int)(at % w->size[i]) * number_step(nest, v);
+        }
+        at /= w->size[i];
+    }
+    return further;
+}
+
+static void pool_window(const Nest *nest, Eval *e, Inst *const *element, const int64_t *first)
+{
+    Node *pool = e->kernel->pool;
+    const Window *w = &pool->attr.window;
+    int64_t taps = 1;
+    Inst *best[2];
+    for (int i = 0; i < nest->out_rank; i++)
+        taps *= w->size[i];
+    for (int64_t t = 0; t < taps; t++) {
+        int64_t offset[MAX_VARS];
+        memcpy(offset, first, sizeof offset);
+        Inst *root = element[move_in_window(nest, w, t, offset)];
+        At at = output_at(nest, offset);
+        eval_at(e, e->kernel->root, root);
+        Inst *x = eval_node(e, pool->in[0], &at);
+        if (t == 0) {
+            best[0] = x;
+            best[1] = place_value(0);
+        } else {
+            take_larger(x, t, best);
+        }
+    }
+    At at = output_at(nest, first);
+    for (int i = 0; i < nest->out_rank; i++)
+        at.axis[i] = idiv(at.axis[i], w->size[i]);
+    eval_at(e, pool, best[1]);
+    for (int i = 0; i < e->kernel->nnodes; i++)
+        if (e->kernel->nodes[i]->op == OP_window_gather)
+            eval_know(e, e->kernel->nodes[i], best[0]);
+    eval_stores(e, &at);
+}
+
+void pool_finish(const Nest *nest, Eval *e, Inst *const *element)
+{
+    for (int i = 0; i < nest_outputs(nest); i++) {
+        int64_t offset[MAX_VARS] = {0};
+        bool first = true;
+        nest_output(nest, i, offset);
+        for (int a = 0; a < nest->out_rank; a++) {
+            int v = side_var(nest, &e->kernel->pool->attr.window, a);
+            first = first && (v < 0 || offset[v] % e->kernel->pool->attr.window.size[a] == 0);
+        }
+        if (first)
+            pool_window(nest, e, element + i, offset);
     }
 }
 

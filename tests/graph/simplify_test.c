@@ -186,12 +186,53 @@ static void random_views(void **state)
     assert_true(views_after * 3 < views_before * 2);
 }
 
+/* A pooled layer: its mask and the sum of its bias are of pooled size, and its
+ * products pass over the row and the column that no window reaches. */
+static void pooled_layer(void **state)
+{
+    (void)state;
+    Bench b = bench_new(3, 1);
+    Shape mapped = {.batch = true, .rank = 3, .dim = {7, 5, 3}}, pooled = mapped;
+    pooled.dim[0] = 3;
+    pooled.dim[1] = 2;
+    Node *x = bench_input(&b, T_F32, shape2(true, 7, 5), -1, 1);
+    Node *w = bench_input(&b, T_F32, shape1(false, 3), -1, 1);
+    Node *bias = bench_input(&b, T_F32, shape1(false, 3), -1, 1);
+    Contraction c = {.nvars = 3, .extent = {7, 5, 3}};
+    for (int i = 0; i < 3; i++)
+        c.map[0][i] = c.map[1][i] = (Affine){.terms = 1, .var = {i}, .coefficient = {1}};
+    c.map[1][2] = (Affine){0};
+    c.map[2][0] = c.map[0][2];
+    Node *h = graph_op2(OP_add, graph_contract(mapped, x, w, &c), graph_expand(bias, mapped));
+    Node *zero = graph_const(mapped, 0), *r = graph_select(graph_op2(OP_lt, zero, h), h, zero);
+    Window window = {{2, 2, 1}, {2, 2, 1}, {1, 1, 1}, {0}};
+    Node *index = graph_window(OP_window_argmax, r, NULL, pooled, &window);
+    Node *y = graph_window(OP_window_gather, r, index, pooled, &window), *of[] = {w, bias}, *g[2];
+    gradient(graph_op2(OP_mul, y, y), 2, of, g);
+    double **before = bench_run(&b, 2, g, false);
+    simplify_one(g, 2);
+    double **after = bench_run(&b, 2, g, false);
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < 3; k++)
+            assert_true(close_to(before[i][k], after[i][k]));
+    NodeList list = graph_reach(2, g);
+    for (int i = 0; i < list.n; i++) {
+        const Node *n = list.at[i];
+        assert_false(n->op == OP_select && n->in[1]->op == OP_window_scatter);
+        assert_false(n->op == OP_reduce_sum && n->in[0]->op == OP_window_scatter);
+        if (n->op == OP_contract && n->in[1]->op == OP_window_scatter)
+            assert_true(n->attr.contraction.extent[0] == 6 && n->attr.contraction.extent[1] == 4);
+    }
+    graph_reset();
+    arena_free();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_graphs), cmocka_unit_test(algebra),
         cmocka_unit_test(reductions),    cmocka_unit_test(views_of_contractions),
-        cmocka_unit_test(random_views),
+        cmocka_unit_test(random_views),  cmocka_unit_test(pooled_layer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -303,6 +303,49 @@ static void test_without_batch(void **state)
 
 /* ---- Windows --------------------------------------------------------------------------- */
 
+static Node *max_pool(Node *x, int side, int stride, int low, int size)
+{
+    Window w = {{side, side, 1}, {stride, stride, 1}, {1, 1, 1}, {low, low, 0}};
+    Shape out = shape(true, 3, size, size, (int)x->shape.dim[2]);
+    Node *index = graph_window(OP_window_argmax, x, NULL, out, &w);
+    return graph_window(OP_window_gather, x, index, out, &w);
+}
+
+static int kernels_with_pool(const Program *p)
+{
+    int n = 0;
+    for (int i = 0; i < p->nkernels; i++)
+        n += p->kernels[i]->pool != NULL;
+    return n;
+}
+
+/* Poolings that their convolution does: windows that fill the map or leave
+ * pixels which are never computed, in tiles with and without a rest; and two
+ * that it cannot do, of windows that overlap or start in the padding. */
+static void test_pooled_convolutions(void **state)
+{
+    static const struct {
+        int n, in, out, taps, side, stride, low, pooled, fused;
+    } cases[] = {
+        {8, 1, 3, 3, 2, 2, 0, 4, 1},   {7, 3, 17, 3, 2, 2, 0, 3, 1}, {17, 2, 2, 5, 3, 3, 0, 5, 1},
+        {28, 1, 1, 3, 2, 2, 0, 14, 1}, {9, 1, 5, 1, 4, 4, 0, 2, 1},  {13, 2, 3, 13, 2, 2, 0, 6, 0},
+        {9, 2, 2, 3, 3, 2, 0, 4, 0},   {7, 2, 2, 3, 2, 2, 1, 4, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Build *b = begin();
+        int n = cases[i].n, taps = cases[i].taps, half = taps / 2;
+        Node *x = input(b, shape(true, 3, n, n, cases[i].in));
+        Node *w = param(b, shape(false, 4, taps, taps, cases[i].in, cases[i].out));
+        Node *h = relu(conv(x, w, n, n, 1, 1, half, false));
+        Node *y = max_pool(h, cases[i].side, cases[i].stride, cases[i].low, cases[i].pooled);
+        Node *v = param(b, shape(false, 4, 3, 3, cases[i].out, 2));
+        int size = cases[i].pooled;
+        check_with_gradients(b, conv(y, v, size, size, 1, 1, 1, false));
+        assert_int_equal(kernels_with_pool(b->step.program), cases[i].fused);
+    }
+}
+
 static void test_max_pool(void **state)
 {
     static const int cases[][6] = {/* n, size, stride, low, out, channels */
@@ -315,12 +358,7 @@ static void test_max_pool(void **state)
         const int *t = cases[i];
         Build *b = begin();
         Node *x = input(b, shape(true, 3, t[0], t[0], t[5]));
-        Window w = {{t[1], t[1], 1}, {t[2], t[2], 1}, {1, 1, 1}, {t[3], t[3], 0}};
-        for (int a = 3; a < MAX_RANK; a++)
-            w.size[a] = w.stride[a] = w.dilation[a] = 1;
-        Shape out = shape(true, 3, t[4], t[4], t[5]);
-        Node *index = graph_window(OP_window_argmax, x, NULL, out, &w);
-        check_with_gradients(b, graph_window(OP_window_gather, x, index, out, &w));
+        check_with_gradients(b, max_pool(x, t[1], t[2], t[3], t[4]));
     }
 }
 
@@ -506,6 +544,7 @@ int main(void)
         cmocka_unit_test(test_layers_of_planes),
         cmocka_unit_test(test_without_batch),
         cmocka_unit_test(test_max_pool),
+        cmocka_unit_test(test_pooled_convolutions),
         cmocka_unit_test(test_loss),
         cmocka_unit_test(test_reductions),
         cmocka_unit_test(test_views),
