@@ -4,7 +4,7 @@
  * needs       a kernel whose root contracts
  * guarantees  its body: what is in the lanes as its class says (schedule.c),
  *             tiles and loops as its schedule says (tile.c) */
-#include "loop/lower.h"
+#include "loop/leaf.h"
 
 typedef struct ContractKernel {
     Program *program;
@@ -18,15 +18,6 @@ typedef struct ContractKernel {
 } ContractKernel;
 
 /* ---- Operands ---------------------------------------------------------------------- */
-
-enum { MAX_KNOWN = 512 };
-
-/* Operands already loaded in this leaf, by their constant part. */
-typedef struct Known {
-    int n;
-    int64_t at[MAX_KNOWN];
-    Inst *value[MAX_KNOWN];
-} Known;
 
 static bool holds_lane(const ContractKernel *c, int operand)
 {
@@ -50,46 +41,62 @@ static Inst *load_operand(ContractKernel *c, int operand, int64_t offset)
     return c->class == CONTRACT_FREE && c->lane_var < 0 ? value : splat(value);
 }
 
-/* Dead lanes of all operands are zero, whatever is in memory: they add zero. A
- * value serves several sums, so that is less work than to select sums. */
-static Inst *operand(ContractKernel *c, Known *known, int which, const int64_t *offset)
-{
-    int64_t at = nest_offset(c->nest, &c->nest->address[which], offset);
-    for (int i = 0; i < known->n; i++)
-        if (known->at[i] == at)
-            return known->value[i];
-    Inst *value = load_operand(c, which, at);
-    if (c->mask)
-        value = map_select(c->mask, value, splat(fconst(0)));
-    if (known->n < MAX_KNOWN) {
-        known->at[known->n] = at;
-        known->value[known->n++] = value;
-    }
-    return value;
-}
-
 /* ---- The leaf ------------------------------------------------------------------------ */
 
-static Inst *accumulate(ContractKernel *c, Known known[2], const int64_t *offset, Inst *acc)
+/* Registers of a value: of a vector as many as make one, of a splat one. */
+static double registers_of(const ContractKernel *c, int which)
 {
-    Inst *a = operand(c, &known[0], 0, offset);
-    return c->root->nin == 1 ? map2(OP_add, acc, a)
-                             : fma3(a, operand(c, &known[1], 1, offset), acc);
+    const Machine *m = c->program->machine;
+    bool samples = c->class != CONTRACT_ROWS && c->root->in[which]->shape.batch;
+    return samples || holds_lane(c, which) ? (double)LANES / m->width : 1;
+}
+
+static Leaf find_products(const ContractKernel *c)
+{
+    const Nest *nest = c->nest;
+    Leaf leaf = {.noutputs = nest_outputs(nest)};
+    int64_t offset[MAX_VARS] = {0};
+    do {
+        for (int i = 0; i < leaf.noutputs; i++) {
+            Product p = {.output = i};
+            nest_output(nest, i, offset);
+            if (!nest_alive(nest, offset))
+                continue;
+            for (int which = 0; which < c->root->nin; which++)
+                p.address[which] = nest_offset(nest, &nest->address[which], offset);
+            PUSH(leaf.at, leaf.n, leaf.cap, p);
+        }
+    } while (nest_next(nest, offset));
+    for (int which = 0; which < c->root->nin; which++)
+        leaf.registers[which] = registers_of(c, which);
+    return leaf;
+}
+
+/* Dead lanes of all operands are zero, whatever is in memory: they add zero. A
+ * value serves several sums, so that is less work than to select sums. */
+static Inst *operand(ContractKernel *c, Inst **known, int which, const Product *p)
+{
+    Inst **value = &known[p->value[which]];
+    if (!*value)
+        *value = load_operand(c, which, p->address[which]);
+    if (!*value || !c->mask)
+        return *value;
+    return map_select(c->mask, *value, splat(fconst(0)));
 }
 
 static void contract_leaf(NestEmit *e, Inst **acc)
 {
     ContractKernel *c = e->arg;
-    int64_t offset[MAX_VARS] = {0};
-    int n = nest_outputs(e->nest);
-    Known *known = NEW_ARRAY(Known, 2);
-    do {
-        for (int i = 0; i < n; i++) {
-            nest_output(e->nest, i, offset);
-            if (nest_alive(e->nest, offset))
-                acc[i] = accumulate(c, known, offset, acc[i]);
-        }
-    } while (nest_next(e->nest, offset));
+    Leaf leaf = find_products(c);
+    number_values(&leaf);
+    order_products(&leaf);
+    Inst **known[2] = {NEW_ARRAY(Inst *, leaf.nvalues[0]), NEW_ARRAY(Inst *, leaf.nvalues[1])};
+    for (int i = 0; i < leaf.n; i++) {
+        const Product *p = &leaf.at[i];
+        Inst *a = operand(c, known[0], 0, p), **sum = &acc[p->output];
+        *sum = c->root->nin == 1 ? map2(OP_add, *sum, a)
+                                 : fma3(a, operand(c, known[1], 1, p), *sum);
+    }
 }
 
 static Inst *contract_start(NestEmit *e, int which)

@@ -1,0 +1,114 @@
+/* The order of the products of a leaf.
+ *
+ * needs       products in the order of each output's sum
+ * guarantees  the same products; those of one output keep their order, so no
+ *             sum changes
+ *
+ * Step by step, all operands of a step are alive at once, and what slides
+ * under the taps of a window stays alive until its last tap. A sweep along the
+ * addresses of one operand uses each of its values up before the next:
+ *
+ *     a0 w0, a1 w0, a2 w0, a1 w1, a2 w1, a3 w1     4 of a, 1 of w alive
+ *     a0 w0, a1 w0, a1 w1, a2 w0, a2 w1, a3 w1     1 of a, 2 of w
+ *
+ * The order with the fewest registers alive wins. */
+#include "loop/leaf.h"
+
+#include <string.h>
+
+/* ---- Values -------------------------------------------------------------------- */
+
+void number_values(Leaf *leaf)
+{
+    for (int which = 0; which < 2; which++) {
+        int64_t *known = NEW_ARRAY(int64_t, leaf->n + 1);
+        int n = 0;
+        for (int i = 0; i < leaf->n; i++) {
+            Product *p = &leaf->at[i];
+            int id = 0;
+            while (id < n && known[id] != p->address[which])
+                id++;
+            if (id == n)
+                known[n++] = p->address[which];
+            p->value[which] = id;
+        }
+        leaf->nvalues[which] = n;
+    }
+}
+
+/* The most registers that values take at once; outputs always take theirs. */
+static double registers_of(const Leaf *leaf, const Product *order)
+{
+    double most = 0, alive = 0;
+    int *last[2], *first[2];
+    for (int which = 0; which < 2; which++) {
+        last[which] = NEW_ARRAY(int, leaf->n);
+        first[which] = NEW_ARRAY(int, leaf->n);
+        for (int i = leaf->n; i-- > 0;)
+            first[which][order[i].value[which]] = i;
+        for (int i = 0; i < leaf->n; i++)
+            last[which][order[i].value[which]] = i;
+    }
+    for (int i = 0; i < leaf->n; i++) {
+        for (int which = 0; which < 2; which++)
+            alive += first[which][order[i].value[which]] == i ? leaf->registers[which] : 0;
+        most = alive > most ? alive : most;
+        for (int which = 0; which < 2; which++)
+            alive -= last[which][order[i].value[which]] == i ? leaf->registers[which] : 0;
+    }
+    return most;
+}
+
+/* ---- Sweeps ---------------------------------------------------------------------- */
+
+/* Products by output, those of output i from start[i] on. */
+static Product *by_output(const Leaf *leaf, int *start)
+{
+    Product *sorted = NEW_ARRAY(Product, leaf->n);
+    memset(start, 0, (size_t)(leaf->noutputs + 1) * sizeof *start);
+    for (int i = 0; i < leaf->n; i++)
+        start[leaf->at[i].output + 1]++;
+    for (int i = 0; i < leaf->noutputs; i++)
+        start[i + 1] += start[i];
+    int *next = NEW_ARRAY(int, leaf->noutputs);
+    memcpy(next, start, (size_t)leaf->noutputs * sizeof *next);
+    for (int i = 0; i < leaf->n; i++)
+        sorted[next[leaf->at[i].output]++] = leaf->at[i];
+    return sorted;
+}
+
+/* Again and again the least (greatest) address that any output needs next. */
+static Product *sweep(const Leaf *leaf, int which, int direction)
+{
+    int *start = NEW_ARRAY(int, leaf->noutputs + 1), *next = NEW_ARRAY(int, leaf->noutputs);
+    Product *sorted = by_output(leaf, start), *order = NEW_ARRAY(Product, leaf->n);
+    memcpy(next, start, (size_t)leaf->noutputs * sizeof *next);
+    for (int n = 0; n < leaf->n;) {
+        const Product *best = NULL;
+        for (int i = 0; i < leaf->noutputs; i++) {
+            const Product *p = &sorted[next[i]];
+            if (next[i] < start[i + 1] &&
+                (!best || direction * (p->address[which] - best->address[which]) < 0))
+                best = p;
+        }
+        int64_t address = best->address[which];
+        for (int i = 0; i < leaf->noutputs; i++)
+            while (next[i] < start[i + 1] && sorted[next[i]].address[which] == address)
+                order[n++] = sorted[next[i]++];
+    }
+    return order;
+}
+
+void order_products(Leaf *leaf)
+{
+    double least = registers_of(leaf, leaf->at);
+    for (int which = 0; which < 2; which++)
+        for (int direction = -1; direction <= 1; direction += 2) {
+            Product *order = sweep(leaf, which, direction);
+            double registers = registers_of(leaf, order);
+            if (registers < least) {
+                least = registers;
+                leaf->at = order;
+            }
+        }
+}

@@ -1,0 +1,25 @@
+/* A leaf of a nest: products that are added to outputs. */
+#ifndef AECC_LEAF_H
+#define AECC_LEAF_H
+
+#include "loop/lower.h"
+
+typedef struct Product {
+    int output;
+    int64_t address[2]; /* constant part, of each operand            */
+    int value[2];       /* number of the operand among all different */
+} Product;
+
+typedef struct Leaf {
+    Product *at;
+    int n, cap, noutputs;
+    int nvalues[2];
+    double registers[2]; /* of a value of each operand                */
+} Leaf;
+
+/* Fills in value and nvalues. */
+void number_values(Leaf *);
+/* Another order with fewer registers alive, if there is one. */
+void order_products(Leaf *);
+
+#endif
