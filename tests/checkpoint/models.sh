@@ -1,6 +1,6 @@
 #!/bin/sh
 # Compiled models, dense, convolutional and denoising: the same weights on 1, 2
-# and 3 threads, and after kill -9 and --resume.
+# and 3 threads, and after kill -9 and --resume; and of any batch.
 set -u
 . tests/lib.sh
 
@@ -87,10 +87,23 @@ same_bits() {
         same_files 1.npy $batch.npy
     done
 }
+
+# any_batch MODEL -- few and many blocks, whole and short, left over by threads.
+any_batch() {
+    for batch in 1 24 100 256 900; do
+        for threads in 1 2 3 8; do
+            "./$1" --batch $batch --steps 3 --threads $threads --quiet --save b$threads.st ||
+                fail "$1, batch $batch on $threads threads"
+            same_files b1.st b$threads.st
+        done
+    done
+}
 killed=0 least=0.05 range=0.15
 same_bits dense
 same_bits conv
+any_batch conv
 same_bits denoising
+any_batch denoising
 [ $killed -gt 0 ] || fail "no run was killed"
 [ -n "${FULL:-}" ] && [ -d /usr/share/datasets/fashion-mnist ] || exit 0
 least=0.3 range=1.3
