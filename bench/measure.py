@@ -110,15 +110,18 @@ def run_command(command, folder, threads=None):
 class Peer:
     """A process that trains for as long as it is asked to."""
 
-    def __init__(self, who, source, batch, threads, images):
+    def __init__(self, who, trainer, batch, threads):
         library, _, variant = who.partition(":")
-        environment = dict(os.environ, **({"BENCH_IMAGES": images} if images else {}))
+        cache = os.path.join(trainer.folder, "inductor")       # of torch.compile: an empty one
+        environment = dict(os.environ, TORCHINDUCTOR_CACHE_DIR=cache)
+        if trainer.images:
+            environment["BENCH_IMAGES"] = trainer.images
         self.who, self.memory, self.errors = who, 0, tempfile.TemporaryFile()
         self.begin = time.monotonic()
         self.child = subprocess.Popen(
-            [PYTHON, os.path.join(PEERS, f"run_{library}.py"), source, str(batch), str(threads),
-             variant], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
-            env=environment, text=True)
+            [PYTHON, os.path.join(PEERS, f"run_{library}.py"), trainer.source, str(batch),
+             str(threads), variant], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=self.errors, env=environment, text=True)
         atexit.register(self.close)
         self.wait = selectors.DefaultSelector()
         self.wait.register(self.child.stdout, selectors.EVENT_READ)
@@ -207,15 +210,14 @@ class Trainer:
 
     def outside(self, batch, threads, us):
         """us of a step of `train`, from outside: what start and end cost is taken off by a
-        shorter run. Less than an epoch, so that nothing is validated."""
-        most = {True: 64, False: 55000}[self.images is not None] // batch - 1
-        many = min(int(0.8e6 / us), most)
+        shorter run. Less than an epoch of Fashion MNIST, so that nothing is validated."""
+        many = min(int(0.8e6 / us), 55000 // batch - 1)
         few = many // 10
-        if many < 10:
+        if not self.plain or few < 1:
             return None
         long, short = (min(self.train(batch, threads, steps, self.plain)[0] for _ in range(3))
-                       for steps in (many, max(few, 1)))
-        return (long - short) / (many - max(few, 1)) * 1e6
+                       for steps in (many, few))
+        return (long - short) / (many - few) * 1e6
 
 
 # ---- A configuration ---------------------------------------------------------------------------
@@ -261,7 +263,7 @@ def start_peers(rows, key, trainer, peers, fail):
     """One after the other, since each start is timed."""
     running = []
     for who in peers:
-        peer = Peer(who, trainer.source, key["batch"], key["threads"], trainer.images)
+        peer = Peer(who, trainer, key["batch"], key["threads"])
         try:
             seconds = peer.first_step()
         except (Failure, ValueError) as error:
