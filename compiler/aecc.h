@@ -185,7 +185,10 @@ struct Node {
 };
 
 /* What keeps its value between steps. */
-typedef enum VarKind { VAR_PARAM, VAR_STATE, VAR_SLOT, VAR_COUNT } VarKind;
+typedef enum VarKind {
+    VAR_PARAM, VAR_STATE, VAR_SLOT, VAR_COUNT,
+    VAR_PACKED            /* a parameter in the order that FN_SINGLE reads   */
+} VarKind;
 typedef struct Var {
     VarKind kind;         /* SLOT, COUNT: an optimizer's, for `owner`        */
     const char *name;     /* "encoder.dense_1.kernel"; unique                */
@@ -261,7 +264,9 @@ typedef enum FnKind {
     FN_STEP,      /* one named step: outputs[0] is the objective; updates    */
     FN_OBJECTIVE, /* validation: outputs = the objectives, training false    */
     FN_NETWORK,   /* inference of a network                                  */
-    FN_REPORT     /* outputs of a line of a report block                     */
+    FN_REPORT,    /* outputs of a line of a report block                     */
+    FN_SINGLE,    /* a network or report for one sample: nothing has a batch */
+    FN_PACK       /* updates: the packed vars, from the parameters           */
 } FnKind;
 
 typedef struct Fn {
@@ -271,6 +276,7 @@ typedef struct Fn {
     int noutputs; Node **outputs; const char **output_names;
     int nupdates; Var **targets; Node **values;
     Pos pos;
+    struct Fn *single;            /* the same for one sample, or NULL        */
     struct Program *program;      /* set by fuse()                           */
 } Fn;
 
@@ -337,6 +343,7 @@ typedef struct Model {
     /* Where a model has networks `encoder` and `decoder` or a report of
      * reconstructions: outputs (reconstruction, original); else NULL.       */
     Fn *reconstruct; Data *reconstruct_data;
+    Fn *pack;                     /* or NULL; set by unbatch()                */
     int64_t fixed_bytes;          /* of all vars, set by plan()              */
 } Model;
 
@@ -347,6 +354,7 @@ Model *check(struct Ast *file, const char *source);
 /* ==== graph passes ====================================================== */
 void grad(Model *);               /* no OP_gradient afterwards               */
 void simplify(Model *);           /* algebra, constants, views into maps     */
+void unbatch(Model *);            /* networks also without a batch           */
 /* d sum(y) / d x[i] as graph, for grad() and tests. */
 void gradient(Node *y, int n, Node **x, Node **out);
 /* FLOPs of one sample (batch) or once; 2 for each multiply-add that is done. */

@@ -35,6 +35,11 @@ static void pass_ranges(Compilation *c)
     ranges(c->model);
 }
 
+static void pass_unbatch(Compilation *c)
+{
+    unbatch(c->model);
+}
+
 static void pass_fuse(Compilation *c)
 {
     fuse(c->model);

@@ -18,14 +18,16 @@
  *  "vars": [{"name": "encoder.dense_1.kernel", "kind": "param|state|slot|count",
  *            "type": "f32|i32", "shape": [784,100], "strides": [112,1],
  *            "offset": n, "bytes": n, "owner": "…" or null}],
- *  "functions": [{"name": "train_1.step", "kind": "init|step|objective|network|report",
+ *  "functions": [{"name": "train_1.step",
+ *                 "kind": "init|step|objective|network|report|single|pack",
  *                 "chunk": n, "shared_blocks": n,    // blocks of a chunk; see below
  *                 "scratch_bytes": n, "part_bytes": n,   // for a block, for a chunk
- *                 "inputs":  [{"name", "type", "shape": [28,28], "offset",
- *                              "scratch": bool}],    // in a block, or its scratch
+ *                 "inputs":  [{"name", "type", "shape": [28,28], "batch": bool,
+ *                              "offset", "scratch": bool}],   // in a block, or its scratch
  *                 "outputs": [{"name", "type", "shape", "batch": bool, "offset",
  *                              "strides", "row"}],   // batch: in a block, else fixed
  *                 "updates": ["var", …],          // names of the vars it writes
+ *                 "single": i or null,            // the same for one sample, faster for few
  *                 "kernels": [{"name", "kind": "load|block|chunk|join|unit", "layer", "line",
  *                              "flops", "bytes": [f, b], "updates",
  *                              "each_sample": bool}]}],
@@ -50,6 +52,7 @@
  *             "steps": [{"name": string or null, "function": i, "repeat": n}],
  *             "epochs": n, "batch": n, "drop_last": bool, "line": n}],
  *  "reports": [{"kind": "reconstructions", "data": tree, "function": i, "options": {}}],
+ *  "pack": i or null,      // to be called after vars changed, before "single" functions
  *  "reconstruct": {"function": i, "data": tree,
  *                  "scaled": bool} or null      // it takes what networks take
  * }
@@ -134,7 +137,8 @@ extern const aecc_variant aecc_variants[];
 void aecc_barrier(aecc_call *call, int64_t thread);
 /* Fills the inputs of block `block`: every input [element][lane], dead lanes
  * a copy of the last live sample. Called once for each block and call, with
- * the call as its thread has it. */
+ * the call as its thread has it. Inputs without a batch get the elements of the one
+ * sample. */
 void aecc_load(aecc_call *call, int64_t block);
 /* Writes an orthogonal rows x columns matrix, row stride in floats; random
  * numbers from (call->key, path). */

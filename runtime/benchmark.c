@@ -16,13 +16,15 @@ static const double WARM_SECONDS = 0.2, TRY_SECONDS = 0.05, ALL_SECONDS = 1;
 
 typedef struct bench {
     rt_trainer *trainer;
-    int ncalls, *functions; /* of a pass: the steps of a train block, or one network */
+    int ncalls, *functions; /* of a pass: the steps of a train block, or a network */
+    int64_t each;          /* samples in a call                    */
     uint32_t purpose;
     data_view view;
     int64_t *order; /* of the samples, NULL: as they lie    */
     int64_t batch, steps;
     int64_t batches, done; /* in the data; passes so far           */
     int call;              /* of the pass                          */
+    int64_t sample;        /* of its batch, first of the next call */
     int *first_slot;       /* [call] its place in `ticks`          */
     int nkernels, nslots;
     uint64_t **ticks, **profile; /* [thread]                             */
@@ -38,11 +40,15 @@ static bool next_call(rt_machine *m, void *job)
     }
     if (b->done == b->steps)
         return false;
-    int64_t at = b->done % b->batches * b->batch;
-    machine_set(m, b->functions[b->call], b->purpose, b->done, &b->view, b->order, at, b->batch);
+    int64_t at = b->done % b->batches * b->batch + b->sample;
+    machine_set(m, b->functions[b->call], b->purpose, b->done, &b->view, b->order, at, b->each);
     for (int t = 0; m->profile && t < m->team.threads; t++)
         m->profile[t] = b->ticks[t] + b->first_slot[b->call];
-    b->call++;
+    b->sample += b->each;
+    if (b->sample == b->batch) {
+        b->sample = 0;
+        b->call++;
+    }
     return true;
 }
 
@@ -94,7 +100,7 @@ static void open_training(bench *b)
     if (t->options->network)
         rt_fail(RT_USAGE, "a step is no network\ntime %s with --infer", t->options->network);
     b->view = sources_view(&t->sources, block->data, AS_FILES_HOLD);
-    b->batch = t->options->batch ? t->options->batch : block->batch;
+    b->each = b->batch = t->options->batch ? t->options->batch : block->batch;
     b->batches = b->view.samples / b->batch;
     if (!b->batches)
         rt_fail(RT_BAD_INPUT, "%lld samples are fewer than a batch of %lld\nuse a smaller --batch",
@@ -124,12 +130,12 @@ static int inferred(const rt_trainer *t)
 static void open_inference(bench *b)
 {
     rt_trainer *t = b->trainer;
-    b->batch = inference_batch(t);
+    b->each = b->batch = inference_batch(t);
     b->batches = 1;
     b->purpose = AECC_RANDOM_RUN;
     b->ncalls = 1;
     b->functions = rt_alloc(1, sizeof *b->functions);
-    b->functions[0] = inferred(t);
+    b->functions[0] = faster_function(t->model, inferred(t), &b->each);
     b->view = made_up(called(b, 0), t->options->seed, b->batch);
 }
 
@@ -204,11 +210,17 @@ static double profile_steps(bench *b, int64_t steps, double *tick)
 
 /* ---- Parts of a step -------------------------------------------------------- */
 
+/* Calls of a function in a step. */
+static double calls_of(const bench *b)
+{
+    return (double)(b->batch / b->each);
+}
+
 /* What is no block's is taken again for each block or chunk. */
 static double bytes_of(const bench *b, const rt_function *f, const rt_kernel *k)
 {
     int64_t blocks = (b->batch + AECC_LANES - 1) / AECC_LANES;
-    int64_t times = k->kind == RT_UNIT    ? 1
+    int64_t times = k->kind == RT_UNIT    ? (int64_t)calls_of(b)
                     : k->kind >= RT_CHUNK ? (blocks + f->chunk - 1) / f->chunk
                                           : blocks;
     return (double)k->bytes[0] * (double)times + (double)k->bytes[1] * (double)blocks;
@@ -230,7 +242,7 @@ static void fill_part(const bench *b, part *p, int call, int kernel, double tick
     const rt_function *f = called(b, call);
     const rt_kernel *k = &f->kernels[kernel];
     p->kernel = k;
-    p->flops = k->flops * (k->each_sample ? (double)b->batch : 1);
+    p->flops = k->flops * (k->each_sample ? (double)b->batch : calls_of(b));
     p->bytes = bytes_of(b, f, k);
     slot_seconds(b,
                  b->first_slot[call] + (k->kind == RT_LOAD ? f->nkernels + TICKS_LOADING : kernel),
@@ -292,6 +304,7 @@ int command_benchmark(rt_trainer *t)
     machine_init(&t->machine);
     if (t->options->weights && !weights_load(&t->machine, t->options->weights, &error))
         rt_raise(&error);
+    machine_pack(&t->machine);
     open_ticks(&b);
     benchmark result = {.model = t->model,
                         .network = t->options->infer ? called(&b, 0)->name : NULL,

@@ -124,6 +124,9 @@ bool data_check(const data_component *component, const char *name, int rank,
  * dead lanes). `out` is 64-byte aligned. The same bits on every machine. */
 void gather_block(const data_component *component, const int64_t *samples, float *out);
 void gather_block_i32(const data_component *component, const int64_t *samples, int32_t *out);
+/* out[element] of one sample, by the same rounding. */
+void gather_sample(const data_component *component, int64_t sample, float *out);
+void gather_sample_i32(const data_component *component, int64_t sample, int32_t *out);
 /* Asks for the rows of a block that will be gathered soon. */
 void gather_prefetch(const data_component *component, const int64_t *samples);
 /* rows[i][element] = lanes[element][i] for the first `live` lanes; a row is

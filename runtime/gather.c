@@ -113,17 +113,19 @@ static const data_run *run_of(const data_component *c, int64_t *sample)
     return run;
 }
 
+static const unsigned char *row_of(const data_component *c, int64_t sample, const data_run **run)
+{
+    *run = run_of(c, &sample);
+    size_t size = data_type_size((*run)->array->type) * (size_t)c->elements;
+    return (const unsigned char *)(*run)->array->values + (size_t)((*run)->first + sample) * size;
+}
+
 static void locate(block_rows *r, const data_component *c, const int64_t *samples)
 {
     r->uniform = true;
     for (int lane = 0; lane < LANES; lane++) {
-        int64_t sample = samples[lane];
-        const data_run *run = run_of(c, &sample);
-        size_t size = data_type_size(run->array->type) * (size_t)c->elements;
-        r->run[lane] = run;
-        r->row[lane] =
-            (const unsigned char *)run->array->values + (size_t)(run->first + sample) * size;
-        r->uniform &= run == r->run[0];
+        r->row[lane] = row_of(c, samples[lane], &r->run[lane]);
+        r->uniform &= r->run[lane] == r->run[0];
     }
 }
 
@@ -311,6 +313,24 @@ void gather_block(const data_component *c, const int64_t *samples, float *out)
         gather_any(&r, c->elements, out);
 }
 
+FOR_EACH_CPU
+void gather_sample(const data_component *c, int64_t sample, float *out)
+{
+    const data_run *run;
+    const unsigned char *row = row_of(c, sample, &run);
+    float last[TILE] = {0};
+    int64_t e = 0;
+    for (; e + TILE <= c->elements; e += TILE) {
+        widen(run, row, e, TILE, out + e);
+        scale_row(out + e, run);
+    }
+    if (e == c->elements)
+        return;
+    widen(run, row, e, (int)(c->elements - e), last);
+    scale_row(last, run);
+    memcpy(out + e, last, (size_t)(c->elements - e) * sizeof *last);
+}
+
 /* ---- Integers ------------------------------------------------------------------ */
 
 static int32_t integer_at(const data_run *run, const unsigned char *row, int64_t e)
@@ -335,6 +355,14 @@ void gather_block_i32(const data_component *c, const int64_t *samples, int32_t *
     for (int64_t e = 0; e < c->elements; e++)
         for (int lane = 0; lane < LANES; lane++)
             out[e * LANES + lane] = integer_at(r.run[lane], r.row[lane], e);
+}
+
+void gather_sample_i32(const data_component *c, int64_t sample, int32_t *out)
+{
+    const data_run *run;
+    const unsigned char *row = row_of(c, sample, &run);
+    for (int64_t e = 0; e < c->elements; e++)
+        out[e] = integer_at(run, row, e);
 }
 
 /* ---- Back ------------------------------------------------------------------------ */

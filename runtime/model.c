@@ -146,8 +146,7 @@ static void read_function(void *out, const json_t *object)
     f->inputs = array(object, "inputs", sizeof *f->inputs, &f->ninputs, read_tensor);
     f->outputs = array(object, "outputs", sizeof *f->outputs, &f->noutputs, read_tensor);
     f->kernels = array(object, "kernels", sizeof *f->kernels, &f->nkernels, read_kernel);
-    for (int i = 0; i < f->ninputs; i++)
-        f->inputs[i].batch = true;
+    f->single = function_index(object, "single");
 }
 
 static void read_file(rt_tree *t, const json_t *object)
@@ -284,6 +283,7 @@ rt_model *model_read(const char *descriptor, const aecc_variant *code)
     m->trains = array(root, "train", sizeof *m->trains, &m->ntrains, read_train);
     m->reports = array(root, "reports", sizeof *m->reports, &m->nreports, read_report);
     read_reconstruct(m, root);
+    m->pack = function_index(root, "pack");
     for (int i = 0; i < m->nfunctions; i++)
         m->functions[i].code = code->functions[i];
     return m;

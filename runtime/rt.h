@@ -73,6 +73,7 @@ typedef struct rt_function {
     const char *name;
     int ninputs, noutputs, nkernels;
     int64_t chunk, shared_blocks, scratch_bytes, part_bytes;
+    int single;                   /* its twin for one sample, or -1           */
     rt_tensor *inputs, *outputs;
     rt_kernel *kernels;
     aecc_function *code;
@@ -144,6 +145,7 @@ typedef struct rt_model {
     rt_network *networks;
     rt_train *trains;
     rt_report *reports;
+    int pack;                     /* function, or -1                          */
     int reconstruct;              /* function, or -1                          */
     bool reconstruct_scaled;      /* it takes what networks take: SCALED      */
     rt_tree *reconstruct_data;
@@ -310,6 +312,11 @@ typedef bool rt_next(rt_machine *, void *job);
 void machine_run(rt_machine *, rt_next *next, void *job);
 /* First values of all vars. */
 void machine_init(rt_machine *);
+/* The function to call for the next of `count` samples of an inference, and
+ * in *count how many it takes. */
+int faster_function(const rt_model *, int function, int64_t *count);
+/* Packs the vars as they are now, before functions for one sample. */
+void machine_pack(rt_machine *);
 /* A scalar output of the last call. */
 float machine_scalar(const rt_machine *, const rt_tensor *);
 /* Copies sample `sample` of an output to `elements` floats in natural order. */

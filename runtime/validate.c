@@ -24,7 +24,8 @@ static bool next_batch(rt_machine *m, void *job)
     if (!left || signal_seen())
         return false;
     p->count = left < p->batch ? left : p->batch;
-    machine_set(m, p->function, p->purpose, p->first / p->batch, p->view, NULL, p->first, p->count);
+    int function = faster_function(m->model, p->function, &p->count);
+    machine_set(m, function, p->purpose, p->first / p->batch, p->view, NULL, p->first, p->count);
     return true;
 }
 
@@ -33,6 +34,7 @@ bool over_view(rt_machine *m, int function, uint32_t purpose, const data_view *v
 {
     pass p = {function, purpose, view, batch, 0, 0, each, job};
     view_check(view, &m->model->functions[function]);
+    machine_pack(m);
     machine_run(m, next_batch, &p);
     return p.first == view->samples;
 }

@@ -117,9 +117,20 @@ static bool needs_operands(const Node *n)
     return !is_reduction(n->op) || (n->in[0]->shape.batch && !n->shape.batch);
 }
 
+Node *reshaped_result(const Fusion *f, Node *n)
+{
+    Node *base = n;
+    while (base->op == OP_reshape)
+        base = base->in[0];
+    bool computed = !is_leaf(base) && !op_is_view(base->op) && !f->inlined[base->id];
+    return base != n && computed && (base->shape.batch || is_natural(base)) ? base : NULL;
+}
+
 static void force_result(Fusion *f, Node *n)
 {
     bool elsewhere = n->op == OP_var || n->op == OP_input;
+    if (reshaped_result(f, n))
+        return;
     if (op_is_view(n->op) || (is_leaf(n) && n->op != OP_const && !elsewhere))
         f->forced[n->id] = true;
 }

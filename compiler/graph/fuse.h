@@ -19,6 +19,9 @@ typedef struct Fusion {
  * fits a kernel whose space has the same elements in another shape? */
 bool reads_by_flat(const Fusion *, const Node *n);
 
+/* What a result that is a reshape finds in memory as it needs it, or NULL. */
+Node *reshaped_result(const Fusion *, Node *n);
+
 /* ---- fuse.c: kernels and what they depend on -------------------------------- */
 
 /* The computed nodes and vars that n reads, through views and inlined nodes. */

@@ -37,11 +37,11 @@ static Buffer *new_buffer(Fusion *f, Node *n, BufferSpace space, bool rows)
     b->node = n;
     b->element = n->type == T_BOOL || fits_byte(f, n) ? E_U8 : n->type == T_I32 ? E_I32 : E_F32;
     int64_t count = storage_of(n->shape, b->stride);
-    if (space == IN_BLOCK) {
+    if (space == IN_BLOCK || n->op == OP_input)
         for (int64_t i = n->shape.rank - 1, s = 1; i >= 0; s *= n->shape.dim[i--])
             b->stride[i] = s;
+    if (space == IN_BLOCK)
         count = rows ? (elements + 2 * LANES - 1) / LANES * LANES * LANES : elements * LANES;
-    }
     set_size(b, count);
     b->id = p->nbuffers;
     b->name = format("%s%s.%d", op_name[n->op], rows ? ".rows" : "", n->id);
@@ -123,12 +123,11 @@ void make_inputs(Fusion *f)
     if (f->fn->ninputs == 0)
         return;
     Kernel *k = new_kernel(f, FORM_LOAD, f->fn->inputs[0], f->fn->inputs[0]->shape);
-    k->kind = KERNEL_BLOCK;
     k->load_inputs = true;
     p->input_buffers = NEW_ARRAY(Buffer *, f->fn->ninputs);
     for (int i = 0; i < f->fn->ninputs; i++) {
         Node *n = f->fn->inputs[i];
-        Buffer *b = new_buffer(f, n, IN_BLOCK, false);
+        Buffer *b = new_buffer(f, n, n->shape.batch ? IN_BLOCK : IN_FIXED, false);
         b->name = f->fn->input_names[i];
         p->input_buffers[i] = b;
         p->by_node[n->id] = b;
@@ -144,6 +143,8 @@ static Buffer *output_buffer(Fusion *f, Node *n)
     Program *p = f->program;
     if (n->op == OP_var)
         return var_buffer(f, n->attr.var);
+    Node *base = reshaped_result(f, n);
+    n = base ? base : n;
     keep(f, n);
     if (!p->by_node[n->id])
         die("output %d of %s is computed nowhere", n->id, f->fn->name);

@@ -53,7 +53,7 @@ NodeList fn_roots(const Fn *);              /* outputs, then updates         */
 void rewrite_model(Model *, void (*rewrite)(int n, Node **roots));
 
 /* ---- print.c, read.c: words of the text form ------------------------------ */
-enum { FN_KINDS = FN_REPORT + 1, VAR_KINDS = VAR_COUNT + 1, RANDOM_KINDS = RANDOM_BITS + 1 };
+enum { FN_KINDS = FN_PACK + 1, VAR_KINDS = VAR_PACKED + 1, RANDOM_KINDS = RANDOM_BITS + 1 };
 extern const char *const fn_kind_name[FN_KINDS];
 extern const char *const var_kind_name[VAR_KINDS];
 extern const char *const random_kind_name[RANDOM_KINDS];

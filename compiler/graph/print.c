@@ -18,8 +18,9 @@
 
 #include "ops.h"
 
-const char *const fn_kind_name[] = {"init", "step", "objective", "network", "report"};
-const char *const var_kind_name[] = {"param", "state", "slot", "count"};
+const char *const fn_kind_name[] = {"init",   "step",   "objective", "network",
+                                    "report", "single", "pack"};
+const char *const var_kind_name[] = {"param", "state", "slot", "count", "packed"};
 const char *const random_kind_name[] = {"uniform", "normal", "bits"};
 
 /* ---- Attributes ------------------------------------------------------------- */

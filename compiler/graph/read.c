@@ -275,7 +275,8 @@ static void read_var(Reader *r)
     for (int i = 0; i < r->nvars; i++)
         if (r->vars[i]->name == var->name)
             read_failed(r, "another name: a variable has this one");
-    var->kind = (VarKind)need_choice(r, var_kind_name, VAR_KINDS, "param, state, slot or count");
+    var->kind = (VarKind)need_choice(r, var_kind_name, VAR_KINDS,
+                                     "param, state, slot, count or packed");
     var->type = (Type)need_choice(r, type_name, N_TYPES, "a type");
     var->shape = need_shape(r);
     skip_space(r);

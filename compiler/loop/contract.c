@@ -199,15 +199,6 @@ static void lane_sum_finish(NestEmit *e, Inst **acc)
 
 /* ---- A kernel ---------------------------------------------------------------- */
 
-static void count_lane_var_in_vectors(Nest *nest, int v)
-{
-    nest->var[v].extent = (nest->var[v].extent + LANES - 1) / LANES;
-    for (int i = 0; i < nest->out_rank; i++)
-        nest->out[i].coefficient[v] *= LANES;
-    for (int i = 0; i < 2; i++)
-        nest->address[i].coefficient[v] *= LANES;
-}
-
 static void lower_nest(Nest *nest, void *arg)
 {
     ContractKernel *c = arg;
@@ -220,7 +211,7 @@ static void lower_nest(Nest *nest, void *arg)
                   .leaf = contract_leaf,
                   .finish = contract_finish};
     if (c->lane_var >= 0)
-        count_lane_var_in_vectors(nest, c->lane_var);
+        nest_count_vectors(nest, c->lane_var);
     int64_t side[MAX_VARS];
     if (c->kernel->pool) {
         pool_nest(nest, c->kernel->pool, side);

@@ -85,7 +85,7 @@ static Inst *load_node(Eval *e, Node *n, const At *at)
         return load(value_type(n->type, true), b, imul(element_of(b, at), LANES), e->block);
     }
     bool vector = at->mode == LANE_AXIS && at->lane >= 0;
-    Inst *index = at->by_flat ? at->flat : storage_index(n->shape, at->axis);
+    Inst *index = at->by_flat ? at->flat : strided_index(n->shape.rank, b->stride, at->axis);
     return load(value_type(n->type, vector), b, index, NULL);
 }
 
@@ -150,7 +150,7 @@ static At through_reshape(const Node *n, const At *at)
     if (at->by_flat)
         return *at;
     from.flat = natural_index(n->shape, at->axis);
-    return n->in[0]->shape.batch ? from : with_axes(n->in[0]->shape, &from);
+    return n->in[0]->shape.batch || from.lane >= 0 ? from : with_axes(n->in[0]->shape, &from);
 }
 
 static Inst *eval_view(Eval *e, Node *n, const At *at)
@@ -370,7 +370,7 @@ static bool flat_input(const Program *p, const Kernel *k, const Node *in, Shape 
         return true;
     if (in->shape.batch)
         return shape_size(in->shape) == shape_size(space);
-    if (!shape_equal(in->shape, space))
+    if (!shape_equal(in->shape, space) || in->op == OP_input)
         return false;
     bool elsewhere = p->by_node[in->id] && p->kernel_of[in->id] != k->id;
     if (elsewhere || p->kernel_of[in->id] == k->id)

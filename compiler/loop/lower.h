@@ -23,6 +23,8 @@ ContractClass contract_class(const Node *, int *lane_var);
 bool op_is_view(Op);
 /* The node under the views of n. */
 Node *view_base(Node *n);
+/* Do n's elements lie in its buffer as they are counted, without padding? */
+bool is_natural(const Node *n);
 /* n's element [i] is its base's element `offset` + sum i * stride, counted
  * in natural (unpadded) order for a batch and in storage order otherwise. */
 bool view_strides(Node *n, int64_t *offset, int64_t stride[MAX_RANK]);
@@ -144,6 +146,10 @@ typedef void NestBody(Nest *, void *arg);
 void nest_phases(const Program *, Shape out, const Contraction *, Node *a, Node *b, NestBody *each,
                  void *arg);
 
+/* Which term of an output's index is a position in the samples, not a tap; the
+ * sum runs over the others. The first where nothing has a batch. */
+int position_term(const Contraction *, Node *const operand[2], const Affine *);
+
 /* ---- tile.c: which schedule ------------------------------------------------ */
 
 /* A phase of a contraction as the choice of its schedule sees it. The lane
@@ -183,6 +189,8 @@ struct NestEmit {
     void (*finish)(NestEmit *, Inst **acc);
 };
 
+/* From now on v counts vectors of LANES of its values. */
+void nest_count_vectors(Nest *, int v);
 /* Phases share the units: kernel->units becomes the most of any. */
 void nest_emit(NestEmit *);
 void nest_reduce(NestEmit *, Inst **acc);

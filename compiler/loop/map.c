@@ -157,6 +157,12 @@ static void lower_axes(MapKernel *m)
 
 /* ---- Which of them -------------------------------------------------------------------- */
 
+static bool is_stored_as_counted(const Program *p, const Kernel *k, const Node *n)
+{
+    int computed_by = p->kernel_of[n->id];
+    return (n->op == OP_var || (computed_by >= 0 && computed_by != k->id)) && is_natural(n);
+}
+
 bool lanes_fit(const Program *p, const Kernel *k, const Node *n, int lane)
 {
     if (n->op == OP_random || n->shape.batch)
@@ -172,9 +178,9 @@ bool lanes_fit(const Program *p, const Kernel *k, const Node *n, int lane)
             next = -1;
         break;
     case OP_transpose: next = lane < 0 ? -1 : n->attr.permutation[lane]; break;
+    case OP_reshape: return lane == n->shape.rank - 1 && is_stored_as_counted(p, k, n->in[0]);
     case OP_slice:
-    case OP_reverse:
-    case OP_reshape: return false;
+    case OP_reverse: return false;
     default: break;
     }
     for (int i = 0; i < n->nin; i++)

@@ -97,6 +97,15 @@ Inst *nest_value(const Nest *nest, const Linear *a, const int64_t offset[MAX_VAR
     return iadd(nest_base(nest, a), iconst(nest_offset(nest, a, offset)));
 }
 
+void nest_count_vectors(Nest *nest, int v)
+{
+    nest->var[v].extent = (nest->var[v].extent + LANES - 1) / LANES;
+    for (int i = 0; i < nest->out_rank; i++)
+        nest->out[i].coefficient[v] *= LANES;
+    for (int i = 0; i < 2; i++)
+        nest->address[i].coefficient[v] *= LANES;
+}
+
 /* ---- Segments --------------------------------------------------------------------- */
 
 typedef struct Cuts {

@@ -36,27 +36,32 @@ static bool is_plain(const Phasing *ph, int axis)
            ph->c->extent[a->var[0]] == ph->out.dim[axis];
 }
 
-static bool moves_along_samples(const Phasing *ph, int var)
+static bool moves_along_samples(const Contraction *c, Node *const operand[2], int var)
 {
     for (int i = 0; i < 2; i++)
-        for (int d = 0; ph->operand[i] && d < ph->operand[i]->shape.rank; d++) {
-            const Affine *index = &ph->c->map[1 + i][d];
+        for (int d = 0; operand[i] && d < operand[i]->shape.rank; d++) {
+            const Affine *index = &c->map[1 + i][d];
             for (int t = 0; t < index->terms; t++)
-                if (index->var[t] == var && ph->operand[i]->shape.batch)
+                if (index->var[t] == var && operand[i]->shape.batch)
                     return true;
         }
     return false;
 }
 
-/* The term whose variable becomes q: a position in the samples, not a tap. */
-static int stride_term(const Phasing *ph, const Affine *a)
+int position_term(const Contraction *c, Node *const operand[2], const Affine *a)
 {
-    if (a->terms == 1)
+    if (a->terms == 1 || !(operand[0]->shape.batch || (operand[1] && operand[1]->shape.batch)))
         return 0;
-    bool first = moves_along_samples(ph, a->var[0]), second = moves_along_samples(ph, a->var[1]);
+    bool first = moves_along_samples(c, operand, a->var[0]);
+    bool second = moves_along_samples(c, operand, a->var[1]);
     if (first != second)
         return first ? 0 : 1;
-    return ph->c->extent[a->var[0]] >= ph->c->extent[a->var[1]] ? 0 : 1;
+    return c->extent[a->var[0]] >= c->extent[a->var[1]] ? 0 : 1;
+}
+
+static int stride_term(const Phasing *ph, const Affine *a)
+{
+    return position_term(ph->c, ph->operand, a);
 }
 
 /* ---- One axis of the output in one phase ------------------------------------ */

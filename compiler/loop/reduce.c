@@ -5,7 +5,8 @@
  * The order of a sum: over features one chain in the order of the axes, in
  * each lane; over the batch one chain over the blocks in each lane, then the
  * tree over lanes; without a batch, where the last axis is reduced, 16 chains
- * (element i in lane i mod 16 of its row), then the tree. */
+ * (element i in lane i mod 16 of its row), then the tree; but in a function
+ * for one sample the one chain that the sample's lane has elsewhere. */
 #include "loop/lower.h"
 
 #include <math.h>
@@ -278,8 +279,9 @@ void lower_reduce(Program *p, Kernel *k)
         else
             r.kept[r.nkept++] = i;
     int last = r.in->shape.rank - 1;
-    r.lanes = !r.in->shape.batch && r.nreduced > 0 && r.reduced[r.nreduced - 1] == last &&
-              r.in->shape.dim[last] > 8 && lanes_fit(p, k, r.in, last);
+    r.lanes = !r.in->shape.batch && p->fn->kind != FN_SINGLE && r.nreduced > 0 &&
+              r.reduced[r.nreduced - 1] == last && r.in->shape.dim[last] > 8 &&
+              lanes_fit(p, k, r.in, last);
     r.at.mode = r.in->shape.batch ? LANE_SAMPLE : r.lanes ? LANE_AXIS : LANE_NONE;
     r.at.lane = r.lanes ? last : -1;
     lower_over_axes(&r);

@@ -44,11 +44,11 @@ static bool has_windows(const Node *n)
 }
 
 /* The variable whose values can stand in neighboring lanes: the last axis of
- * the output and of exactly one operand, in which it is contiguous. */
+ * the output and of each operand that depends on it. */
 static int find_lane_var(const Node *n)
 {
     const Contraction *c = &n->attr.contraction;
-    if (n->nin != 2 || n->shape.rank == 0 || has_windows(n))
+    if (n->shape.rank == 0)
         return -1;
     const Affine *last = &c->map[0][n->shape.rank - 1];
     if (last->terms != 1 || last->coefficient[0] != 1)
@@ -57,8 +57,7 @@ static int find_lane_var(const Node *n)
     if (c->extent[var] != n->shape.dim[n->shape.rank - 1] || c->extent[var] <= 8 ||
         mentions_in_axes(c->map[0], n->shape, var) != 1)
         return -1;
-    int holders = 0;
-    for (int m = 1; m <= 2; m++) {
+    for (int m = 1; m <= n->nin; m++) {
         Node *operand = n->in[m - 1];
         if (!mentions(c->map[m], operand->shape, var))
             continue;
@@ -67,9 +66,16 @@ static int find_lane_var(const Node *n)
             mentions_in_axes(c->map[m], operand->shape, var) != 1 ||
             !view_strides(operand, &offset, stride) || stride[operand->shape.rank - 1] != 1)
             return -1;
-        holders++;
     }
-    return holders == 1 ? var : -1;
+    return var;
+}
+
+/* Does each element of one operand meet a row of the other? */
+static bool is_outer_product(const Node *n, int var)
+{
+    const Contraction *c = &n->attr.contraction;
+    return n->nin == 2 && !has_windows(n) &&
+           mentions(c->map[1], n->in[0]->shape, var) != mentions(c->map[2], n->in[1]->shape, var);
 }
 
 ContractClass contract_class(const Node *n, int *lane_var)
@@ -83,7 +89,7 @@ ContractClass contract_class(const Node *n, int *lane_var)
         *lane_var = var;
         return CONTRACT_FREE;
     }
-    if (var >= 0 && n->in[0]->shape.batch && n->in[1]->shape.batch) {
+    if (var >= 0 && is_outer_product(n, var) && n->in[0]->shape.batch && n->in[1]->shape.batch) {
         *lane_var = var;
         return CONTRACT_ROWS;
     }

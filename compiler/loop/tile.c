@@ -186,18 +186,6 @@ static void tile_rows(Schedule *s, const Contracted *c)
     order_loops(s, nest, by_row || !has_loop(s, nest, lane) ? row : lane);
 }
 
-static void tile_scalars(Schedule *s, const Contracted *c)
-{
-    const Nest *nest = c->nest;
-    int last = -1;
-    for (int v = 0; v < nest->nvars; v++)
-        if (!nest->var[v].reduced && !is_bound(nest, v) && nest->var[v].extent > 1)
-            last = v;
-    if (last >= 0)
-        s->tile[last] = even_tile(nest->var[last].extent, 8);
-    order_loops(s, nest, last);
-}
-
 Schedule choose_schedule(const Contracted *c)
 {
     Schedule s = untiled(c->nest);
@@ -205,9 +193,9 @@ Schedule choose_schedule(const Contracted *c)
         tile_samples(&s, c);
     else if (c->class == CONTRACT_LANE_SUM)
         tile_lane_sum(&s, c);
-    else if (c->lane_var >= 0)
+    else if (c->class == CONTRACT_ROWS)
         tile_rows(&s, c);
     else
-        tile_scalars(&s, c);
+        tile_free(&s, c);
     return s;
 }

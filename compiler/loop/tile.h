@@ -1,4 +1,4 @@
-/* Shared by tile.c and tile_samples.c: what a schedule is made of. */
+/* Shared by tile.c, tile_samples.c and tile_free.c: what a schedule is made of. */
 #ifndef AECC_TILE_H
 #define AECC_TILE_H
 
@@ -19,5 +19,7 @@ void unroll_sum(Schedule *, const Nest *);
 
 /* tile_samples.c: lanes are samples. */
 void tile_samples(Schedule *, const Contracted *);
+/* tile_free.c: nothing has a batch. */
+void tile_free(Schedule *, const Contracted *);
 
 #endif

@@ -31,11 +31,12 @@ static void natural_strides(Shape shape, int64_t stride[MAX_RANK])
     }
 }
 
-/* As its buffer has them; natural before there are buffers (p is NULL). */
+/* As its buffer has them; natural before there are buffers (p is NULL).
+ * Inputs are as the runtime writes them, without padding. */
 static void base_strides(const Program *p, const Node *n, int64_t stride[MAX_RANK])
 {
     const Buffer *b = p ? p->by_node[n->id] : NULL;
-    if (!n->shape.batch)
+    if (!n->shape.batch && n->op != OP_input)
         storage_of(n->shape, stride);
     else if (!b)
         natural_strides(n->shape, stride);
@@ -45,7 +46,7 @@ static void base_strides(const Program *p, const Node *n, int64_t stride[MAX_RAN
 }
 
 /* Axes of length 1 may have any stride: they never move. */
-static bool is_natural(Shape shape, const int64_t *stride)
+static bool has_natural(Shape shape, const int64_t *stride)
 {
     int64_t expected[MAX_RANK];
     natural_strides(shape, expected);
@@ -53,6 +54,13 @@ static bool is_natural(Shape shape, const int64_t *stride)
         if (shape.dim[i] != 1 && stride[i] != expected[i])
             return false;
     return true;
+}
+
+bool is_natural(const Node *n)
+{
+    int64_t stride[MAX_RANK];
+    base_strides(NULL, n, stride);
+    return has_natural(n->shape, stride);
 }
 
 static bool strides_through(const Program *p, Node *n, int64_t *offset, int64_t stride[MAX_RANK])
@@ -68,7 +76,7 @@ static bool strides_through(const Program *p, Node *n, int64_t *offset, int64_t 
         return false;
     switch (n->op) {
     case OP_reshape:
-        if (!is_natural(in->shape, s))
+        if (!has_natural(in->shape, s))
             return false;
         natural_strides(n->shape, stride);
         return true;

@@ -13,6 +13,7 @@ typedef struct WindowKernel {
     Node *gather; /* beside an argmax: what it found, or NULL   */
     Node *operand[2];
     Nest *nest;
+    LaneMode mode; /* lanes are samples, neighbors along the last axis, or one */
     Eval eval;
 } WindowKernel;
 
@@ -53,10 +54,11 @@ static Inst *window_load(WindowKernel *w, int which, const int64_t *offset)
 {
     Node *n = memory_node(w->program, w->operand[which]);
     Inst *index = nest_value(w->nest, &w->nest->address[which], offset);
-    ValueType type = n->type == T_I32 ? V_VI32 : V_VF32;
-    if (!n->shape.batch)
-        die("a window over %s, which has no batch", op_name[n->op]);
-    return load(type, w->program->by_node[n->id], imul(index, LANES), NULL);
+    bool whole = n->type == T_I32;
+    ValueType type = w->mode == LANE_NONE ? (whole ? V_I32 : V_F32) : whole ? V_VI32 : V_VF32;
+    if (n->shape.batch)
+        index = imul(index, LANES);
+    return load(type, w->program->by_node[n->id], index, NULL);
 }
 
 /* The tap's place in its window, row-major. */
@@ -70,23 +72,28 @@ static int64_t tap_place(const WindowKernel *w, const int64_t *offset)
     return place;
 }
 
-static Inst *place_value(int64_t place)
+static Inst *number(LaneMode mode, double value)
 {
-    return splat(map_convert(fconst((double)place), T_I32));
+    return mode == LANE_NONE ? fconst(value) : splat(fconst(value));
+}
+
+static Inst *place_value(LaneMode mode, int64_t place)
+{
+    return map_convert(number(mode, (double)place), T_I32);
 }
 
 /* best: the largest and its place. NaN is larger than everything, the first of
  * equals wins. */
-static void take_larger(Inst *x, int64_t place, Inst **best)
+static void take_larger(LaneMode mode, Inst *x, int64_t place, Inst **best)
 {
     Inst *keep = map2(OP_or, map2(OP_le, x, best[0]), map1(OP_not, map2(OP_eq, best[0], best[0])));
     best[0] = map_select(keep, best[0], x);
-    best[1] = map_select(keep, best[1], place_value(place));
+    best[1] = map_select(keep, best[1], place_value(mode, place));
 }
 
 static void take_chosen(WindowKernel *w, const int64_t *offset, Inst **acc)
 {
-    Inst *chosen = map2(OP_eq, window_load(w, 1, offset), place_value(tap_place(w, offset)));
+    Inst *chosen = map2(OP_eq, window_load(w, 1, offset), place_value(w->mode, tap_place(w, offset)));
     Inst *x = window_load(w, 0, offset);
     if (w->root->op == OP_window_gather)
         acc[0] = map_select(chosen, x, acc[0]);
@@ -105,7 +112,7 @@ static void window_leaf(NestEmit *e, Inst **acc)
             if (!nest_alive(e->nest, offset))
                 continue;
             if (w->root->op == OP_window_argmax)
-                take_larger(window_load(w, 0, offset), tap_place(w, offset), acc + 2 * i);
+                take_larger(w->mode, window_load(w, 0, offset), tap_place(w, offset), acc + 2 * i);
             else
                 take_chosen(w, offset, acc + i);
         }
@@ -116,13 +123,13 @@ static Inst *window_start(NestEmit *e, int which)
 {
     WindowKernel *w = e->arg;
     if (w->root->op != OP_window_argmax)
-        return splat(fconst(0));
-    return which == 0 ? splat(fconst(-INFINITY)) : place_value(0);
+        return number(w->mode, 0);
+    return which == 0 ? number(w->mode, -INFINITY) : place_value(w->mode, 0);
 }
 
-static At output_at(const Nest *nest, const int64_t *offset)
+static At output_at(const Nest *nest, LaneMode mode, const int64_t *offset)
 {
-    At at = {.mode = LANE_SAMPLE, .lane = -1};
+    At at = {.mode = mode, .lane = mode == LANE_AXIS ? nest->out_rank - 1 : -1};
     for (int a = 0; a < nest->out_rank; a++)
         at.axis[a] = nest_value(nest, &nest->out[a], offset);
     return at;
@@ -134,7 +141,7 @@ static void window_finish(NestEmit *e, Inst **acc)
     for (int i = 0; i < nest_outputs(e->nest); i++) {
         int64_t offset[MAX_VARS] = {0};
         nest_output(e->nest, i, offset);
-        At at = output_at(e->nest, offset);
+        At at = output_at(e->nest, w->mode, offset);
         eval_at(&w->eval, w->root, acc[e->carry * i + e->carry - 1]);
         if (w->gather)
             eval_know(&w->eval, w->gather, acc[e->carry * i]);
@@ -204,17 +211,17 @@ static void pool_window(const Nest *nest, Eval *e, Inst *const *element, const i
         int64_t offset[MAX_VARS];
         memcpy(offset, first, sizeof offset);
         Inst *root = element[move_in_window(nest, w, t, offset)];
-        At at = output_at(nest, offset);
+        At at = output_at(nest, LANE_SAMPLE, offset);
         eval_at(e, e->kernel->root, root);
         Inst *x = eval_node(e, pool->in[0], &at);
         if (t == 0) {
             best[0] = x;
-            best[1] = place_value(0);
+            best[1] = place_value(LANE_SAMPLE, 0);
         } else {
-            take_larger(x, t, best);
+            take_larger(LANE_SAMPLE, x, t, best);
         }
     }
-    At at = output_at(nest, first);
+    At at = output_at(nest, LANE_SAMPLE, first);
     for (int i = 0; i < nest->out_rank; i++)
         at.axis[i] = idiv(at.axis[i], w->size[i]);
     eval_at(e, pool, best[1]);
@@ -283,7 +290,10 @@ static Schedule order_by_stride(const Nest *nest, const Buffer *b)
 static void window_nest(Nest *nest, void *arg)
 {
     WindowKernel *w = arg;
+    int last = w->root->shape.rank - 1;
     w->nest = nest;
+    if (w->mode == LANE_AXIS)
+        nest_count_vectors(nest, last);
     nest->by = order_by_stride(nest, w->kernel->stores[0].buffer);
     NestEmit e = {.nest = nest,
                   .kernel = w->kernel,
@@ -295,14 +305,43 @@ static void window_nest(Nest *nest, void *arg)
     nest_emit(&e);
 }
 
+/* Is n the value that the root found the place of? */
+static bool is_chosen(const Kernel *k, const Node *n)
+{
+    return k->root->op == OP_window_argmax && n->op == OP_window_gather;
+}
+
+/* Do neighbors along the last axis go through the same windows? */
+static LaneMode lanes_of(const Program *p, const Kernel *k)
+{
+    const Window *w = &k->root->attr.window;
+    int last = k->root->shape.rank - 1;
+    if (k->root->shape.batch)
+        return LANE_SAMPLE;
+    if (last < 0 || k->root->shape.dim[last] <= 8 || w->size[last] != 1 || w->stride[last] != 1 ||
+        w->low[last] != 0)
+        return LANE_NONE;
+    for (int i = 0; i < k->root->nin; i++) {
+        int64_t offset, stride[MAX_RANK];
+        memory_strides(p, k->root->in[i], &offset, stride);
+        if (stride[last] != 1)
+            return LANE_NONE;
+    }
+    for (int i = 0; i < k->nnodes; i++)
+        if (!is_chosen(k, k->nodes[i]) && !lanes_fit(p, k, k->nodes[i], last))
+            return LANE_NONE;
+    return LANE_AXIS;
+}
+
 void lower_window(Program *p, Kernel *k)
 {
     WindowKernel w = {.program = p, .kernel = k, .root = k->root, .eval = eval_begin(p, k)};
     bool scatter = k->root->op == OP_window_scatter;
+    w.mode = lanes_of(p, k);
     for (int i = 0; i < k->root->nin; i++)
         w.operand[i] = k->root->in[i];
     for (int i = 0; i < k->nnodes; i++)
-        if (k->root->op == OP_window_argmax && k->nodes[i]->op == OP_window_gather)
+        if (is_chosen(k, k->nodes[i]))
             w.gather = k->nodes[i];
     Shape positions = scatter ? k->root->in[0]->shape : k->root->shape;
     Contraction box = window_box(&k->root->attr.window, positions, scatter);

@@ -11,10 +11,9 @@
 #include <string.h>
 
 #include "../aecc.h"
+#include "../graph/ops.h"
 #include "../loop/loop.h"
 
-static const char *const var_kind[] = {"param", "state", "slot", "count"};
-static const char *const fn_kind[] = {"init", "step", "objective", "network", "report"};
 static const char *const data_kind[] = {"file", "split", "zip", "concat"};
 
 static void put(Text *t, const char *s)
@@ -79,6 +78,14 @@ static int fn_index(const Model *m, const Fn *fn)
     die("a function that is not in the model: %s", fn->name);
 }
 
+static void put_fn_index(Text *t, const char *key, const Model *m, const Fn *fn)
+{
+    if (fn)
+        put_int(t, key, fn_index(m, fn));
+    else
+        text_printf(t, "\"%s\":null", key);
+}
+
 /* ---- Variables ------------------------------------------------------------ */
 
 static void put_var(Text *t, const Var *v)
@@ -88,7 +95,7 @@ static void put_var(Text *t, const Var *v)
     put(t, "{");
     put_field(t, "name", v->name);
     put(t, ",");
-    put_field(t, "kind", var_kind[v->kind]);
+    put_field(t, "kind", var_kind_name[v->kind]);
     put(t, ",");
     put_field(t, "type", v->type == T_F32 ? "f32" : "i32");
     put(t, ",");
@@ -111,12 +118,16 @@ static void put_var(Text *t, const Var *v)
  * l * row + (i * strides[0] + …). */
 static void put_tensor(Text *t, const char *name, const Node *node, const Buffer *b)
 {
+    int64_t counted[MAX_RANK], size = 1;
+    bool reshaped = node != b->node; /* then the buffer is without padding */
+    for (int i = node->shape.rank; i-- > 0; size *= node->shape.dim[i])
+        counted[i] = size;
     put(t, "{");
     put_field(t, "name", name);
     put(t, ",");
     put_field(t, "type", node->type == T_F32 ? "f32" : "i32");
     put(t, ",");
-    put_list(t, "shape", b->shape.rank, b->shape.dim);
+    put_list(t, "shape", node->shape.rank, node->shape.dim);
     put(t, ",");
     put_bool(t, "batch", holds_samples(b));
     put(t, ",");
@@ -124,7 +135,7 @@ static void put_tensor(Text *t, const char *name, const Node *node, const Buffer
     put(t, ",");
     put_int(t, "offset", b->offset);
     put(t, ",");
-    put_list(t, "strides", b->shape.rank, b->stride);
+    put_list(t, "strides", node->shape.rank, reshaped ? counted : b->stride);
     put(t, ",");
     put_int(t, "row", b->rows ? b->size / (4 * LANES) : 0);
     put(t, "}");
@@ -178,13 +189,13 @@ static void put_kernel(Text *t, const Kernel *k)
     put(t, "}");
 }
 
-static void put_fn(Text *t, const Fn *fn)
+static void put_fn(Text *t, const Model *m, const Fn *fn)
 {
     const Program *p = fn->program;
     put(t, "{");
     put_field(t, "name", fn->name);
     put(t, ",");
-    put_field(t, "kind", fn_kind[fn->kind]);
+    put_field(t, "kind", fn_kind_name[fn->kind]);
     put(t, ",");
     put_int(t, "chunk", p->chunk);
     put(t, ",");
@@ -209,7 +220,9 @@ static void put_fn(Text *t, const Fn *fn)
         put(t, i ? "," : "");
         put_string(t, fn->targets[i]->name);
     }
-    put(t, "],\n \"kernels\":[");
+    put(t, "],");
+    put_fn_index(t, "single", m, fn->single);
+    put(t, ",\n \"kernels\":[");
     for (int i = 0; i < p->nkernels; i++) {
         separate(t, i);
         put_kernel(t, p->kernels[i]);
@@ -335,11 +348,8 @@ static void put_train(Text *t, const Model *m, const Train *train)
     put_data(t, m, train->data);
     put(t, ",\n \"validation\":");
     put_data(t, m, train->validation);
-    put(t, ",\n \"objective\":");
-    if (train->objective)
-        text_printf(t, "%d", fn_index(m, train->objective));
-    else
-        put(t, "null");
+    put(t, ",\n ");
+    put_fn_index(t, "objective", m, train->objective);
     put(t, ",\"steps\":[");
     for (int i = 0; i < train->nsteps; i++) {
         put(t, i ? ",{" : "{");
@@ -442,17 +452,28 @@ static void put_reconstruct(Text *t, const Model *m)
     put(t, "}");
 }
 
+/* Packed vars, the last ones, are no business of the runtime's. */
+static int kept_vars(const Model *m)
+{
+    int n = m->nvars;
+    while (n > 0 && m->vars[n - 1]->kind == VAR_PACKED)
+        n--;
+    return n;
+}
+
 char *describe(const Model *m)
 {
     Text body = {0}, all = {0};
     put_sizes(&body, m);
-    PUT_ARRAY(&body, "vars", m->nvars, put_var(&body, m->vars[i]));
-    PUT_ARRAY(&body, "functions", m->nfns, put_fn(&body, m->fns[i]));
+    PUT_ARRAY(&body, "vars", kept_vars(m), put_var(&body, m->vars[i]));
+    PUT_ARRAY(&body, "functions", m->nfns, put_fn(&body, m, m->fns[i]));
     PUT_ARRAY(&body, "data", m->ndata, put_data(&body, m, m->data[i]));
     PUT_ARRAY(&body, "networks", m->nnetworks, put_network(&body, m, &m->networks[i]));
     PUT_ARRAY(&body, "train", m->ntrains, put_train(&body, m, &m->trains[i]));
     PUT_ARRAY(&body, "reports", m->nreports, put_report(&body, m, &m->reports[i]));
     put_reconstruct(&body, m);
+    put(&body, ",\n");
+    put_fn_index(&body, "pack", m, m->pack);
     put(&all, "{");
     put_field(&all, "aecc", AECC_VERSION);
     put(&all, ",");

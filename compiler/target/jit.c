@@ -282,7 +282,7 @@ static void load_inputs(void *context, aecc_call *call, int64_t block)
     for (int i = 0; i < r->program->fn->ninputs; i++) {
         Tensor t = tensor_of(call, r->program->input_buffers[i]);
         int64_t size = shape_size(t.buffer->shape);
-        for (int64_t lane = 0; lane < LANES; lane++) {
+        for (int64_t lane = 0; lane < (holds_samples(t.buffer) ? LANES : 1); lane++) {
             int64_t sample = block * LANES + lane, last = r->run->samples - 1;
             int64_t from = sample < last ? sample : last;
             for (int64_t j = 0; j < size; j++)

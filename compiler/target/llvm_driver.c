@@ -2,8 +2,6 @@
  *
  * A segment (loop.h), for each round of chunks:
  *
- * A segment (loop.h), for each round of chunks:
- *
  *   for each own chunk: for each own block of it …     // nobody waits
  *   for the chunks that are too few to be owned by all threads, and for all
  *   where wide matrices have owners (nblocks <= shared_blocks):
@@ -14,7 +12,8 @@
  *       CHUNK kernels: a share of the units of each chunk
  *   barrier; JOIN kernels: a share of the units, one chunk after another
  *
- * A UNIT kernel: a share of its units. A share of n is [t n / T, (t + 1) n / T).
+ * A UNIT kernel: a share of its units; thread 0 loads the inputs of a function
+ * for one sample. A share of n is [t n / T, (t + 1) n / T).
  * Kernels are called through aecc_kernel, which skips an empty share and
  * counts the time. The last thing is a barrier. */
 #include "target/llvm.h"
@@ -282,14 +281,13 @@ static void whole_chunk(Driver *d, int first, int last, LLVMValueRef chunk)
     }
 }
 
-/* Inputs of these blocks, dealt to the threads, for all to see. */
+/* Inputs of these blocks, dealt to the threads. */
 static void load_dealt(Driver *d, Range r)
 {
     LLVMValueRef lo = LLVMBuildNSWAdd(d->e->at, r.lo, d->thread, "");
     For blocks = begin_for(d->e, lo, r.hi, d->threads);
     call_runtime(d, "aecc_load", blocks.index);
     end_for(d->e, blocks);
-    barrier(d);
 }
 
 /* A share of the units for each of `r`: blocks or chunks. */
@@ -329,8 +327,10 @@ static void shared_blocks(Driver *d, int first, int last, Range r)
     for (int k = first; k < last; k++) {
         if (d->program->kernels[k]->meet)
             barrier(d);
-        if (d->program->kernels[k]->load_inputs)
+        if (d->program->kernels[k]->load_inputs) {
             load_dealt(d, r);
+            barrier(d);
+        }
         share_units(d, k, r);
     }
     end_if(d, next);
@@ -420,6 +420,10 @@ static int walk_segment(Driver *d, int first)
 
 static void run_unit(Driver *d, int k)
 {
+    if (d->program->kernels[k]->load_inputs) {
+        load_dealt(d, (Range){int64(d->e, 0), int64(d->e, 1)});
+        return;
+    }
     Range units = share(d, int64(d->e, d->program->kernels[k]->units));
     run_kernel(d, k, int64(d->e, 0), units.lo, units.hi);
 }

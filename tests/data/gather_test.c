@@ -73,6 +73,20 @@ static void expect_block(const data_component *c, const int64_t *samples)
     free(out);
 }
 
+static void expect_sample(const data_component *c, int64_t sample)
+{
+    float *out = malloc((size_t)(c->elements + 1) * sizeof *out);
+    assert_non_null(out);
+    memset(out, CANARY, (size_t)(c->elements + 1) * sizeof *out);
+    gather_sample(c, sample, out);
+    for (int64_t e = 0; e < c->elements; e++) {
+        float expected = expected_at(c, sample, e);
+        assert_memory_equal(&out[e], &expected, sizeof expected);
+    }
+    assert_int_equal(((unsigned char *)(out + c->elements))[0], CANARY);
+    free(out);
+}
+
 /* The first block, a permuted one, and a short one with a repeated sample. */
 static void expect_blocks(const data_component *c)
 {
@@ -86,6 +100,7 @@ static void expect_blocks(const data_component *c)
     for (int i = 0; i < LANES; i++)
         samples[i] = c->samples - 3 + (i < 2 ? i : 2);
     expect_block(c, samples);
+    expect_sample(c, samples[1]);
 }
 
 static const data_affine scalings[] = {

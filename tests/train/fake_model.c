@@ -8,6 +8,8 @@
  *              320 velocity, as kernel              576 count
  *              640 moving_mean [4]                  704 loss
  *              768 gradient, as kernel             1024 gradient of bias
+ *             1088 x of one sample                 1120 r of it
+ *             1152 kernel, packed
  *   block        0 x [4][16]   256 r [4][16]   512 r - x [4][16] */
 #include "aecc_rt.h"
 
@@ -26,7 +28,10 @@ enum {
     LOSS = 704,
     GRADIENT = 768,
     BIAS_GRADIENT = 1024,
-    FIXED = 1088
+    X_SINGLE = 1088,
+    R_SINGLE = 1120,
+    PACKED = 1152, /* as kernel: what the network of one sample reads */
+    FIXED = 1408
 };
 enum { X = 0, R = 256, D = 512, BLOCK = 768 };
 
@@ -163,7 +168,27 @@ static void reconstruct(aecc_call *c, int64_t thread)
     all_blocks(c, thread, 0, 10);
 }
 
-static aecc_function *const functions[] = {init, step, objective, network, reconstruct};
+static void single(aecc_call *c, int64_t thread)
+{
+    float *x = fixed(c, X_SINGLE), *r = fixed(c, R_SINGLE);
+    if (thread)
+        return;
+    aecc_load(c, 0);
+    for (int j = 0; j < N; j++) {
+        r[j] = fixed(c, BIAS)[j];
+        for (int i = 0; i < N; i++)
+            r[j] = fmaf(x[i], fixed(c, PACKED)[i * ROW + j], r[j]);
+    }
+}
+
+static void pack(aecc_call *c, int64_t thread)
+{
+    if (!thread)
+        memcpy(fixed(c, PACKED), fixed(c, KERNEL), 256);
+}
+
+static aecc_function *const functions[] = {init,        step,   objective, network,
+                                           reconstruct, single, pack};
 
 #ifndef FAKE_CPU
 #define FAKE_CPU ""
@@ -185,11 +210,18 @@ const aecc_variant aecc_variants[] = {{"any", FAKE_CPU, functions}, {0}};
 #define OUTPUT(name_, offset_) {"name": name_, IMAGE, "batch": true, "offset": offset_}
 #define CHUNK "chunk": 1, "shared_blocks": 0, "scratch_bytes": 0, "part_bytes": 0
 #define FUNCTION(name_, kind_, ...) \
-    {"name": name_, "kind": kind_, CHUNK, "inputs": [{"name": "image", IMAGE, "offset": 0}], \
+    {"name": name_, "kind": kind_, CHUNK, "single": null, \
+     "inputs": [{"name": "image", IMAGE, "batch": true, "offset": 0}], \
      "outputs": [__VA_ARGS__], "updates": [], \
      "kernels": [{"name": "dense_1.forward", "kind": "block", "layer": "encoder.dense_1", \
                   "line": 4, "flops": 32, "bytes": [320, 512], \
                   "updates": 0, "each_sample": true}]}
+#define NETWORK(batch_, in_, out_) \
+    "inputs": [{"name": "image", IMAGE, "batch": batch_, "offset": in_}], \
+    "outputs": [{"name": "r", IMAGE, "batch": batch_, "offset": out_}], "updates": [], \
+    "kernels": [{"name": "dense_1.forward", "kind": "block", "layer": "encoder.dense_1", \
+                 "line": 4, "flops": 32, "bytes": [320, 512], \
+                  "updates": 0, "each_sample": batch_}]
 #define POINTS {"kind": "file", "name": "points", "index": 0, "reader": "csv", \
                 "path": "points.csv", "shape": null, "type": "f32", "affine": [10, 1, 0]}
 #define SPLIT(rest_) {"kind": "split", "name": null, "of": POINTS, "last": true, \
@@ -203,7 +235,7 @@ const aecc_variant aecc_variants[] = {{"any", FAKE_CPU, functions}, {0}};
 
 const char aecc_descriptor[] = JSON(
 {"aecc": "0.1.0", "name": "fake", "source": "fake.nn", "hash": FAKE_HASH,
- "fixed_bytes": 1088, "block_bytes": 768,
+ "fixed_bytes": 1408, "block_bytes": 768,
  "vars": [
   {"name": "encoder.dense_1.kernel", "kind": "param", "type": "f32", MATRIX, "offset": 0},
   {"name": "encoder.dense_1.bias", "kind": "param", "type": "f32", VECTOR, "offset": 256},
@@ -211,11 +243,15 @@ const char aecc_descriptor[] = JSON(
   {"name": "count", "kind": "count", "type": "i32", NUMBER, "offset": 576},
   {"name": "encoder.norm_1.moving_mean", "kind": "state", "type": "f32", VECTOR, "offset": 640}],
  "functions": [
-  {"name": "init", "kind": "init", CHUNK, "inputs": [], "outputs": [], "updates": [], "kernels": []},
+  {"name": "init", "kind": "init", CHUNK, "single": null, "inputs": [], "outputs": [], "updates": [],
+   "kernels": []},
   FUNCTION("train_1.step", "step", SCALAR),
   FUNCTION("train_1.objective", "objective", SCALAR),
-  FUNCTION("encoder", "network", OUTPUT("r", 256)),
-  FUNCTION("reconstruct", "report", OUTPUT("reconstruction", 256), OUTPUT("original", 0))],
+  {"name": "encoder", "kind": "network", CHUNK, "single": 5, NETWORK(true, 0, 256)},
+  FUNCTION("reconstruct", "report", OUTPUT("reconstruction", 256), OUTPUT("original", 0)),
+  {"name": "encoder.single", "kind": "single", CHUNK, "single": null, NETWORK(false, 1088, 1120)},
+  {"name": "pack", "kind": "pack", CHUNK, "single": null, "inputs": [], "outputs": [],
+   "updates": [], "kernels": []}],
  "data": [POINTS],
  "networks": [{"name": "encoder", "function": 3, "layers": [
   {"name": "encoder.dense_1", "type": "dense", "output": [2, 2], "params": 20, "untrained": 0,
@@ -226,4 +262,4 @@ const char aecc_descriptor[] = JSON(
            {"name": "second", "function": 1, "repeat": 2})],
  "reports": [{"kind": "reconstructions", "data": SPLIT(false), "function": 4,
               "options": {"count": "3"}}],
- "reconstruct": {"function": 4, "scaled": false, "data": SPLIT(false)}});
+ "reconstruct": {"function": 4, "scaled": false, "data": SPLIT(false)}, "pack": 6});
