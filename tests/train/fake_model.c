@@ -201,6 +201,8 @@ const aecc_variant aecc_variants[] = {{"any", FAKE_CPU, functions}, {0}};
 
 /* The descriptor is JSON that the preprocessor puts together and quotes. */
 /* clang-format off */
+#undef true
+#undef false
 #define QUOTED(...) #__VA_ARGS__
 #define JSON(...) QUOTED(__VA_ARGS__)
 
