@@ -241,6 +241,21 @@ static void test_owned_matrices(void **state)
     assert_true(p->shared_blocks > 1);
 }
 
+/* Rows of a page get a line between them. */
+static void test_padded_rows(void **state)
+{
+    static const int64_t rows[][2] = {{8, 8}, {9, 16}, {784, 784}, {1024, 1040}, {4090, 4112}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int64_t stride[MAX_RANK];
+        storage_of(shape(false, 2, 3, (int)rows[i][0]), stride);
+        assert_int_equal(stride[0], rows[i][1]);
+    }
+    Build *b = begin();
+    Node *x = input(b, shape(true, 1, 20));
+    check_with_gradients(b, dense(x, param(b, shape(false, 2, 20, 1024))));
+}
+
 typedef struct ConvCase {
     int h, w, c, k, r, s, stride, dilation, low, oh, ow;
     bool transposed;
@@ -540,6 +555,7 @@ int main(void)
         cmocka_unit_test(test_dense_of_rows),
         cmocka_unit_test(test_two_layers),
         cmocka_unit_test(test_owned_matrices),
+        cmocka_unit_test(test_padded_rows),
         cmocka_unit_test(test_convolutions),
         cmocka_unit_test(test_layers_of_planes),
         cmocka_unit_test(test_without_batch),
