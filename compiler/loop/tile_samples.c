@@ -19,8 +19,8 @@ typedef struct Roles {
     const Nest *nest;
     int pixel, row, channel; /* outputs                                  */
     int group;               /* an output with which both operands move  */
-    int tap, column;         /* reduced, slide along pixels, along rows  */
-    int64_t taps, columns;   /* of one step: 1 where they are looped     */
+    int tap;                 /* reduced, slides along the row of pixels  */
+    int64_t taps;            /* of one step: 1 where they are looped     */
 } Roles;
 
 typedef struct SampleTile {
@@ -76,20 +76,10 @@ static int find_pixel(const Roles *r)
     return best;
 }
 
-/* Is nothing but taps along rows and pixels summed? */
-static bool sums_taps_only(const Roles *r)
-{
-    for (int v = 0; v < r->nest->nvars; v++)
-        if (r->nest->var[v].reduced && r->nest->var[v].extent > 1 && v != r->tap && v != r->column)
-            return false;
-    return true;
-}
-
 static Roles find_roles(const Contracted *c)
 {
-    Roles r = {.c = c, .nest = c->nest, .row = -1, .channel = -1, .group = -1};
-    r.tap = r.column = -1;
-    r.taps = r.columns = 1;
+    Roles r = {
+        .c = c, .nest = c->nest, .row = -1, .channel = -1, .group = -1, .tap = -1, .taps = 1};
     r.pixel = find_pixel(&r);
     for (int v = 0; v < c->nest->nvars; v++) {
         if (!is_output(c->nest, v) || v == r.pixel)
@@ -105,11 +95,6 @@ static Roles find_roles(const Contracted *c)
         r.tap = sliding_tap(c->nest, r.pixel);
     if (r.tap >= 0 && extent(&r, r.tap) <= MAX_TAPS && ends_sum(c->nest, r.tap))
         r.taps = extent(&r, r.tap);
-    if (r.row >= 0)
-        r.column = sliding_tap(c->nest, r.row);
-    if (r.column >= 0 && sums_taps_only(&r) && r.taps == extent(&r, r.tap) &&
-        r.taps * extent(&r, r.column) <= MAX_TAPS)
-        r.columns = extent(&r, r.column);
     return r;
 }
 
@@ -134,11 +119,9 @@ static double step_cost(const Roles *r, int64_t pixels, int64_t rows, int64_t ch
 {
     const double line = 1, weight = 0.5, loop = 2;
     int64_t chains = pixels * rows * channels, least = r->c->machine->latency;
-    int64_t lines = places(rows, step_of(r, r->row), r->columns, step_of(r, r->column)) *
-                    places(pixels, step_of(r, r->pixel), r->taps, step_of(r, r->tap));
-    double products = (double)((chains < least ? least : chains) * r->taps * r->columns);
-    double weights = (double)(channels * r->taps * r->columns);
-    return products + line * (double)lines + weight * weights + loop;
+    int64_t lines = rows * places(pixels, step_of(r, r->pixel), r->taps, step_of(r, r->tap));
+    double products = (double)((chains < least ? least : chains) * r->taps);
+    return products + line * (double)lines + weight * (double)(channels * r->taps) + loop;
 }
 
 static double cost_along(const Roles *r, const SampleTile *t, int64_t pixels)
@@ -252,8 +235,6 @@ void tile_samples(Schedule *s, const Contracted *c)
         s->tile[r.channel] = t.channels;
     if (r.taps > 1)
         s->tile[r.tap] = r.taps;
-    if (r.columns > 1)
-        s->tile[r.column] = r.columns;
     unroll_sum(s, c->nest);
     order_samples(s, &r);
 }
