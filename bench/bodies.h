@@ -43,6 +43,7 @@ static inline Body *begin_body(const char *name, int64_t units)
     b->kernels[0] = &b->kernel;
     b->program.kernels = b->kernels;
     b->program.nkernels = 1;
+    b->program.chunk = 1;
     loop_kernel(&b->kernel);
     return b;
 }

@@ -60,7 +60,6 @@
 #ifndef AECC_RT_H
 #define AECC_RT_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 enum { AECC_LANES = 16 };
@@ -106,8 +105,7 @@ typedef void aecc_function(aecc_call *call, int64_t thread);
 static inline int64_t aecc_scratch_blocks(int64_t nblocks, int64_t chunk, int64_t shared_blocks,
                                           int64_t threads)
 {
-    bool all = nblocks <= shared_blocks || nblocks / threads < chunk;
-    return all ? nblocks : chunk * threads;
+    return nblocks <= shared_blocks || nblocks / threads < chunk ? nblocks : chunk * threads;
 }
 
 /* As many chunks for each thread as there are, or as fit 8 MiB of parts. */

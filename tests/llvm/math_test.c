@@ -93,6 +93,7 @@ static int compile_all(void **state)
         *fn = (Fn){.kind = FN_NETWORK, .name = format("f%d", i), .program = NEW(Program)};
         fn->program->kernels = NEW_ARRAY(Kernel *, 2);
         fn->program->nkernels = 2;
+        fn->program->chunk = 1;
         for (int form = VECTOR; form <= SCALAR; form++)
             fn->program->kernels[form] =
                 kernel_of(x, y, &cases[i], form, format("f%d.%d", i, form));

@@ -201,8 +201,6 @@ const aecc_variant aecc_variants[] = {{"any", FAKE_CPU, functions}, {0}};
 
 /* The descriptor is JSON that the preprocessor puts together and quotes. */
 /* clang-format off */
-#undef true
-#undef false
 #define QUOTED(...) #__VA_ARGS__
 #define JSON(...) QUOTED(__VA_ARGS__)
 
@@ -245,8 +243,8 @@ const char aecc_descriptor[] = JSON(
   {"name": "count", "kind": "count", "type": "i32", NUMBER, "offset": 576},
   {"name": "encoder.norm_1.moving_mean", "kind": "state", "type": "f32", VECTOR, "offset": 640}],
  "functions": [
-  {"name": "init", "kind": "init", CHUNK, "single": null, "inputs": [], "outputs": [], "updates": [],
-   "kernels": []},
+  {"name": "init", "kind": "init", CHUNK, "single": null, "inputs": [], "outputs": [],
+   "updates": [], "kernels": []},
   FUNCTION("train_1.step", "step", SCALAR),
   FUNCTION("train_1.objective", "objective", SCALAR),
   {"name": "encoder", "kind": "network", CHUNK, "single": 5, NETWORK(true, 0, 256)},
