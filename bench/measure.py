@@ -296,7 +296,7 @@ def take_turns(rows, key, trainer, running, options, fail):
             rows.add({"kind": "window", **key, "who": peer.who, "round": turn, "us": us})
     for peer in running:
         rows.add({"kind": "memory", **key, "who": peer.who, "bytes": peer.memory})
-    outside = trainer.outside(key["batch"], key["threads"], best)
+    outside = None if options.quick else trainer.outside(key["batch"], key["threads"], best)
     if outside:
         rows.add({"kind": "train", **key, "us": outside})
 

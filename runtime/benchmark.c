@@ -27,7 +27,8 @@ typedef struct bench {
     int64_t sample;        /* of its batch, first of the next call */
     int *first_slot;       /* [call] its place in `ticks`          */
     int nkernels, nslots;
-    uint64_t **ticks, **profile; /* [thread]                             */
+    uint64_t **ticks, **kept; /* [thread] of this try, of the best    */
+    uint64_t **profile;       /* [thread]                             */
 } bench;
 
 /* The calls of a pass, over whole batches. */
@@ -152,20 +153,26 @@ static void open_bench(bench *b, rt_trainer *t)
     }
 }
 
-static void open_ticks(bench *b)
+static uint64_t **ticks_new(const bench *b)
 {
     int threads = b->trainer->machine.team.threads;
-    b->ticks = rt_alloc((size_t)threads, sizeof *b->ticks);
-    b->profile = rt_alloc((size_t)threads, sizeof *b->profile);
+    uint64_t **ticks = rt_alloc((size_t)threads, sizeof *ticks);
     for (int t = 0; t < threads; t++)
-        b->ticks[t] = rt_alloc((size_t)b->nslots, sizeof **b->ticks);
+        ticks[t] = rt_alloc((size_t)b->nslots, sizeof **ticks);
+    return ticks;
+}
+
+static void ticks_free(const bench *b, uint64_t **ticks)
+{
+    for (int t = 0; t < b->trainer->machine.team.threads; t++)
+        free(ticks[t]);
+    free(ticks);
 }
 
 static void close_bench(bench *b)
 {
-    for (int t = 0; t < b->trainer->machine.team.threads; t++)
-        free(b->ticks[t]);
-    free(b->ticks);
+    ticks_free(b, b->ticks);
+    ticks_free(b, b->kept);
     free(b->profile);
     free(b->first_slot);
     free(b->functions);
@@ -194,18 +201,33 @@ static int64_t steps_of(const bench *b, double step)
     return fit < 2 ? 2 : fit > MOST_STEPS ? MOST_STEPS : (int64_t)fit;
 }
 
-/* Fills the ticks; seconds a step with the profile on, and of one tick. The
- * parts are of one run, as long as several tries, so that they add up. */
-static double profile_steps(bench *b, int64_t steps, double *tick)
+/* Runs steps with the profile on; if they are the fastest so far, their ticks
+ * are kept. The parts are of one run, so that they add up. */
+static void profile_once(bench *b, benchmark *r)
+{
+    int threads = b->trainer->machine.team.threads;
+    for (int t = 0; t < threads; t++)
+        memset(b->ticks[t], 0, (size_t)b->nslots * sizeof **b->ticks);
+    double step = time_steps(b, r->steps);
+    if (r->profiled > 0 && step >= r->profiled)
+        return;
+    uint64_t **slower = b->kept;
+    b->kept = b->ticks;
+    b->ticks = slower;
+    r->profiled = step;
+}
+
+/* Seconds of one tick. */
+static double profile_steps(bench *b, benchmark *r)
 {
     rt_machine *m = &b->trainer->machine;
     double begin = now();
     uint64_t from = aecc_ticks();
     m->profile = b->profile;
-    double step = time_steps(b, steps);
+    for (int i = 0; i < TRIES && (i < 2 || now() - begin < ALL_SECONDS); i++)
+        profile_once(b, r);
     m->profile = NULL;
-    *tick = (now() - begin) / (double)(aecc_ticks() - from);
-    return step;
+    return (now() - begin) / (double)(aecc_ticks() - from);
 }
 
 /* ---- Parts of a step -------------------------------------------------------- */
@@ -231,7 +253,7 @@ static void slot_seconds(const bench *b, int slot, double tick, part *p)
 {
     int threads = b->trainer->machine.team.threads;
     for (int t = 0; t < threads; t++) {
-        double seconds = (double)b->ticks[t][slot] * tick / (double)b->steps;
+        double seconds = (double)b->kept[t][slot] * tick / (double)b->steps;
         p->mean += seconds / threads;
         p->seconds = seconds > p->seconds ? seconds : p->seconds;
     }
@@ -254,7 +276,7 @@ static void fill_threads(const bench *b, thread_time *time, double tick)
     double scale = tick / (double)b->steps;
     for (int t = 0; t < b->trainer->machine.team.threads; t++)
         for (int s = 0; s < b->ncalls; s++) {
-            const uint64_t *ticks = b->ticks[t] + b->first_slot[s];
+            const uint64_t *ticks = b->kept[t] + b->first_slot[s];
             int n = called(b, s)->nkernels;
             for (int i = 0; i < n; i++)
                 time[t].kernels += (double)ticks[i] * scale;
@@ -284,15 +306,14 @@ static void measure(bench *b, benchmark *r)
     double tick, peak = peak_flops(team);
     r->steps = steps_of(b, warm_up(b));
     best_of_tries(b, r);
-    r->profiled = profile_steps(b, 4 * r->steps, &tick);
+    tick = profile_steps(b, r);
     r->limits.barrier = barrier_seconds(team);
     r->limits.update = update_seconds(team);
     measure_levels(team, &r->limits);
     r->limits.flops = peak_flops(team);
     r->limits.flops = peak > r->limits.flops ? peak : r->limits.flops;
     fill_parts(b, r, tick);
-    int64_t blocks = (b->batch + AECC_LANES - 1) / AECC_LANES;
-    find_bounds(r, (double)r->model->fixed_bytes + (double)(blocks * r->model->block_bytes));
+    find_bounds(r, machine_bytes(r->model, r->threads, b->batch));
 }
 
 int command_benchmark(rt_trainer *t)
@@ -305,7 +326,9 @@ int command_benchmark(rt_trainer *t)
     if (t->options->weights && !weights_load(&t->machine, t->options->weights, &error))
         rt_raise(&error);
     machine_pack(&t->machine);
-    open_ticks(&b);
+    b.ticks = ticks_new(&b);
+    b.kept = ticks_new(&b);
+    b.profile = rt_alloc((size_t)t->machine.team.threads, sizeof *b.profile);
     benchmark result = {.model = t->model,
                         .network = t->options->infer ? called(&b, 0)->name : NULL,
                         .batch = b.batch,
