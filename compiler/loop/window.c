@@ -93,7 +93,8 @@ static void take_larger(LaneMode mode, Inst *x, int64_t place, Inst **best)
 
 static void take_chosen(WindowKernel *w, const int64_t *offset, Inst **acc)
 {
-    Inst *chosen = map2(OP_eq, window_load(w, 1, offset), place_value(w->mode, tap_place(w, offset)));
+    Inst *place = place_value(w->mode, tap_place(w, offset));
+    Inst *chosen = map2(OP_eq, window_load(w, 1, offset), place);
     Inst *x = window_load(w, 0, offset);
     if (w->root->op == OP_window_gather)
         acc[0] = map_select(chosen, x, acc[0]);

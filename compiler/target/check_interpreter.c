@@ -5,9 +5,9 @@
  * give the same bits, and so does the twin for one sample. Where terms cancel
  * (the gradient of a bias before batch normalization is truly zero) float32
  * leaves more: a few times what the oracle itself leaves when it rounds every
- * operation is right, too. Near a kink (a relu at zero, two equal maxima) float32 may take the other
- * side; so a function fails only if it differs for each of several draws of
- * inputs. */
+ * operation is right, too. Near a kink (a relu at zero, two equal maxima)
+ * float32 may take the other side; so a function fails only if it differs for
+ * each of several draws of inputs. */
 #include "target/jit.h"
 
 #include <math.h>
