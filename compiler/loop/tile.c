@@ -8,6 +8,8 @@
  * hidden and nothing spills. */
 #include "loop/tile.h"
 
+#include <stdlib.h>
+
 enum { ROW_ACCUMULATORS = 20 };
 
 bool shares_bound(const Nest *nest, int v, int w)
@@ -118,31 +120,67 @@ void unroll_sum(Schedule *s, const Nest *nest)
         s->tile[inner] = 4;
 }
 
+/* Is output v a tap, under which a summed position slides? */
+static bool is_tap(const Nest *nest, int v)
+{
+    for (int w = 0; w < nest->nvars; w++)
+        if (!nest->var[v].reduced && nest->var[w].reduced && (nest->slides[v] >> w & 1))
+            return true;
+    return false;
+}
+
 /* Does the operand that slides under the taps depend on v? */
 static bool slides_with(const Nest *nest, int v)
 {
     for (int i = 0; i < 2; i++)
         for (int tap = 0; tap < nest->nvars; tap++)
-            if (!nest->var[tap].reduced && is_bound(nest, tap) &&
-                nest->address[i].coefficient[tap] && nest->address[i].coefficient[v])
+            if (is_tap(nest, tap) && nest->address[i].coefficient[tap] &&
+                nest->address[i].coefficient[v])
                 return true;
     return false;
 }
 
-/* Taps of a window in registers; what slides under them is loaded once for
- * all channels of the tile. */
+/* Do positions take several steps of a tap? Then what slides is the larger. */
+static bool strides(const Nest *nest)
+{
+    for (int i = 0; i < 2; i++)
+        for (int tap = 0; tap < nest->nvars; tap++)
+            for (int w = 0; w < nest->nvars; w++) {
+                int64_t one = nest->address[i].coefficient[tap];
+                if (is_tap(nest, tap) && nest->var[w].reduced && (nest->slides[tap] >> w & 1) &&
+                    llabs(nest->address[i].coefficient[w]) > llabs(one) && one != 0)
+                    return true;
+            }
+    return false;
+}
+
+/* Bytes of the planes of all channels v. */
+static int64_t bytes_of(const Nest *nest, int v)
+{
+    int64_t bytes = LANES * (int64_t)sizeof(float) * nest->var[v].extent;
+    for (int w = 0; w < nest->nvars; w++)
+        bytes *= nest->var[w].reduced ? nest->var[w].extent : 1;
+    return bytes;
+}
+
+/* Taps of a window in registers; what slides under them is loaded once for all
+ * channels of the tile. The planes of the outer channels stay in the cache while
+ * all of the inner ones pass, if those do not stay anyway: a tile of several
+ * channels is outside then, unless the planes that slide are larger. Outside
+ * are enough channels to share among threads. */
 static void tile_lane_sum(Schedule *s, const Contracted *c)
 {
+    enum { MOST_TAPS = 9, FEW_UNITS = 8 };
     const Nest *nest = c->nest;
     int64_t taps = 1;
     int unit = -1, inner = -1;
     for (int v = nest->nvars; v-- > 0;)
-        if (!nest->var[v].reduced && is_bound(nest, v) && taps * nest->var[v].extent <= 9) {
+        if (is_tap(nest, v) && taps * nest->var[v].extent <= MOST_TAPS) {
             s->tile[v] = nest->var[v].extent;
             taps *= nest->var[v].extent;
         }
     for (int v = nest->nvars; v-- > 0;) {
-        if (nest->var[v].reduced || is_bound(nest, v) || nest->var[v].extent <= 1)
+        if (nest->var[v].reduced || is_tap(nest, v) || nest->var[v].extent <= 1)
             continue;
         if (inner < 0 || (slides_with(nest, inner) && !slides_with(nest, v))) {
             unit = inner >= 0 ? inner : unit;
@@ -156,7 +194,10 @@ static void tile_lane_sum(Schedule *s, const Contracted *c)
         s->tile[inner] = even_tile(nest->var[inner].extent, each);
     if (unit >= 0 && taps < 3)
         s->tile[unit] = even_tile(nest->var[unit].extent, 4);
-    order_loops(s, nest, unit >= 0 ? unit : inner);
+    bool few = unit >= 0 && nest->var[unit].extent / s->tile[unit] < FEW_UNITS;
+    bool larger = unit >= 0 && !strides(nest) && bytes_of(nest, inner) > c->machine->cache[1];
+    bool swap = unit < 0 || (taps > 1 && has_loop(s, nest, inner) && (few || larger));
+    order_loops(s, nest, swap ? inner : unit);
 }
 
 /* Vectors along the lane variable times rows: the fewest loads of operands

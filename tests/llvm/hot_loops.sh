@@ -6,23 +6,34 @@ set -u
 temporary_folder
 
 examples='conv_ae stacked_ae' larger=conv_128
-[ -z "${FULL:-}" ] || examples='conv_ae stacked_ae denoising_ae noise_ae pca'
+[ -z "${FULL:-}" ] || examples='conv_ae stacked_ae denoising_ae noise_ae'
 [ -z "${FULL:-}" ] || larger='conv_128 conv_64 conv_5x5'
 
-# hot_loops FILE -- a line for each of at least 8 multiply-adds; its defects.
+# hot_loops FILE -- a line for each of at least 8 multiply-adds; its defects. A
+# function of one sample and one channel has no vectors at all.
 hot_loops() {
     awk '
-        /^[^ \t#.].*:/ { function_name = $1; label = "" }
+        /^[^ \t#.].*:/ { name = $1; label = "" }
         /^\.LBB/ {
             label = $1
             sub(/:.*/, "", label)
             products = spills = narrow = 0
         }
-        /vfmadd/ { products++; if (!/zmm/) narrow++ }
+        /vfmadd/ {
+            products++
+            if (/zmm/) wide[name] = 1
+            else narrow++
+        }
         /zmm/ && /\(%rsp/ { spills++ }
         /^[ \t]*j[a-z]+[ \t]/ && label != "" && $2 == label && products >= 8 &&
-            function_name ~ /contract/ {
-            print function_name, label, products, spills + 0, narrow + 0
+            name ~ /contract/ {
+            function_of[++n] = name
+            loop[n] = name " " label " " products " " spills + 0
+            less[n] = narrow + 0
+        }
+        END {
+            for (i = 1; i <= n; i++)
+                print loop[i], function_of[i] in wide ? less[i] : 0
         }' "$1"
 }
 
