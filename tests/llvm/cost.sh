@@ -5,7 +5,7 @@
 set -u
 . tests/lib.sh
 temporary_folder
-MOST_BYTES=1000000 MOST_KERNEL=12288 MOST_RATIO=20
+MOST_BYTES=1048576 MOST_KERNEL=20480 MOST_RATIO=20
 
 # processor_time COMMAND... -- in hundredths of a second, with its children.
 processor_time() {
