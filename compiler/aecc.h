@@ -412,6 +412,7 @@ typedef struct Machine {
     const char *name;             /* of its vectors: "avx512", "neon", …     */
     int registers, width;         /* vector registers; floats in each        */
     double multiply_adds, loads, stores;   /* of registers, in a cycle       */
+    double splats;                /* loads of one number, in a cycle         */
     double issue;                 /* instructions in a cycle                 */
     int latency;                  /* of a multiply-add, in cycles            */
     bool memory_operands;         /* a multiply-add can splat from memory    */

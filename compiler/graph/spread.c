@@ -17,17 +17,21 @@ static int64_t matrix_bytes(Shape s)
     return shape_size(s) * 4;
 }
 
+/* The output variable that moves along this index, or -1. */
+static int output_along(const Node *n, const Affine *along)
+{
+    for (int i = 0; i < n->shape.rank; i++)
+        for (int t = 0; t < along->terms; t++)
+            for (int o = 0; o < n->attr.contraction.map[0][i].terms; o++)
+                if (n->attr.contraction.map[0][i].var[o] == along->var[t])
+                    return along->var[t];
+    return -1;
+}
+
 /* Do different units read different parts of the matrix's owned axis? */
 static bool units_own(const Node *n, const Node *matrix, int which)
 {
-    const Contraction *c = &n->attr.contraction;
-    const Affine *along = &c->map[1 + which][owned_axis(matrix->shape)];
-    for (int i = 0; i < n->shape.rank; i++)
-        for (int t = 0; t < along->terms; t++)
-            for (int o = 0; o < c->map[0][i].terms; o++)
-                if (c->map[0][i].var[o] == along->var[t])
-                    return true;
-    return false;
+    return output_along(n, &n->attr.contraction.map[1 + which][owned_axis(matrix->shape)]) >= 0;
 }
 
 /* What is read and written of each block, in bytes. */
@@ -90,4 +94,18 @@ void choose_spreads(Fusion *f)
     for (int i = 0; i < p->nkernels && activations > 0; i++)
         if (p->kernels[i]->form == FORM_CONTRACT && !p->kernels[i]->root->shape.batch)
             share_rows(f, p->kernels[i]->root);
+}
+
+/* A product's and a gradient's, so that they agree. */
+int owned_output(const Kernel *k)
+{
+    const Node *n = k->root;
+    int which, lane_var;
+    const Node *matrix = matrix_operand(n, &which);
+    if (matrix && k->shared_bytes)
+        return output_along(n, &n->attr.contraction.map[1 + which][owned_axis(matrix->shape)]);
+    bool gradient = n->shape.rank == 2 && contract_class(n, &lane_var) == CONTRACT_ROWS;
+    if (gradient && matrix_bytes(n->shape) >= OWNED_LEAST)
+        return output_along(n, &n->attr.contraction.map[0][owned_axis(n->shape)]);
+    return -1;
 }

@@ -5,6 +5,7 @@
  * guarantees  its body: what is in the lanes as its class says (schedule.c),
  *             tiles and loops as its schedule says (tile.c) */
 #include "loop/leaf.h"
+#include "loop/tile.h"
 
 typedef struct ContractKernel {
     Program *program;
@@ -94,8 +95,8 @@ static void contract_leaf(NestEmit *e, Inst **acc)
     for (int i = 0; i < leaf.n; i++) {
         const Product *p = &leaf.at[i];
         Inst *a = operand(c, known[0], 0, p), **sum = &acc[p->output];
-        *sum = c->root->nin == 1 ? map2(OP_add, *sum, a)
-                                 : fma3(a, operand(c, known[1], 1, p), *sum);
+        *sum =
+            c->root->nin == 1 ? map2(OP_add, *sum, a) : fma3(a, operand(c, known[1], 1, p), *sum);
     }
 }
 
@@ -199,30 +200,123 @@ static void lane_sum_finish(NestEmit *e, Inst **acc)
 
 /* ---- A kernel ---------------------------------------------------------------- */
 
-static void lower_nest(Nest *nest, void *arg)
+static Linear written(const ContractKernel *c)
 {
-    ContractKernel *c = arg;
-    c->nest = nest;
-    NestEmit e = {.nest = nest,
+    Linear all = {0};
+    if (c->kernel->nstores == 0 || c->kernel->stores[0].buffer->shape.rank != c->nest->out_rank)
+        return all;
+    for (int i = 0; i < c->nest->out_rank; i++)
+        for (int v = 0; v < c->nest->nvars; v++)
+            all.coefficient[v] +=
+                c->nest->out[i].coefficient[v] * c->kernel->stores[0].buffer->stride[i];
+    return all;
+}
+
+/* A schedule that is good for large batches costs small ones little, but not
+ * the other way round. */
+static double expected_blocks(const Program *p, const Kernel *k)
+{
+    enum { LEAST = 8 };
+    int64_t blocks = (p->samples + LANES - 1) / LANES;
+    blocks = blocks > LEAST ? blocks : LEAST;
+    return (double)(k->kind == KERNEL_CHUNK && p->chunk < blocks ? p->chunk : blocks);
+}
+
+static Contracted contracted(const ContractKernel *c)
+{
+    const Program *p = c->program;
+    Contracted all = {.machine = p->machine,
+                      .nest = c->nest,
+                      .class = c->class,
+                      .lane_var = c->lane_var,
+                      .owner = owned_output(c->kernel),
+                      .written = written(c),
+                      .blocks = expected_blocks(p, c->kernel),
+                      .after = work_after(p, c->kernel)};
+    for (int i = 0; i < c->root->nin; i++) {
+        bool lanes = c->class != CONTRACT_ROWS && c->root->in[i]->shape.batch;
+        all.vector[i] = lanes || holds_lane(c, i);
+        all.bytes[i] = lanes ? 4 * LANES : 4;
+    }
+    return all;
+}
+
+typedef struct EachPhase {
+    ContractKernel c;
+    int phase;
+    PhaseBody *each;
+    void *arg;
+} EachPhase;
+
+static void each_phase(Nest *nest, void *arg)
+{
+    EachPhase *e = arg;
+    e->c.nest = nest;
+    if (e->c.lane_var >= 0)
+        nest_count_vectors(nest, e->c.lane_var);
+    int64_t side[MAX_VARS];
+    if (e->c.kernel->pool)
+        pool_nest(nest, e->c.kernel->pool, side);
+    Contracted all = contracted(&e->c);
+    all.side = e->c.kernel->pool ? side : NULL;
+    e->each(&all, e->phase++, e->arg);
+}
+
+static void phases_of(ContractKernel *c, PhaseBody *each, void *arg)
+{
+    EachPhase e = {.c = *c, .each = each, .arg = arg};
+    Node *root = c->root;
+    nest_phases(c->program, root->shape, &root->attr.contraction, root->in[0],
+                root->nin > 1 ? root->in[1] : NULL, each_phase, &e);
+}
+
+static ContractKernel contract_kernel(Program *p, Kernel *k)
+{
+    ContractKernel c = {.program = p, .kernel = k, .root = k->root};
+    c.class = contract_class(k->root, &c.lane_var);
+    return c;
+}
+
+void contract_phases(Program *p, Kernel *k, PhaseBody *each, void *arg)
+{
+    ContractKernel c = contract_kernel(p, k);
+    phases_of(&c, each, arg);
+}
+
+typedef struct Chosen {
+    ContractKernel *c;
+    int n;
+    Schedule *by;
+    int cap;
+} Chosen;
+
+/* All phases, before code of the first: they share the units. */
+static void choose_phase(const Contracted *all, int phase, void *arg)
+{
+    Chosen *chosen = arg;
+    Kernel *k = chosen->c->kernel;
+    Schedule by = phase < k->nby ? k->by[phase] : cheapest_schedule(all);
+    PUSH(chosen->by, chosen->n, chosen->cap, by);
+    all->nest->by = by;
+    int64_t units = nest_units(all->nest);
+    k->units = units > k->units ? units : k->units;
+}
+
+static void lower_phase(const Contracted *all, int phase, void *arg)
+{
+    const Chosen *chosen = arg;
+    ContractKernel *c = chosen->c;
+    c->nest = all->nest;
+    NestEmit e = {.nest = c->nest,
                   .kernel = c->kernel,
                   .arg = c,
                   .carry = 1,
                   .start = contract_start,
                   .leaf = contract_leaf,
                   .finish = contract_finish};
-    if (c->lane_var >= 0)
-        nest_count_vectors(nest, c->lane_var);
-    int64_t side[MAX_VARS];
-    if (c->kernel->pool) {
-        pool_nest(nest, c->kernel->pool, side);
+    c->nest->by = chosen->by[phase];
+    if (c->kernel->pool)
         e.finish = contract_pool;
-    }
-    nest->by = choose_schedule(&(Contracted){.machine = c->program->machine,
-                                             .nest = nest,
-                                             .class = c->class,
-                                             .lane_var = c->lane_var,
-                                             .side = c->kernel->pool ? side : NULL,
-                                             .in_lanes = c->root->in[0]->shape.batch ? 0 : 1});
     if (c->class == CONTRACT_LANE_SUM)
         e.finish = lane_sum_finish;
     if (c->class == CONTRACT_ROWS || c->class == CONTRACT_LANE_SUM)
@@ -232,8 +326,9 @@ static void lower_nest(Nest *nest, void *arg)
 
 void lower_contraction(Program *p, Kernel *k)
 {
-    ContractKernel c = {.program = p, .kernel = k, .root = k->root, .eval = eval_begin(p, k)};
-    c.class = contract_class(k->root, &c.lane_var);
-    nest_phases(p, k->root->shape, &k->root->attr.contraction, k->root->in[0],
-                k->root->nin > 1 ? k->root->in[1] : NULL, lower_nest, &c);
+    ContractKernel c = contract_kernel(p, k);
+    Chosen chosen = {.c = &c};
+    phases_of(&c, choose_phase, &chosen);
+    c.eval = eval_begin(p, k);
+    phases_of(&c, lower_phase, &chosen);
 }

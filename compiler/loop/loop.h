@@ -151,6 +151,8 @@ typedef struct Kernel {
     int64_t shared_bytes;      /* BLOCK: of what its units divide among the  */
                                /* threads (spread.c); 0: by blocks always    */
     bool meet;                 /* and here, where they share a block         */
+    const struct Schedule *by; /* of each phase of a contraction, by order;  */
+    int nby;                   /* of those beyond, the cheapest (cost.c)     */
     double flops;              /* for a sample (BLOCK or reads blocks), or once */
     int64_t bytes[2];          /* of the buffers that it loads or stores: of
                                   all that is no block's, of a block's; set
@@ -177,6 +179,7 @@ typedef struct Program {
     int64_t scratch_bytes;     /* for each block under way                   */
     int64_t part_bytes;        /* for each chunk whose parts wait            */
     int64_t chunk;             /* blocks that make a chunk; set by plan()    */
+    int64_t samples;           /* expected in a batch; set by lower()        */
 } Program;
 
 extern const char *const kernel_kind_name[KERNEL_UNIT + 1];

@@ -5,7 +5,7 @@
  *             number of units; all lanes, tiles and borders are decided */
 #include "loop/lower.h"
 
-static void lower_kernel(Program *p, Kernel *k)
+void lower_kernel(Program *p, Kernel *k)
 {
     static void (*const by_form[])(Program *, Kernel *) = {
         [FORM_MAP] = lower_map,
@@ -19,6 +19,7 @@ static void lower_kernel(Program *p, Kernel *k)
         [FORM_INDEX] = lower_index,
     };
     k->body = (Region){0};
+    k->units = 1;
     Region *before = loop_kernel(k);
     if (k->form != FORM_LOAD)
         by_form[k->form](p, k);
@@ -43,6 +44,7 @@ static void mark_touched(bool *touched, const Region *r)
 static void count_bytes(const Program *p, Kernel *k)
 {
     bool *touched = NEW_ARRAY(bool, p->nbuffers);
+    k->bytes[IN_FIXED] = k->bytes[IN_BLOCK] = 0;
     mark_touched(touched, &k->body);
     for (int i = 0; k->load_inputs && i < p->fn->ninputs; i++)
         touched[p->input_buffers[i]->id] = true;
@@ -50,11 +52,25 @@ static void count_bytes(const Program *p, Kernel *k)
         k->bytes[holds_samples(p->buffers[i])] += touched[i] ? p->buffers[i]->size : 0;
 }
 
+/* What the file says of its batch, where a train block runs fn. */
+static int64_t expected_samples(const Model *model, const Fn *fn)
+{
+    enum { USUAL = 32 };
+    for (int i = 0; i < model->ntrains; i++) {
+        const Train *t = &model->trains[i];
+        for (int s = 0; s < t->nsteps; s++)
+            if (t->steps[s].fn == fn || t->objective == fn)
+                return t->batch;
+    }
+    return USUAL;
+}
+
 void lower(const Model *model, const Machine *machine)
 {
     for (int i = 0; i < model->nfns; i++) {
         Program *p = model->fns[i]->program;
         p->machine = machine;
+        p->samples = expected_samples(model, model->fns[i]);
         for (int k = 0; k < p->nkernels; k++) {
             lower_kernel(p, p->kernels[k]);
             count_bytes(p, p->kernels[k]);

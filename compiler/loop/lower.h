@@ -134,8 +134,6 @@ typedef struct Nest {
     Linear out[MAX_RANK];   /* index of each output axis                  */
     Linear address[2];      /* element of each operand's tensor           */
     Linear value[MAX_VARS]; /* each variable of the contraction itself    */
-    /* [v] bit w: some index of an operand is a sum of v and w: w slides v. */
-    uint32_t slides[MAX_VARS];
     bool empty;             /* no point reaches these outputs             */
     Schedule by;            /* set before it is emitted                   */
 } Nest;
@@ -149,28 +147,6 @@ void nest_phases(const Program *, Shape out, const Contraction *, Node *a, Node 
 /* Which term of an output's index is a position in the samples, not a tap; the
  * sum runs over the others. The first where nothing has a batch. */
 int position_term(const Contraction *, Node *const operand[2], const Affine *);
-
-/* ---- tile.c: which schedule ------------------------------------------------ */
-
-/* A phase of a contraction as the choice of its schedule sees it. The lane
- * variable of the nest counts vectors of LANES. */
-typedef struct Contracted {
-    const Machine *machine;
-    const Nest *nest;
-    ContractClass class;
-    int lane_var;   /* or -1                                    */
-    int in_lanes;   /* SAMPLES: the operand of a batch            */
-    const int64_t *side; /* [var]: tiles are multiples of it; or NULL */
-} Contracted;
-
-Schedule choose_schedule(const Contracted *);
-/* A schedule of all tiles 1 without an order. */
-Schedule untiled(const Nest *);
-/* The order of loops that these tiles need: outputs first, those of `unit`
- * (or -1) outside, then the reduced in the order of the sum. */
-void order_loops(Schedule *, const Nest *, int unit);
-/* The same with several outputs (or -1) outside; the first is the unit. */
-void order_loops_as(Schedule *, const Nest *, const int *first, int n);
 
 /* ---- nest.c: a nest by its schedule ---------------------------------------- */
 
@@ -191,7 +167,9 @@ struct NestEmit {
 
 /* From now on v counts vectors of LANES of its values. */
 void nest_count_vectors(Nest *, int v);
-/* Phases share the units: kernel->units becomes the most of any. */
+/* Tiles of the unit variable. */
+int64_t nest_units(const Nest *);
+/* Phases share the units: kernel->units becomes the most of any so far. */
 void nest_emit(NestEmit *);
 void nest_reduce(NestEmit *, Inst **acc);
 int nest_outputs(const Nest *); /* outputs alive in this tile      */
@@ -212,6 +190,13 @@ Inst *nest_value(const Nest *, const Linear *, const int64_t offset[MAX_VARS]);
 void pool_nest(Nest *, const Node *pool, int64_t side[MAX_VARS]);
 /* The elements of a tile of whole windows: stores what is kept of each. */
 void pool_finish(const Nest *, Eval *, Inst *const *element);
+
+/* ---- graph/spread.c -------------------------------------------------------------- */
+/* The output variable along which threads own a matrix, or -1. */
+int owned_output(const Kernel *);
+
+/* ---- lower.c: one kernel; its Program has its machine ----------------------- */
+void lower_kernel(Program *, Kernel *);
 
 /* ---- bodies of kernels, by form ------------------------------------------- */
 void lower_map(Program *, Kernel *);

@@ -281,6 +281,19 @@ static void emit_loop(NestEmit *e, int level, int v, int64_t first, Inst *lo, In
     loop_end(loop, inside, acc);
 }
 
+int64_t nest_units(const Nest *nest)
+{
+    int v = nest->by.unit_var;
+    return v < 0 ? 1 : (nest->var[v].extent + nest->by.tile[v] - 1) / nest->by.tile[v];
+}
+
+/* A phase of fewer units than the kernel has gets an equal share of them all. */
+static Inst *own_unit(const NestEmit *e, Inst *unit)
+{
+    int64_t own = nest_units(e->nest), all = e->kernel->units;
+    return own == all ? unit : idiv(imul(unit, own), all);
+}
+
 /* Iterations i0 to i1 of v; `last`: the rest that fills no tile. */
 static void emit_segment(NestEmit *e, int level, int64_t i0, int64_t i1, const Cuts *cuts,
                          bool last, Inst **acc)
@@ -297,7 +310,8 @@ static void emit_segment(NestEmit *e, int level, int64_t i0, int64_t i1, const C
     if (!segment_lives(e->nest, v) && var->reduced)
         return;
     if (v == e->nest->by.unit_var) {
-        Inst *lo = imax(e->kernel->u0, iconst(i0)), *hi = imin(e->kernel->u1, iconst(i1));
+        Inst *lo = imax(own_unit(e, e->kernel->u0), iconst(i0));
+        Inst *hi = imin(own_unit(e, e->kernel->u1), iconst(i1));
         emit_loop(e, level, v, i0 * tile, lo, hi, 1, tile, acc);
         return;
     }
@@ -376,9 +390,8 @@ void nest_emit(NestEmit *e)
     for (int v = 0; v < nest->nvars; v++)
         if (nest->by.tile[v] >= nest->var[v].extent)
             set_fixed(&nest->var[v], 0, nest->var[v].extent);
-    int unit = nest->by.unit_var;
-    if (unit >= 0) {
-        int64_t tile = nest->by.tile[unit], units = (nest->var[unit].extent + tile - 1) / tile;
+    if (nest->by.unit_var >= 0) {
+        int64_t units = nest_units(nest);
         if (units > e->kernel->units)
             e->kernel->units = units;
         emit_level(e, 0, NULL);

@@ -166,15 +166,6 @@ static void add_bound(Nest *nest, Linear at, int64_t limit)
     nest->bound[nest->nbounds++] = (Bound){at, limit};
 }
 
-/* Variables that one index is the sum of. */
-static void note_sliding(Nest *nest, const Linear *index)
-{
-    for (int v = 0; v < nest->nvars; v++)
-        for (int w = 0; w < nest->nvars; w++)
-            if (v != w && index->coefficient[v] && index->coefficient[w])
-                nest->slides[v] |= 1u << w;
-}
-
 static void fix_operand(const Phasing *ph, Nest *nest, int which)
 {
     Node *n = ph->operand[which];
@@ -186,7 +177,6 @@ static void fix_operand(const Phasing *ph, Nest *nest, int which)
     for (int i = 0; i < n->shape.rank; i++) {
         Linear index = substitute(nest, &ph->c->map[1 + which][i]);
         add_scaled(&nest->address[which], &index, stride[i]);
-        note_sliding(nest, &index);
         add_bound(nest, index, n->shape.dim[i]);
     }
 }

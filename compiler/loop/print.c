@@ -192,9 +192,8 @@ static void put_region(Printer *p, const Region *region)
 
 static void put_heading(Text *out, const Kernel *k)
 {
-    text_printf(out, "kernel \"%s\" %s units %" PRId64 "%s%s%s", k->name,
-                kernel_kind_name[k->kind], k->units,
-                k->load_inputs ? " inputs" : "", k->barrier ? " barrier" : "",
+    text_printf(out, "kernel \"%s\" %s units %" PRId64 "%s%s%s", k->name, kernel_kind_name[k->kind],
+                k->units, k->load_inputs ? " inputs" : "", k->barrier ? " barrier" : "",
                 k->meet ? " meet" : "");
     if (k->shared_bytes)
         text_printf(out, " shared %" PRId64, k->shared_bytes);
@@ -229,8 +228,7 @@ static void put_nodes(Text *out, const Kernel *kernel)
 static void put_buffer(Text *out, const Buffer *b)
 {
     text_printf(out, "buffer b%d \"%s\" %s %s %s strides", b->id, b->name ? b->name : "",
-                space_name[b->space], element_name[b->element],
-                shape_text(b->shape));
+                space_name[b->space], element_name[b->element], shape_text(b->shape));
     for (int i = 0; i < b->shape.rank; i++)
         text_printf(out, " %" PRId64, b->stride[i]);
     text_printf(out, " size %" PRId64 " offset %" PRId64 "%s\n", b->size, b->offset,

@@ -1,25 +1,73 @@
-/* Shared by tile.c, tile_samples.c and tile_free.c: what a schedule is made of. */
+/* Schedules of contractions: which there are (tile.c), what they cost
+ * (cost.c), which one is taken (choose.c). */
 #ifndef AECC_TILE_H
 #define AECC_TILE_H
 
 #include "loop/lower.h"
 
-/* Taps of a row that are unrolled or peeled off one by one. */
-enum { MAX_TAPS = 11 };
+/* What is done to an output after its sum, in vectors of LANES. */
+typedef struct Work {
+    double instructions;    /* without loads and stores                   */
+    double busy;            /* cycles of divisions and roots beyond those */
+    double loads, stores;
+} Work;
 
-/* Does a bound mention v; both? */
-bool is_bound(const Nest *, int v);
-bool shares_bound(const Nest *, int v, int w);
-/* Equal tiles of at most `most`. */
-int64_t even_tile(int64_t extent, int64_t most);
-bool has_loop(const Schedule *, const Nest *, int v);
-/* The innermost reduced loop takes several steps at a time where it would
- * otherwise hold only a few multiply-adds. */
-void unroll_sum(Schedule *, const Nest *);
+/* A phase of a contraction as the choice of its schedule sees it. The lane
+ * variable of the nest counts vectors of LANES. */
+typedef struct Contracted {
+    const Machine *machine;
+    Nest *nest;
+    ContractClass class;
+    int lane_var;           /* or -1                                      */
+    const int64_t *side;    /* [var]: tiles are multiples of it; or NULL  */
+    int owner;              /* its tiles belong to threads; or -1         */
+    bool vector[2];         /* operand is read by vectors, not splat      */
+    int64_t bytes[2];       /* between neighbors of its address           */
+    Linear written;         /* element of the first store                 */
+    double blocks;          /* that a sum over the batch runs through     */
+    Work after;
+} Contracted;
 
-/* tile_samples.c: lanes are samples. */
-void tile_samples(Schedule *, const Contracted *);
-/* tile_free.c: nothing has a batch. */
-void tile_free(Schedule *, const Contracted *);
+/* Cycles of one call, for all units; of UNIT kernels with all blocks. */
+typedef struct Estimate {
+    double cycles;
+    double multiply, load, latency, issue, memory, after; /* of them, alone */
+    int registers;          /* live in the leaf                           */
+    int64_t code;           /* instructions                               */
+} Estimate;
+
+typedef struct Candidate {
+    Schedule by;
+    Estimate cost;
+} Candidate;
+
+/* ---- tile.c ---------------------------------------------------------------- */
+
+typedef void EachSchedule(const Schedule *, void *arg);
+/* All that nest.c can emit and that keep the order of the sum, in an order
+ * that depends on nothing else. At least one. */
+void each_schedule(const Contracted *, EachSchedule *, void *arg);
+/* A schedule of all tiles 1 without an order. */
+Schedule untiled(const Nest *);
+bool has_loop(const Schedule *, const Nest *, int var);
+
+/* ---- cost.c ---------------------------------------------------------------- */
+
+Estimate estimate(const Contracted *, const Schedule *);
+Work work_after(const Program *, const Kernel *);
+
+/* ---- contract.c ------------------------------------------------------------ */
+
+/* Each phase of a contraction, in the order of Kernel.by. */
+typedef void PhaseBody(const Contracted *, int phase, void *arg);
+void contract_phases(Program *, Kernel *, PhaseBody *, void *arg);
+
+/* ---- choose.c -------------------------------------------------------------- */
+
+/* The cheapest first; returns how many, at most `most`. */
+int rank_schedules(const Contracted *, Candidate *, int most);
+Schedule cheapest_schedule(const Contracted *);
+/* "tile 1x14x2 of 28x28x3r loops 0 1 | 2": sums are marked r. */
+void put_schedule(Text *, const Nest *, const Schedule *);
 
 #endif

@@ -1,7 +1,7 @@
 /* Windows: the place of the largest element, what stands at a place, and
  * adding back to it. The same nests as contractions, with all taps of a
  * window unrolled; overlapping windows scatter by phases, as gathers. */
-#include "loop/lower.h"
+#include "loop/tile.h"
 
 #include <math.h>
 #include <string.h>

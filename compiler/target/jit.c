@@ -325,31 +325,41 @@ static void take_results(const Fn *fn, Interp *run, const aecc_call *call)
     }
 }
 
-void jit_run(Jit *jit, int number, Interp *run, int threads)
+aecc_call jit_new_call(const Model *model, const Program *program, int64_t samples, int threads)
 {
-    const Fn *fn = jit->model->fns[number];
-    const Program *program = fn->program;
-    const Random *random = &run->random;
-    int64_t nblocks = (run->samples + LANES - 1) / LANES;
-    int64_t scratch = aecc_scratch_blocks(nblocks, program->chunk,
-                                          program->shared_blocks, threads);
-    aecc_call call = {
-        .fixed = new_memory(jit->model->fixed_bytes + program->fixed_bytes),
+    int64_t nblocks = (samples + LANES - 1) / LANES;
+    int64_t scratch = aecc_scratch_blocks(nblocks, program->chunk, program->shared_blocks, threads);
+    return (aecc_call){
+        .fixed = new_memory(model->fixed_bytes + program->fixed_bytes),
         .blocks = new_memory(nblocks * program->block_bytes),
         .block_stride = program->block_bytes,
         .scratch = new_memory(scratch * program->scratch_bytes),
         .scratch_stride = program->scratch_bytes,
         .parts = new_memory(nblocks * program->part_bytes),
         .part_stride = program->part_bytes,
-        .samples = run->samples,
-        .step = random->step,
-        .key = {random->seed[0], random->seed[1] ^ random->purpose * 0x9E3779B9u},
+        .samples = samples,
     };
+}
+
+void jit_free_call(aecc_call *call)
+{
+    free(call->fixed);
+    free(call->blocks);
+    free(call->scratch);
+    free(call->parts);
+}
+
+void jit_run(Jit *jit, int number, Interp *run, int threads)
+{
+    const Fn *fn = jit->model->fns[number];
+    const Program *program = fn->program;
+    const Random *random = &run->random;
+    aecc_call call = jit_new_call(jit->model, program, run->samples, threads);
+    call.step = random->step;
+    call.key[0] = random->seed[0];
+    call.key[1] = random->seed[1] ^ random->purpose * 0x9E3779B9u;
     put_vars(run, &call);
     jit_call(jit, number, &call, threads, load_inputs, &(Run){run, program});
     take_results(fn, run, &call);
-    free(call.fixed);
-    free(call.blocks);
-    free(call.scratch);
-    free(call.parts);
+    jit_free_call(&call);
 }

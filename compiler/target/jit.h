@@ -14,6 +14,11 @@ void jit_close(Jit *);
 /* Fills the inputs of a block; `context` is the caller's. */
 typedef void JitLoad(void *context, aecc_call *, int64_t block);
 
+/* Memory for so many samples; what it holds is arbitrary. */
+struct Program;
+aecc_call jit_new_call(const Model *, const struct Program *, int64_t samples, int threads);
+void jit_free_call(aecc_call *);
+
 /* All threads of one call; samples, key, step and memory of *call are the
  * caller's. Each thread flushes subnormal numbers to zero. */
 void jit_call(Jit *, int fn, const aecc_call *call, int threads, JitLoad *, void *context);
