@@ -14,9 +14,8 @@ static void put_programs(Text *out, const Model *m, bool loops)
 
 static void put_code(Text *out, const Compilation *c)
 {
-    Code code = emit_code(c->model, &(CodeOptions){.targets = c->targets,
-                                                   .ntargets = c->ntargets,
-                                                   .form = OUT_LLVM});
+    Code code = emit_code(
+        c->model, &(CodeOptions){.targets = c->targets, .ntargets = c->ntargets, .form = OUT_LLVM});
     text_put(out, code.part[0].at, code.part[0].n);
 }
 

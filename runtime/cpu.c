@@ -76,8 +76,10 @@ static const aecc_variant *named(const aecc_variant *variants, const char *cpu)
         if (n < sizeof names)
             n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n ? ", " : "", v->cpu);
     }
-    rt_fail(RT_USAGE, "AECC_CPU is %s, and this trainer has no code for it\nit has code for %s", cpu,
-            names);
+    rt_fail(RT_USAGE,
+            "AECC_CPU is %s, and this trainer has no code for it\n"
+            "it has code for %s",
+            cpu, names);
 }
 
 static const aecc_variant *best(const aecc_variant *variants)

@@ -56,8 +56,8 @@ static const char *runtime_folder(const char *triple)
 {
     static const char *const places[] = {"", "/lib", "/../lib/aecc", "/.."};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        const char *folder = format("%s%s%s%s", own_folder(), places[i], triple ? "/" : "",
-                                    triple ? triple : "");
+        const char *folder =
+            format("%s%s%s%s", own_folder(), places[i], triple ? "/" : "", triple ? triple : "");
         if (access(format("%s/libaecc_rt.a", folder), R_OK) == 0)
             return folder;
     }

@@ -206,8 +206,8 @@ void optimize_module(Emit *e)
     if (e->target->options.level == 0)
         return;
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-    LLVMErrorRef error = LLVMRunPasses(
-        e->module, "function(early-cse<memssa>,loop-mssa(licm))", e->machine, options);
+    LLVMErrorRef error = LLVMRunPasses(e->module, "function(early-cse<memssa>,loop-mssa(licm))",
+                                       e->machine, options);
     if (error)
         die("LLVM: passes: %s", LLVMGetErrorMessage(error));
     LLVMDisposePassBuilderOptions(options);

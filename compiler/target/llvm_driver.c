@@ -24,7 +24,7 @@ enum { GROUP_BYTES = 512 << 10 };
 typedef struct Driver {
     Emit *e;
     LLVMValueRef call, thread, threads, nblocks, nchunks;
-    LLVMValueRef scratch, parts;       /* as the caller gave them            */
+    LLVMValueRef scratch, parts; /* as the caller gave them            */
     const Program *program;
     LLVMValueRef *kernels;
 } Driver;
@@ -232,8 +232,7 @@ static void move_member(Driver *d, int64_t member, LLVMValueRef base, LLVMValueR
                         int64_t stride)
 {
     Emit *e = d->e;
-    LLVMValueRef bytes =
-        LLVMBuildMul(e->at, distance, call_member(e, d->call, e->i64, stride), "");
+    LLVMValueRef bytes = LLVMBuildMul(e->at, distance, call_member(e, d->call, e->i64, stride), "");
     LLVMBuildStore(e->at, offset_by(e, base, bytes), offset_by(e, d->call, int64(e, member)));
 }
 
@@ -269,8 +268,7 @@ static void whole_chunk(Driver *d, int first, int last, LLVMValueRef chunk)
     Emit *e = d->e;
     LLVMValueRef next = LLVMBuildNSWAdd(e->at, chunk, int64(e, 1), "");
     Range blocks = blocks_of(d, (Range){chunk, next});
-    place_scratch(d, blocks.lo,
-                  LLVMBuildNSWMul(e->at, d->thread, int64(e, d->program->chunk), ""));
+    place_scratch(d, blocks.lo, LLVMBuildNSWMul(e->at, d->thread, int64(e, d->program->chunk), ""));
     for (int k = first, end; k < last; k = end) {
         end = run_end(d->program, k, last);
         if (d->program->kernels[k]->kind == KERNEL_BLOCK)

@@ -112,8 +112,7 @@ static void compile_part(Part *p, OutputForm form)
     optimize_module(&p->emit);
     p->optimize = now() - start;
     if (form != OUT_LLVM)
-        p->code =
-            generate(&p->emit, form == OUT_ASSEMBLY ? LLVMAssemblyFile : LLVMObjectFile);
+        p->code = generate(&p->emit, form == OUT_ASSEMBLY ? LLVMAssemblyFile : LLVMObjectFile);
     p->generate = now() - start - p->optimize;
 }
 
@@ -263,8 +262,7 @@ static void measure(Code *code, const Part *p)
         die("LLVM: its own object: %s", message);
     LLVMSymbolIteratorRef end = LLVMObjectFileCopySymbolIterator(object);
     while (!LLVMObjectFileIsSymbolIteratorAtEnd(object, end)) {
-        add_function(code, LLVMGetSymbolName(end), (int64_t)LLVMGetSymbolSize(end),
-                     p->emit.module);
+        add_function(code, LLVMGetSymbolName(end), (int64_t)LLVMGetSymbolSize(end), p->emit.module);
         LLVMMoveToNextSymbol(end);
     }
     LLVMDisposeSymbolIterator(end);
