@@ -166,8 +166,8 @@ static double together(const double *limit, int n)
 {
     double sum = 0;
     for (int i = 0; i < n; i++)
-        sum += pow(limit[i], 6);
-    return pow(sum, 1.0 / 6);
+        sum += limit[i] * limit[i] * limit[i] * limit[i] * limit[i] * limit[i];
+    return cbrt(sqrt(sum));
 }
 
 static double leaf_cycles(Pricing *p, const Leaf *leaf, double times)
