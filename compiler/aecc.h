@@ -169,6 +169,13 @@ typedef union Attr {
     struct { RandomKind kind; uint32_t path; } random;   /* and orthogonal  */
     struct Var *var;
     int input;                                       /* index into Fn.inputs */
+    struct {
+        int id;              /* of the scan; carried and time name theirs     */
+        int index;           /* carried: which; result: which                 */
+        int carried;         /* scan: values carried from step to step        */
+        bool reverse;        /* scan: from the last step to the first         */
+        int64_t steps;
+    } scan;
 } Attr;
 
 typedef struct Node Node;
@@ -229,6 +236,17 @@ Node *graph_contract(Shape out, Node *a, Node *b, const Contraction *);
 Node *graph_window(Op, Node *a, Node *index, Shape out, const Window *);
 Node *graph_gather_rows(Node *rows, Node *index);
 Node *graph_scatter_add_rows(Node *into, Node *index, Node *rows);
+/* Recurrence. `id` of graph_scan_id(). Body: every node that depends on the
+ * scan's carried values or its time. init, next: `carried` of them; emit: any
+ * number. Result i < carried is carried value i after the last step; result
+ * carried + j is emit j of all steps, stacked along a new first axis. */
+int graph_scan_id(void);
+Node *graph_carried(int id, int index, Type, Shape);
+Node *graph_time(int id);                /* i32: the step, 0 the first in time */
+Node *graph_scan(int id, int64_t steps, bool reverse, int carried, Node **init, Node **next,
+                 int nemit, Node **emit);
+Node *graph_result(Node *scan, int index);
+Node *graph_element(Node *sequence, Node *index);      /* sequence[index]    */
 Node *graph_iota(Type, Shape, int axis);
 Node *graph_random(RandomKind, Shape, uint32_t path);
 Node *graph_orthogonal(Shape, uint32_t path);
@@ -257,6 +275,9 @@ NodeList graph_reach(int n, Node *const *roots);
 /* Rebuilds the nodes that roots reach with replace(node, arg) != NULL put in
  * place of node; roots are updated. */
 void graph_rewrite(int n, Node **roots, Node *(*replace)(Node *, void *), void *);
+/* The same where to[id] tells what takes the place of a node, NULL: nothing
+ * does; `to` has room for all nodes at the call. */
+void graph_substitute(int n, Node **roots, Node *const *to);
 
 /* ==== The model: what check() makes of a file =========================== */
 typedef enum FnKind {

@@ -14,16 +14,11 @@
 #include <math.h>
 #include <string.h>
 
-#include "ops.h"
+#include "grad.h"
 
 /* ---- One sweep ------------------------------------------------------------- */
 
-typedef struct Sweep {
-    Node **gradient; /* by id; NULL: zero so far */
-    bool *needed;    /* by id: on a path to one of the x */
-} Sweep;
-
-static void give(Sweep *s, Node *to, Node *part)
+void give(Sweep *s, Node *to, Node *part)
 {
     if (!part || !s->needed[to->id])
         return;
@@ -36,7 +31,7 @@ static void give(Sweep *s, Node *to, Node *part)
 
 /* ---- The vocabulary of the column `gradient` ---------------------------------- */
 
-static Node *zeros(Shape shape)
+Node *zeros(Shape shape)
 {
     return graph_const(shape, 0);
 }
@@ -219,7 +214,7 @@ static void grad_scatter_add_rows(Sweep *s, Node *n, Node *g)
 /* ---- The sweep --------------------------------------------------------------------- */
 
 /* Gives n's operands their parts of its gradient g. */
-static void pull(Sweep *s, Node *n, Node *g)
+static void pull_by_rule(Sweep *s, Node *n, Node *g)
 {
     Node *r = n, *x = n->nin > 0 ? n->in[0] : NULL, *y = n->nin > 1 ? n->in[1] : NULL,
          *z = n->nin > 2 ? n->in[2] : NULL;
@@ -240,9 +235,23 @@ static void pull(Sweep *s, Node *n, Node *g)
     }
 }
 
-static bool differentiable(const Node *n)
+bool differentiable(const Node *n)
 {
     return n->type == T_F32 && strcmp(op_info[n->op].gradient, "NONE") != 0;
+}
+
+void pull(Sweep *s, Node *n)
+{
+    Node *g = s->gradient[n->id];
+    graph_at(n->pos, n->layer);
+    if (g || s->results[n->id])
+        pull_by_rule(s, n, g);
+}
+
+Sweep new_sweep(void)
+{
+    size_t n = (size_t)graph_count();
+    return (Sweep){NEW_ARRAY(Node *, n), NEW_ARRAY(Node **, n), NEW_ARRAY(bool, n)};
 }
 
 static void mark_needed(Sweep *s, NodeList list, int n, Node **x)
@@ -258,19 +267,13 @@ static void mark_needed(Sweep *s, NodeList list, int n, Node **x)
 
 void gradient(Node *y, int n, Node **x, Node **out)
 {
-    int count = graph_count();
-    Sweep s = {NEW_ARRAY(Node *, count), NEW_ARRAY(bool, count)};
+    Sweep s = new_sweep();
     NodeList list = graph_reach(1, &y);
     mark_needed(&s, list, n, x);
     if (s.needed[y->id])
         s.gradient[y->id] = one(y);
-    for (int i = list.n - 1; i >= 0; i--) {
-        Node *node = list.at[i], *g = s.gradient[node->id];
-        if (!g)
-            continue;
-        graph_at(node->pos, node->layer);
-        pull(&s, node, g);
-    }
+    for (int i = list.n - 1; i >= 0; i--)
+        pull(&s, list.at[i]);
     for (int i = 0; i < n; i++)
         out[i] = s.gradient[x[i]->id] ? s.gradient[x[i]->id] : zeros(x[i]->shape);
 }
@@ -323,6 +326,7 @@ static void fill_gradients(int n, Node **roots)
         group.result = NEW_ARRAY(Node *, group.n);
         gradient(group.y, group.n, group.x, group.result);
         graph_rewrite(n, roots, replace_gradient, &group);
+        unite_scans(n, roots);
     }
 }
 

@@ -29,7 +29,8 @@ void print_ops(Text *out)
 {
     static const char *const kinds[] = {
         [LEAF] = "leaf",         [MAP] = "map",       [LAYOUT] = "layout", [REDUCE] = "reduce",
-        [CONTRACT] = "contract", [WINDOW] = "window", [INDEX] = "index",   [GRADIENT] = "gradient",
+        [CONTRACT] = "contract", [WINDOW] = "window", [INDEX] = "index",   [SCAN] = "scan",
+        [GRADIENT] = "gradient",
     };
     text_printf(out,
                 "Operands x y z, result r; below, where there is one, what turns the gradient g\n"
@@ -495,6 +496,22 @@ static Node *rebuild(Node *n, Node **now)
         changed |= in[i] != n->in[i];
     }
     return changed ? graph_node(n->op, n->type, n->shape, n->nin, in, &n->attr, n->pos) : n;
+}
+
+void graph_substitute(int n, Node **roots, Node *const *to)
+{
+    Pos pos = table.pos;
+    const char *layer = table.layer;
+    NodeList list = graph_reach(n, roots);
+    Node **now = NEW_ARRAY(Node *, table.n);
+    for (int i = 0; i < list.n; i++) {
+        Node *old = list.at[i];
+        graph_at(old->pos, old->layer);
+        now[old->id] = to[old->id] ? to[old->id] : rebuild(old, now);
+    }
+    for (int i = 0; i < n; i++)
+        roots[i] = now[roots[i]->id];
+    graph_at(pos, layer);
 }
 
 void graph_rewrite(int n, Node **roots, Node *(*replace)(Node *, void *), void *arg)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "interp.h"
+#include "scan.h"
 
 /* ---- Elementwise ------------------------------------------------------------ */
 
@@ -109,13 +110,15 @@ static void interpret_leaf(Frame *f, const Node *n)
     case OP_random: interpret_random(f, n); break;
     case OP_orthogonal: interpret_orthogonal(f, n); break;
     case OP_live: f->value[n->id][0] = (double)f->run->samples; break;
+    case OP_carried:
+    case OP_time: break; /* the scan sets them */
     default: die("%s is no leaf", op_name[n->op]);
     }
 }
 
 /* ---- A function ---------------------------------------------------------------- */
 
-static void interpret_node(Frame *f, const Node *n)
+void interpret_node(Frame *f, const Node *n)
 {
     switch (op_info[n->op].kind) {
     case LEAF: interpret_leaf(f, n); break;
@@ -125,6 +128,7 @@ static void interpret_node(Frame *f, const Node *n)
     case CONTRACT: interpret_contract(f, n); break;
     case WINDOW: interpret_window(f, n); break;
     case INDEX: interpret_rows(f, n); break;
+    case SCAN: interpret_scan(f, n); break;
     case GRADIENT: die("interpret: a gradient is left; grad() comes first");
     }
 }
@@ -140,20 +144,26 @@ static double **results(const Frame *f, int n, Node *const *nodes)
     return to;
 }
 
+static double *room_for(const Frame *f, const Node *n)
+{
+    size_t count = (size_t)(shape_size(n->shape) * samples_of(f, n));
+    double *room = calloc(count + 1, sizeof(double));
+    if (!room)
+        fail_file("out of memory for the values of %s %s", op_name[n->op], shape_text(n->shape));
+    return room;
+}
+
 /* Values live in malloc: checking gradients runs a function many times. */
 void interpret(const Fn *fn, Interp *run)
 {
     NodeList roots = fn_roots(fn), list = graph_reach(roots.n, roots.at);
-    Frame f = {run, calloc((size_t)graph_count() + 1, sizeof(double *))};
-    for (int i = 0; f.value && i < list.n; i++) {
-        Node *n = list.at[i];
-        size_t count = (size_t)(shape_size(n->shape) * samples_of(&f, n));
-        f.value[n->id] = calloc(count + 1, sizeof(double));
-        if (!f.value[n->id])
-            fail_file("out of memory for the values of %s %s", op_name[n->op],
-                      shape_text(n->shape));
-        interpret_node(&f, n);
-    }
+    Scans scans = find_scans(list);
+    Frame f = {run, calloc((size_t)graph_count() + 1, sizeof(double *)), list, &scans};
+    for (int i = 0; f.value && i < list.n; i++)
+        f.value[list.at[i]->id] = room_for(&f, list.at[i]);
+    for (int i = 0; f.value && i < list.n; i++)
+        if (!inside_any(&scans, list.at[i]))
+            interpret_node(&f, list.at[i]);
     run->outputs = results(&f, fn->noutputs, fn->outputs);
     run->updates = results(&f, fn->nupdates, fn->values);
     for (int i = 0; i < list.n; i++)

@@ -8,6 +8,8 @@
 typedef struct Frame {
     const Interp *run;
     double **value;                /* by id: [sample][element], or [element] */
+    NodeList nodes;                /* of the function, in order of ids       */
+    const struct Scans *scans;
 } Frame;
 
 static inline int64_t samples_of(const Frame *f, const Node *n)
@@ -35,5 +37,9 @@ void interpret_reduce(Frame *, const Node *);
 void interpret_window(Frame *, const Node *);
 void interpret_rows(Frame *, const Node *);
 void interpret_contract(Frame *, const Node *);
+/* An OP_scan: runs its body, fills its results. */
+void interpret_scan(Frame *, const Node *);
+/* Any node whose operands are there. */
+void interpret_node(Frame *, const Node *);
 
 #endif

@@ -1,6 +1,7 @@
 /* Layout, reductions, windows and rows: every operation that moves elements,
  * written as a map of indices from one shape to the other. */
 #include <math.h>
+#include <string.h>
 #include <stdlib.h>
 
 #include "interp.h"
@@ -206,8 +207,21 @@ static void scatter_sample(Frame *f, const Node *n, int64_t s)
     }
 }
 
+static void interpret_element(Frame *f, const Node *n)
+{
+    int64_t size = shape_size(n->shape);
+    int64_t at = clamped_row(f->value[n->in[1]->id][0], n->in[0]->shape);
+    for (int64_t s = 0; s < samples_of(f, n); s++)
+        memcpy(sample_of(f, n, s), sample_of(f, n->in[0], s) + at * size,
+               (size_t)size * sizeof(double));
+}
+
 void interpret_rows(Frame *f, const Node *n)
 {
+    if (n->op == OP_element) {
+        interpret_element(f, n);
+        return;
+    }
     int64_t samples = samples_of(f, n);
     if (n->op == OP_gather_rows) {
         for (int64_t s = 0; s < samples; s++)

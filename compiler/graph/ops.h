@@ -5,13 +5,13 @@
 #include "../aecc.h"
 
 typedef enum OpKind {
-    LEAF, MAP, LAYOUT, REDUCE, CONTRACT, WINDOW, INDEX, GRADIENT
+    LEAF, MAP, LAYOUT, REDUCE, CONTRACT, WINDOW, INDEX, SCAN, GRADIENT
 } OpKind;
 
 typedef enum AttrKind {
     ATTR_none, ATTR_var, ATTR_input, ATTR_constant, ATTR_axis, ATTR_random,
     ATTR_number, ATTR_permutation, ATTR_map, ATTR_pad, ATTR_slice,
-    ATTR_reverse, ATTR_axes, ATTR_contraction, ATTR_window
+    ATTR_reverse, ATTR_axes, ATTR_contraction, ATTR_window, ATTR_scan
 } AttrKind;
 
 enum { COMMUTES = 1 };
@@ -37,6 +37,8 @@ Shape shape_slice(Shape, const int64_t *start, const int64_t *limit, const int64
 Shape shape_concatenate(int n, Node *const *parts, int axis);
 Shape shape_reduce(Shape, const bool *axes);
 Shape shape_gather_rows(Shape table, Shape index);
+Shape shape_element(Shape rows);
+Shape shape_stacked(Shape, int64_t steps);         /* a new first axis       */
 /* Whether 0 <= f < size at all points of the box of variables. */
 bool affine_inside(const Contraction *, const Affine *f, int64_t size);
 

@@ -116,6 +116,20 @@ static void print_window(Text *t, const Window *w, int rank)
     print_list(t, "low", w->low, rank);
 }
 
+/* id; carried, result: id or which; scan: carried, steps, 1 if reverse. */
+static void print_scan(Text *t, const Node *n)
+{
+    const int64_t of[] = {n->attr.scan.id, n->attr.scan.index};
+    const int64_t all[] = {n->attr.scan.id, n->attr.scan.carried, n->attr.scan.steps,
+                           n->attr.scan.reverse};
+    switch (n->op) {
+    case OP_time: print_list(t, "of", of, 1); break;
+    case OP_carried: print_list(t, "of", of, 2); break;
+    case OP_result: print_list(t, "index", of + 1, 1); break;
+    default: print_list(t, "scan", all, 4); break;
+    }
+}
+
 static void print_attr(Text *t, const Node *n)
 {
     const Attr *a = &n->attr;
@@ -150,6 +164,7 @@ static void print_attr(Text *t, const Node *n)
     case ATTR_axes: print_axes(t, "axes", a->axes, MAX_RANK + 1); break;
     case ATTR_contraction: print_contraction(t, n); break;
     case ATTR_window: print_window(t, &a->window, rank); break;
+    case ATTR_scan: print_scan(t, n); break;
     }
 }
 

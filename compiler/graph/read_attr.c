@@ -161,6 +161,24 @@ static void need_value(Reader *r, double *to)
     need_mark(r, ')');
 }
 
+static void need_scan(Reader *r, Node *n)
+{
+    int64_t of[4] = {0};
+    switch (n->op) {
+    case OP_time: need_list(r, "of", of, 1); break;
+    case OP_carried: need_list(r, "of", of, 2); break;
+    case OP_result: need_list(r, "index", of + 1, 1); break;
+    default:
+        need_list(r, "scan", of, 4);
+        n->attr.scan.carried = (int)of[1];
+        n->attr.scan.steps = of[2];
+        n->attr.scan.reverse = of[3] != 0;
+        of[1] = 0;
+    }
+    n->attr.scan.id = (int)of[0];
+    n->attr.scan.index = (int)of[1];
+}
+
 void read_attr(Reader *r, Node *n)
 {
     Attr *a = &n->attr;
@@ -194,5 +212,6 @@ void read_attr(Reader *r, Node *n)
         need_list(r, "dilation", a->window.dilation, rank);
         need_list(r, "low", a->window.low, rank);
         break;
+    case ATTR_scan: need_scan(r, n); break;
     }
 }

@@ -102,6 +102,22 @@ Shape shape_gather_rows(Shape table, Shape index)
     return s;
 }
 
+Shape shape_element(Shape rows)
+{
+    Shape s = {.batch = rows.batch, .rank = rows.rank - 1};
+    for (int i = 1; i < rows.rank; i++)
+        s.dim[i - 1] = rows.dim[i];
+    return s;
+}
+
+Shape shape_stacked(Shape a, int64_t steps)
+{
+    Shape s = {.batch = a.batch, .rank = a.rank + 1, .dim = {steps}};
+    for (int i = 0; i < a.rank && i + 1 < MAX_RANK; i++)
+        s.dim[i + 1] = a.dim[i];
+    return s;
+}
+
 /* ---- Rules of shape: NULL, or what is wrong ------------------------------- */
 
 static const char *expect(const Node *n, Shape want)
@@ -329,6 +345,42 @@ static const char *rule_scatter_add_rows(const Node *n)
     if (!shape_equal(want, rows))
         return format("adds %s where %s is needed", shape_text(rows), shape_text(want));
     return expect(n, into);
+}
+
+static const char *rule_element(const Node *n)
+{
+    Shape rows = n->in[0]->shape, index = n->in[1]->shape;
+    if (rows.rank < 1 || index.rank || index.batch)
+        return format("cannot take element %s of %s", shape_text(index), shape_text(rows));
+    return expect(n, shape_element(rows));
+}
+
+static const char *rule_scan(const Node *n)
+{
+    int carried = n->attr.scan.carried;
+    if (n->attr.scan.steps < 1 || carried < 0 || n->nin < 2 * carried)
+        return "lacks steps or values to carry";
+    for (int i = 0; i < carried; i++) {
+        const Node *init = n->in[i], *next = n->in[carried + i];
+        if (init->type != next->type || !shape_equal(init->shape, next->shape))
+            return format("carries %s %s, whose next value is %s %s", type_name[init->type],
+                          shape_text(init->shape), type_name[next->type],
+                          shape_text(next->shape));
+    }
+    return expect(n, (Shape){0});
+}
+
+static const char *rule_result(const Node *n)
+{
+    const Node *scan = n->in[0];
+    int carried = scan->attr.scan.carried, index = n->attr.scan.index;
+    if (scan->op != OP_scan || index < 0 || index >= scan->nin - carried)
+        return "is of no scan, or has no such number";
+    const Node *value = scan->in[carried + index];
+    if (n->type != value->type)
+        return "has another type than what the scan gives";
+    return expect(n, index < carried ? value->shape
+                                     : shape_stacked(value->shape, scan->attr.scan.steps));
 }
 
 /* ---- Rules of type -------------------------------------------------------- */

@@ -1,0 +1,201 @@
+/* Scans: values against a loop written out, and derivatives of first and
+ * second order against differences: random bodies, several carried values,
+ * both directions, lengths 1, 2, 7, 28, scans in scans. */
+#include "graph/random_graph.h"
+#include "graph/scan.h"
+
+/* ---- Bodies ------------------------------------------------------------------- */
+
+/* f(all of the operands), of one shape, by random operations. */
+static Node *random_value(Bench *b, int n, Node **operand, Shape shape)
+{
+    Pool p = {.b = b, .odd = {1, 2, 3, 5}};
+    for (int i = 0; i < n; i++)
+        pool_add(&p, operand[i]);
+    for (int i = 0; i < 6; i++)
+        pool_add(&p, below(b, 2) ? random_unary(&p) : random_binary(&p));
+    Node *sum = graph_const(shape, 0.1);
+    for (int i = p.n - 1; i >= 0 && i >= p.n - 4; i--)
+        sum = graph_op2(OP_add, sum, fitted(p.at[i], shape));
+    for (int i = 0; i < n; i++)
+        sum = graph_op2(OP_add, sum, fitted(operand[i], shape));
+    return graph_op1(OP_tanh, sum);
+}
+
+typedef struct Recurrence {
+    Node *w, *x, *h, *c;       /* from outside                             */
+    int64_t steps;
+    bool reverse;
+} Recurrence;
+
+static Recurrence inputs(Bench *b, int64_t steps, bool reverse)
+{
+    Recurrence r = {.steps = steps, .reverse = reverse};
+    r.w = bench_input(b, T_F32, shape2(false, 3, 2), -1, 1);
+    r.x = bench_input(b, T_F32, shape2(true, steps, 3), -1, 1);
+    r.h = bench_input(b, T_F32, shape1(true, 2), -1, 1);
+    r.c = bench_input(b, T_F32, shape1(false, 3), -1, 1);
+    return r;
+}
+
+/* Two carried values, an emit, and a sum of everything that comes out. */
+static Node *random_scan(Bench *b, const Recurrence *r)
+{
+    int id = graph_scan_id();
+    Node *h = graph_carried(id, 0, T_F32, r->h->shape);
+    Node *c = graph_carried(id, 1, T_F32, r->c->shape);
+    Node *x = graph_element(r->x, graph_time(id));
+    Node *all[] = {h, c, x, r->w};
+    Node *narrow[] = {c, r->w};
+    Node *init[] = {r->h, r->c};
+    Node *next[] = {random_value(b, 4, all, r->h->shape), random_value(b, 2, narrow, r->c->shape)};
+    Node *emit[] = {random_value(b, 4, all, shape1(true, 2)), next[0], h};
+    Node *scan = graph_scan(id, r->steps, r->reverse, 2, init, next, 3, emit);
+    Node *sum = graph_const((Shape){.batch = true}, 0);
+    for (int i = 0; i < 5; i++)
+        if (i != 1)
+            sum = graph_op2(OP_add, sum, fitted(graph_result(scan, i), sum->shape));
+    return graph_op2(OP_add, sum, fitted(graph_result(scan, 1), sum->shape));
+}
+
+static void random_bodies(void **state)
+{
+    static const int64_t lengths[] = {1, 2, 7, 28};
+    (void)state;
+    for (int seed = 1; seed <= 40; seed++) {
+        Bench b = bench_new(1 + seed % 3, (uint64_t)seed * 7001);
+        Recurrence r = inputs(&b, lengths[seed % 4], seed / 4 % 2);
+        Node *y = random_scan(&b, &r);
+        assert_true(derivatives_right(&b, y, 4, format("scan %d", seed)));
+        graph_reset();
+        arena_free();
+    }
+}
+
+/* ---- Values --------------------------------------------------------------------- */
+
+static Node *cell(Node *h, Node *x, Node *w)
+{
+    Contraction c = {.nvars = 2, .extent = {3, 2}};
+    Affine i = {0, 1, {0}, {1}}, j = {0, 1, {1}, {1}};
+    c.map[0][0] = j;
+    c.map[1][0] = i;
+    c.map[2][0] = i;
+    c.map[2][1] = j;
+    return graph_op1(OP_tanh, graph_op2(OP_add, h, graph_contract(h->shape, x, w, &c)));
+}
+
+static Node *step_of(Node *x, int64_t t)
+{
+    int64_t start[] = {t, 0}, limit[] = {t + 1, x->shape.dim[1]}, stride[] = {1, 1};
+    return graph_reshape(graph_slice(x, start, limit, stride), shape1(true, x->shape.dim[1]));
+}
+
+/* Emits the carried value after each step, or -- what no derivative reads --
+ * its negative. */
+static Node *scanned(const Recurrence *r, bool negative)
+{
+    int id = graph_scan_id();
+    Node *h = graph_carried(id, 0, T_F32, r->h->shape), *init = r->h;
+    Node *next = cell(h, graph_element(r->x, graph_time(id)), r->w);
+    Node *emit = negative ? graph_op1(OP_neg, next) : next;
+    return graph_scan(id, r->steps, r->reverse, 1, &init, &next, 1, &emit);
+}
+
+static void like_a_loop(void **state)
+{
+    (void)state;
+    for (int reverse = 0; reverse < 2; reverse++) {
+        Bench b = bench_new(3, 5);
+        Recurrence r = inputs(&b, 7, reverse);
+        Node *h = r.h, *scan = scanned(&r, false), *roots[16] = {graph_result(scan, 0)};
+        Node *stack = graph_result(scan, 1);
+        for (int k = 0; k < 7; k++) {
+            int64_t t = reverse ? 6 - k : k;
+            h = cell(h, step_of(r.x, t), r.w);
+            roots[2 + 2 * k] = h;
+            roots[1 + 2 * k] = step_of(stack, t);
+        }
+        double **value = bench_run(&b, 15, roots, true);
+        for (int k = 0; k < 7; k++)
+            assert_memory_equal(value[1 + 2 * k], value[2 + 2 * k], 6 * sizeof(double));
+        assert_memory_equal(value[0], value[14], 6 * sizeof(double));
+        graph_reset();
+        arena_free();
+    }
+}
+
+/* ---- Scans in scans --------------------------------------------------------------- */
+
+static Node *nested(Bench *b, const Recurrence *r)
+{
+    int outer = graph_scan_id();
+    Node *h = graph_carried(outer, 0, T_F32, r->h->shape);
+    Node *row = graph_element(r->x, graph_time(outer));
+    int inner = graph_scan_id();
+    Node *c = graph_carried(inner, 0, T_F32, r->h->shape);
+    Node *element = graph_element(row, graph_time(inner));
+    Node *mixed = graph_op2(OP_mul, graph_expand(element, c->shape), h);
+    Node *own = fitted(graph_op1(OP_tanh, graph_op2(OP_mul, c, c)), c->shape);
+    Node *weight = graph_expand(fitted(r->w, (Shape){0}), c->shape);
+    Node *next = graph_op1(
+        OP_tanh, graph_op2(OP_add, graph_op2(OP_mul, weight, own), graph_op2(OP_add, c, mixed)));
+    Node *in = graph_scan(inner, 3, r->reverse, 1, &h, &next, 1, &own);
+    Node *emitted = fitted(graph_result(in, 1), h->shape);
+    Node *after = graph_op1(OP_tanh, graph_op2(OP_add, graph_result(in, 0), emitted));
+    Node *init = r->h;
+    Node *scan = graph_scan(outer, r->steps, !r->reverse, 1, &init, &after, 1, &emitted);
+    (void)b;
+    return graph_op2(OP_add, fitted(graph_result(scan, 1), r->h->shape), graph_result(scan, 0));
+}
+
+static void scans_in_scans(void **state)
+{
+    (void)state;
+    for (int reverse = 0; reverse < 2; reverse++) {
+        Bench b = bench_new(2, 11);
+        Recurrence r = inputs(&b, 4, reverse);
+        assert_true(derivatives_right(&b, nested(&b, &r), 3, "a scan in a scan"));
+        graph_reset();
+        arena_free();
+    }
+}
+
+/* ---- One scan ------------------------------------------------------------------------ */
+
+static int count_scans(Node *root)
+{
+    NodeList list = graph_reach(1, &root);
+    int n = 0;
+    for (int i = 0; i < list.n; i++)
+        n += list.at[i]->op == OP_scan;
+    return n;
+}
+
+static void versions_become_one(void **state)
+{
+    (void)state;
+    Bench b = bench_new(2, 3);
+    Recurrence r = inputs(&b, 5, false);
+    Node *f = weighted_sum(&b, graph_result(scanned(&r, true), 1)), *g;
+    gradient(f, 1, b.in, &g);
+    Node *root = graph_op2(OP_add, fitted(g, (Shape){0}), f);
+    double before = bench_value(&b, root)[0];
+    assert_int_equal(count_scans(root), 3); /* two versions, and the reverse */
+    unite_scans(1, &root);
+    assert_int_equal(count_scans(root), 2);
+    assert_true(bench_value(&b, root)[0] == before);
+    graph_reset();
+    arena_free();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(like_a_loop),
+        cmocka_unit_test(random_bodies),
+        cmocka_unit_test(scans_in_scans),
+        cmocka_unit_test(versions_become_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
