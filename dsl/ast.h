@@ -35,7 +35,8 @@ typedef enum AstKind {
     AST_EPOCHS,   /* a                                                        */
     AST_BATCH,    /* a, flag = drop last                                      */
     AST_STEP,     /* name, a = repeat or NULL, kids = body                    */
-    AST_SCAN,     /* name in a (or a..b) along c (AST_NAME or NULL), params = */
+    AST_SCAN,     /* b (AST_LIST of names) in a (AST_LIST of sequences)       */
+                  /* along c (AST_NAME or NULL; flag: backwards), params =    */
                   /* carried values (AST_BIND of one name each), kids = body  */
     AST_EMIT,     /* a                                                        */
     /* Declarations of a file. */
@@ -56,7 +57,7 @@ typedef enum AstKind {
  * '+' '-' '*' '/' '^' '@' '%' '<' '>'. */
 enum { AST_OP_LE = 256, AST_OP_GE, AST_OP_EQ, AST_OP_NE,
        AST_OP_AND, AST_OP_OR, AST_OP_NOT,
-       AST_OP_RANGE }; /* a..b, only as the sequence of a scan */
+       AST_OP_RANGE }; /* a..b, only as a sequence of a scan */
 
 typedef struct Ast Ast;
 typedef struct AstList { Ast **at; int n; } AstList;

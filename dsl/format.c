@@ -427,18 +427,27 @@ static void bound_names(Text *out, const Ast *s)
     put(out, ")");
 }
 
+static void sequence(Text *out, const Ast *s)
+{
+    bool range = s->kind == AST_BINARY && s->op == AST_OP_RANGE;
+    flat(out, range ? s->a : s);
+    if (range) {
+        put(out, "..");
+        flat(out, s->b);
+    }
+}
+
 static void scan(Text *out, const Ast *s, int indent)
 {
-    text_printf(out, "scan %s in ", s->name);
-    if (s->a->kind == AST_BINARY && s->a->op == AST_OP_RANGE) {
-        flat(out, s->a->a);
-        put(out, "..");
-        flat(out, s->a->b);
-    } else {
-        flat(out, s->a);
+    put(out, "scan ");
+    for (int i = 0; i < s->b->kids.n; i++)
+        text_printf(out, "%s%s", i ? ", " : "", s->b->kids.at[i]->name);
+    for (int i = 0; i < s->a->kids.n; i++) {
+        put(out, i ? ", " : " in ");
+        sequence(out, s->a->kids.at[i]);
     }
     if (s->c)
-        text_printf(out, " along %s", s->c->name);
+        text_printf(out, " along %s%s", s->c->name, s->c->flag ? " backwards" : "");
     for (int i = 0; i < s->params.n; i++) {
         put(out, i ? ", " : " carrying ");
         bind(out, s->params.at[i], indent);

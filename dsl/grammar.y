@@ -41,7 +41,8 @@ static Ast *ended(Ast *statement, Pos end);
 %token MINIMIZE "minimize" RETURN "return" VALIDATE "validate"
 %token EPOCHS "epochs" BATCH "batch" DROP "drop" LAST "last"
 %token STEP "step" REPEAT "repeat"
-%token SCAN "scan" IN "in" ALONG "along" CARRYING "carrying" EMIT "emit"
+%token SCAN "scan" IN "in" ALONG "along" BACKWARDS "backwards"
+%token CARRYING "carrying" EMIT "emit"
 %token IF "if" THEN "then" ELSE "else" AND "and" OR "or" NOT "not"
 %token LE "<=" GE ">=" EQ "==" NE "!=" DOTDOT ".." ELLIPSIS "..." SEMICOLON ";"
 
@@ -57,10 +58,10 @@ static Ast *ended(Ast *statement, Pos end);
 
 %type <Ast *> declaration data parameter statement simple compound
 %type <Ast *> expression primary call list shape dimension argument
-%type <Ast *> optional_shape repeat along carried optimizer target
+%type <Ast *> optional_shape repeat sequence along carried optimizer target
 %type <AstList> declarations parameters parameter_list names bound statements
 %type <AstList> expressions arguments argument_list dimensions targets
-%type <AstList> carrying carried_list
+%type <AstList> carrying carried_list sequences
 %type <AstBlock> block
 
 %%
@@ -190,11 +191,19 @@ simple: expression
 
 compound: STEP NAME repeat block
         { $$ = ast_body(NAMED(AST_STEP, @1, $2, .a = $3), $4); }
-    | SCAN NAME IN expression along carrying block
-        { $$ = ast_body(NAMED(AST_SCAN, @1, $2, .a = $4, .c = $5, .params = $6), $7); }
-    | SCAN NAME IN expression DOTDOT expression along carrying block
-        { $$ = ast_body(NAMED(AST_SCAN, @1, $2, .a = ast_binary($4, AST_OP_RANGE, @5, $6),
-                              .c = $7, .params = $8), $9); }
+    | SCAN names IN sequences along carrying block
+        { $$ = ast_body(ast_make((Ast){AST_SCAN, @1, @2, .name = $2.at[0]->name,
+                                       .a = ast_make((Ast){AST_LIST, @4, .kids = $4}),
+                                       .b = ast_make((Ast){AST_LIST, @2, .kids = $2}),
+                                       .c = $5, .params = $6}), $7); }
+    ;
+
+sequences: sequence                { $$ = ast_list($1); }
+    | sequences ',' sequence       { $$ = ast_append($1, $3); }
+    ;
+
+sequence: expression
+    | expression DOTDOT expression { $$ = ast_binary($1, AST_OP_RANGE, @2, $3); }
     ;
 
 repeat: %empty                     { $$ = NULL; }
@@ -203,6 +212,7 @@ repeat: %empty                     { $$ = NULL; }
 
 along: %empty                      { $$ = NULL; }
     | ALONG NAME                   { $$ = $2; }
+    | ALONG NAME BACKWARDS         { $$ = $2; $$->flag = true; }
     ;
 
 carrying: %empty                   { $$ = (AstList){0}; }

@@ -58,6 +58,7 @@ static const Keyword keywords[] = {
     {"repeat", REPEAT, AFTER_OPERAND},
     {"in", IN, AFTER_OPERAND},
     {"along", ALONG, AFTER_OPERAND},
+    {"backwards", BACKWARDS, AFTER_OPERAND},
     {"carrying", CARRYING, AFTER_OPERAND},
     {"if", IF, BEFORE_OPERAND},
     {"not", NOT, BEFORE_OPERAND},
@@ -198,6 +199,7 @@ static bool ends_operand(int code)
     case NUMBER:
     case STRING:
     case BOOL:
+    case BACKWARDS:
     case ')':
     case ']': return true;
     default: return false;

@@ -4,6 +4,7 @@
  *   check.c           declarations, the order of work
  *   check_value.c     values and scopes; what messages call them
  *   check_eval.c      expressions, operators, statements of bodies
+ *   check_scan.c      recurrence
  *   check_call.c      arguments, signatures, let, layer and network
  *   check_var.c       parameters and states
  *   check_builtin.c   the table of built-in functions
@@ -216,6 +217,8 @@ Value real_number(Check *, Pos, double);
 /* Elementwise op of tensors and numbers with broadcasting. */
 Node *broadcast_op(Check *, Pos, Op, Node *a, Node *b);
 bool broadcast_shapes(Shape a, Shape b, Shape *out);
+/* A scan in the body of `decl`; binds what it carried, and `emitted`. */
+void eval_scan(Check *, const Ast *decl, const Ast *scan, Env *);
 /* Binds names to a value or the parts of a tuple. */
 void bind_names(Check *, const Ast *bind, Value, Env *);
 

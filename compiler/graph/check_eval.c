@@ -547,9 +547,9 @@ Value eval_body(Check *c, const Ast *decl, Env *env, Value running)
         case AST_PARAM: declare_param(c, s, env); break;
         case AST_STATE: declare_state(c, s, env); break;
         case AST_UPDATE: update_state(c, s, env); break;
+        case AST_SCAN: eval_scan(c, decl, s, env); break;
         case AST_RETURN: return eval_return(c, s, env);
-        default: /* the parser lets only `scan` through */
-            report(c, s->pos, "recurrence (`scan`) is not part of this version");
+        default: die("a statement of kind %d in a body", (int)s->kind);
         }
     }
     return result;
