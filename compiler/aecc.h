@@ -374,6 +374,9 @@ Model *check(struct Ast *file, const char *source);
 
 /* ==== graph passes ====================================================== */
 void grad(Model *);               /* no OP_gradient afterwards               */
+void hoist(Model *);              /* out of scans what they need not do      */
+/* The same on the values of one function; roots are updated. */
+void hoist_roots(int n, Node **roots);
 void simplify(Model *);           /* algebra, constants, views into maps     */
 void unbatch(Model *);            /* networks also without a batch           */
 /* d sum(y) / d x[i] as graph, for grad() and tests. */

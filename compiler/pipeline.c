@@ -25,6 +25,11 @@ static void pass_grad(Compilation *c)
     grad(c->model);
 }
 
+static void pass_hoist(Compilation *c)
+{
+    hoist(c->model);
+}
+
 static void pass_simplify(Compilation *c)
 {
     simplify(c->model);

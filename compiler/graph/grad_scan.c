@@ -209,6 +209,8 @@ typedef struct Derivative {
     Scans scans;
     int scan;            /* place of the forward scan                         */
     bool *reverse;       /* by id: depends on leaves of the new scan          */
+    bool *late;          /* or on values that the forward step did not read:  */
+                         /* they may come after it                            */
     Node **residual; int n, cap;
 } Derivative;
 
@@ -222,12 +224,19 @@ static Derivative examine(const Body *b, int nroots, Node *const *roots)
     d.scans = find_scans(d.reach);
     d.scan = scan_place(&d.scans, b->scan->attr.scan.id);
     d.reverse = NEW_ARRAY(bool, graph_count());
+    d.late = NEW_ARRAY(bool, graph_count());
+    bool *early = NEW_ARRAY(bool, graph_count());
+    for (int i = 0; i < b->reach.n; i++)
+        early[b->reach.at[i]->id] = true;
     for (int i = 0; i < d.reach.n; i++) {
         const Node *n = d.reach.at[i];
         d.reverse[n->id] =
             (n->op == OP_carried || n->op == OP_time) && n->attr.scan.id == b->id;
-        for (int j = 0; j < n->nin; j++)
+        d.late[n->id] = !early[n->id] && !inside_scan(&d.scans, n, d.scan);
+        for (int j = 0; j < n->nin; j++) {
             d.reverse[n->id] |= d.reverse[n->in[j]->id];
+            d.late[n->id] |= d.late[n->in[j]->id] && !early[n->id];
+        }
     }
     return d;
 }
@@ -239,7 +248,7 @@ static bool in_step(const Derivative *d, const Node *n)
 
 static bool is_residual(const Derivative *d, const Node *n)
 {
-    return is_stored(n) && !d->reverse[n->id] && inside_directly(&d->scans, n, d->scan);
+    return is_stored(n) && !d->late[n->id] && inside_directly(&d->scans, n, d->scan);
 }
 
 /* Forward values that the derivative reads, nothing further down. */

@@ -64,9 +64,13 @@ Node *graph_result(Node *scan, int index)
                      1, &scan, &attr);
 }
 
+/* Of a value that is repeated along its first axis, that value. */
 Node *graph_element(Node *sequence, Node *index)
 {
     Node *in[] = {sequence, index};
+    if (sequence->op == OP_broadcast && sequence->attr.map[0] < 0)
+        return graph_broadcast(sequence->in[0], shape_element(sequence->shape),
+                               sequence->attr.map + 1);
     return scan_node(OP_element, sequence->type, shape_element(sequence->shape), 2, in, NULL);
 }
 

@@ -189,6 +189,73 @@ static void versions_become_one(void **state)
     arena_free();
 }
 
+/* ---- What leaves a scan ----------------------------------------------------------------- */
+
+static int count_in_bodies(int n, Node **roots, Op op)
+{
+    NodeList list = graph_reach(n, roots);
+    Scans scans = find_scans(list);
+    int count = 0;
+    for (int i = 0; i < list.n; i++)
+        count += list.at[i]->op == op && inside_any(&scans, list.at[i]);
+    return count;
+}
+
+static void hoisted_is_equal(void **state)
+{
+    static const int64_t lengths[] = {1, 2, 7, 28};
+    (void)state;
+    for (int seed = 1; seed <= 40; seed++) {
+        Bench b = bench_new(1 + seed % 3, (uint64_t)seed * 7001);
+        Recurrence r = inputs(&b, lengths[seed % 4], seed / 4 % 2);
+        Node *roots[5] = {weighted_sum(&b, random_scan(&b, &r))};
+        gradient(roots[0], 4, b.in, roots + 1);
+        double **before = bench_run(&b, 5, roots, false);
+        unite_scans(5, roots);
+        hoist_roots(5, roots);
+        double **after = bench_run(&b, 5, roots, false);
+        for (int i = 0; i < 5; i++)
+            for (int64_t j = 0; j < bench_count(&b, roots[i]); j++)
+                assert_true(fabs(before[i][j] - after[i][j]) <= 1e-12 * (1 + fabs(before[i][j])));
+        graph_reset();
+        arena_free();
+    }
+}
+
+/* x w leaves forward, its gradients backward: h' = tanh(h + x[t] w). */
+static void products_leave(void **state)
+{
+    (void)state;
+    Bench b = bench_new(2, 3);
+    Recurrence r = inputs(&b, 5, false);
+    Node *roots[4] = {weighted_sum(&b, graph_result(scanned(&r, true), 1))};
+    gradient(roots[0], 3, b.in, roots + 1);
+    unite_scans(4, roots);
+    assert_int_equal(count_in_bodies(4, roots, OP_contract), 3);
+    hoist_roots(4, roots);
+    assert_int_equal(count_in_bodies(4, roots, OP_contract), 0);
+    graph_reset();
+    arena_free();
+}
+
+static void unread_values_go(void **state)
+{
+    (void)state;
+    Bench b = bench_new(2, 3);
+    Recurrence r = inputs(&b, 5, false);
+    int id = graph_scan_id();
+    Node *h = graph_carried(id, 0, T_F32, r.h->shape), *c = graph_carried(id, 1, T_F32, r.c->shape);
+    Node *init[] = {r.h, r.c}, *emit[] = {h, c};
+    Node *next[] = {graph_op1(OP_tanh, h), graph_op2(OP_add, c, c)};
+    Node *root = graph_result(graph_scan(id, 5, false, 2, init, next, 2, emit), 2);
+    double *before = bench_value(&b, root);
+    hoist_roots(1, &root);
+    assert_int_equal(root->in[0]->nin, 3); /* init, next, emit */
+    assert_memory_equal(before, bench_value(&b, root), 20 * sizeof(double));
+    graph_reset();
+    arena_free();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +263,9 @@ int main(void)
         cmocka_unit_test(random_bodies),
         cmocka_unit_test(scans_in_scans),
         cmocka_unit_test(versions_become_one),
+        cmocka_unit_test(hoisted_is_equal),
+        cmocka_unit_test(products_leave),
+        cmocka_unit_test(unread_values_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
