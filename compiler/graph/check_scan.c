@@ -48,7 +48,7 @@ static bool axis_of_signature(const Scan *s, const Ast *sequence, int rank, int 
                      sizes.at[0]->name == intern("batch");
         bool open = false;
         for (int k = batch; k < sizes.n; k++) {
-            const Ast *size = sizes.at[k]->kind == AST_AT_MOST ? sizes.at[k] : sizes.at[k];
+            const Ast *size = sizes.at[k];
             open |= size->kind == AST_ELLIPSIS;
             if (size->kind != AST_ELLIPSIS && size->name == s->ast->c->name) {
                 *axis = open ? rank - (sizes.n - k) : k - batch;
@@ -143,7 +143,8 @@ static bool open_sequences(Check *c, Scan *s)
     AstList names = s->ast->b->kids, of = s->ast->a->kids;
     bool ok = true;
     if (names.n != of.n || names.n > MAX_SEQUENCES) {
-        report(c, s->ast->pos, "%d names for %d sequences", names.n, of.n);
+        report(c, s->ast->pos, "%d name%s for %d sequence%s", names.n, names.n == 1 ? "" : "s",
+               of.n, of.n == 1 ? "" : "s");
         return false;
     }
     for (int i = 0; i < of.n; i++) {
