@@ -88,6 +88,7 @@ typedef struct aecc_call {
     char *parts;            /* 88 of min(chunks, round) chunks                */
     int64_t part_stride;    /* 96                                             */
     int64_t round;          /* 104 chunks between two joins: aecc_round       */
+    int64_t time[4];        /* 112 steps of the loops under way, outer first  */
 } aecc_call;
 
 /* All threads call with thread = 0 … threads-1. Chunks are walked in rounds,

@@ -23,7 +23,8 @@
 static bool is_leaf(const Node *n)
 {
     return n->op == OP_var || n->op == OP_input || n->op == OP_iota || n->op == OP_live ||
-           n->op == OP_random || (n->op == OP_const && !n->attr.constant.data);
+           n->op == OP_random || n->op == OP_time || n->op == OP_history ||
+           (n->op == OP_const && !n->attr.constant.data);
 }
 
 /* A number that every sample and thread can work out for itself. */
@@ -33,7 +34,7 @@ static bool is_uniform(const Fusion *f, const Node *n)
         return false;
     for (int i = 0; i < n->nin; i++) {
         const Node *in = n->in[i];
-        bool plain = in->op == OP_live || (in->op == OP_const && !in->attr.constant.data);
+        bool plain = in->op == OP_live || in->op == OP_time || (in->op == OP_const && !in->attr.constant.data);
         if (!plain && !f->inlined[in->id])
             return false;
     }
@@ -98,15 +99,32 @@ static void find_inlined(Fusion *f)
 
 /* ---- What must be in memory ---------------------------------------------------- */
 
+static bool takes_element(const Node *n)
+{
+    while (op_is_view(n->op) && n->op != OP_element)
+        n = n->in[0];
+    return n->op == OP_element;
+}
+
+/* Contractions over samples go to elements of sequences where they lie; the
+ * samples of those of ROWS are kept apart from the others for all steps. */
+static bool takes_address(const Node *n)
+{
+    int lane_var;
+    return n->op == OP_contract && contract_class(n, &lane_var) != CONTRACT_ROWS;
+}
+
 /* An operand needs a buffer and an affine address in it: else it is copied. */
-static void force_operand(Fusion *f, Node *n)
+static void force_operand(Fusion *f, Node *n, bool by_address)
 {
     int64_t offset, stride[MAX_RANK];
     Node *base = view_base(n);
-    bool leaf = is_leaf(base) && base->op != OP_var && base->op != OP_input;
+    bool leaf = is_leaf(base) && base->op != OP_var && base->op != OP_input &&
+                (base->op != OP_history || !by_address);
     if (n == base && f->inlined[n->id])
         f->inlined[n->id] = false;
-    else if (leaf || f->inlined[base->id] || !view_strides(n, &offset, stride))
+    else if (leaf || f->inlined[base->id] || !view_strides(n, &offset, stride) ||
+             (!by_address && takes_element(n)))
         f->forced[n->id] = true;
 }
 
@@ -143,7 +161,7 @@ static void find_forced(Fusion *f)
         Node *n = f->nodes.at[i];
         for (int k = 0; k < n->nin && needs_operands(n); k++)
             if (n->in[k]->shape.rank > 0 || n->op == OP_contract)
-                force_operand(f, n->in[k]);
+                force_operand(f, n->in[k], takes_address(n));
     }
     for (int i = 0; i < f->fn->noutputs; i++) {
         force_result(f, f->fn->outputs[i]);
@@ -183,6 +201,32 @@ NodeList sources_of(const Fusion *f, const Node *n)
     return list;
 }
 
+bool in_loop(const Program *p, int loop, int outer)
+{
+    while (loop >= 0 && loop != outer)
+        loop = p->scans[loop].outer;
+    return loop == outer;
+}
+
+int outermost_loop(const Program *p, int loop)
+{
+    while (loop >= 0 && p->scans[loop].outer >= 0)
+        loop = p->scans[loop].outer;
+    return loop;
+}
+
+static bool depends_on(const Program *p, int k, int target, bool *seen);
+
+/* A loop runs as a whole: each kernel of it after all that any of it needs. */
+static bool loop_depends_on(const Program *p, int loop, int target, bool *seen)
+{
+    for (int k = 0; k < p->nkernels; k++)
+        if (p->kernels[k]->scan >= 0 && in_loop(p, p->kernels[k]->scan, loop) &&
+            depends_on(p, k, target, seen))
+            return true;
+    return false;
+}
+
 static bool depends_on(const Program *p, int k, int target, bool *seen)
 {
     if (k == target)
@@ -194,7 +238,8 @@ static bool depends_on(const Program *p, int k, int target, bool *seen)
     for (int i = 0; i < kernel->ndeps; i++)
         if (depends_on(p, kernel->deps[i], target, seen))
             return true;
-    return false;
+    int loop = outermost_loop(p, kernel->scan), own = outermost_loop(p, p->kernels[target]->scan);
+    return loop >= 0 && loop != own && loop_depends_on(p, loop, target, seen);
 }
 
 bool reaches(const Program *p, int from, int target)
@@ -233,6 +278,7 @@ Kernel *new_kernel(Fusion *f, KernelForm form, Node *root, Shape space)
     k->kind = space.batch ? KERNEL_BLOCK : KERNEL_UNIT;
     k->pos = root->pos;
     k->layer = root->layer;
+    k->scan = f->level[root->id];
     k->id = p->nkernels;
     k->units = 1;
     PUSH(p->kernels, p->nkernels, p->kernels_cap, k);
@@ -296,7 +342,8 @@ static bool may_join(Fusion *f, Node *n, int k, const NodeList *sources)
     bool same =
         shape_equal(n->shape, kernel->space) || (n->shape.batch && kernel->space.batch &&
                                                  shape_size(n->shape) == shape_size(kernel->space));
-    if (!same || !takes_followers(kernel) || !elementwise_from(f, n, k))
+    if (!same || kernel->scan != f->level[n->id] || !takes_followers(kernel) ||
+        !elementwise_from(f, n, k))
         return false;
     if (!shape_equal(n->shape, kernel->space) && !reads_by_flat(f, n))
         return false;
@@ -361,12 +408,12 @@ static void place_rows(Fusion *f, Node *operand)
  * outweigh the result: they are then read while they are in the caches and
  * need not wait for the end of the batch. Where the result is larger, writing
  * and reading it for each chunk would cost more than that. */
-static bool sums_by_chunk(const Node *n, ContractClass class)
+static bool sums_by_chunk(const Fusion *f, const Node *n, ContractClass class)
 {
     int64_t operands = 0;
     for (int i = 0; i < n->nin; i++)
         operands += n->in[i]->shape.batch ? shape_size(n->in[i]->shape) * LANES : 0;
-    return class == CONTRACT_LANE_SUM && operands >= shape_size(n->shape);
+    return class == CONTRACT_LANE_SUM && operands >= shape_size(n->shape) && f->level[n->id] < 0;
 }
 
 /* Kernel k makes the chunks' parts of n; n is what joins them. */
@@ -387,7 +434,7 @@ static void place_contraction(Fusion *f, Node *n)
     for (int i = 0; rows && i < n->nin; i++)
         place_rows(f, n->in[i]);
     Kernel *k = kernel_for(f, FORM_CONTRACT, n);
-    if (sums_by_chunk(n, class))
+    if (sums_by_chunk(f, n, class))
         place_join(f, k, n);
     for (int i = 0; rows && i < n->nin; i++)
         add_dep(f->program, k->id, f->rows_kernel[memory_node(f->program, n->in[i])->id]);
@@ -448,7 +495,11 @@ static void place_map(Fusion *f, Node *n)
 
 static void place(Fusion *f, Node *n)
 {
-    if (f->forced[n->id])
+    if (n->op == OP_scan)
+        place_scan(f, n);
+    else if (n->op == OP_result || n->op == OP_history) /* by their scan */
+        return;
+    else if (f->forced[n->id])
         kernel_for(f, FORM_MAP, n);
     else if (is_leaf(n) || op_is_view(n->op) || f->inlined[n->id])
         return;
@@ -502,10 +553,11 @@ static void copy_vars(Fn *fn)
 static void fuse_fn(Fn *fn)
 {
     copy_vars(fn);
-    Fusion f = {.fn = fn, .program = NEW(Program), .nodes = all_nodes(fn)};
-    Program *p = f.program;
+    Program *p = NEW(Program);
     fn->program = p;
     p->fn = fn;
+    open_scans(p);
+    Fusion f = {.fn = fn, .program = p, .nodes = all_nodes(fn)};
     p->nnodes = highest_id(&f.nodes, fn) + 1;
     p->by_node = NEW_ARRAY(Buffer *, p->nnodes);
     p->rows_by_node = NEW_ARRAY(Buffer *, p->nnodes);
@@ -516,6 +568,7 @@ static void fuse_fn(Fn *fn)
     f.forced = NEW_ARRAY(bool, p->nnodes);
     memset(p->kernel_of, -1, sizeof(int) * (size_t)p->nnodes);
     memset(f.rows_kernel, -1, sizeof(int) * (size_t)p->nnodes);
+    f.level = loop_levels(p, f.nodes);
     make_inputs(&f);
     find_inlined(&f);
     find_forced(&f);

@@ -13,6 +13,7 @@ typedef struct Fusion {
     bool *forced;         /* [node id]: a view or leaf that is kept all the same */
     bool *inlined;    /* [node id]: computed where it is read            */
     int *rows_kernel; /* [node id]: makes its copy by rows, or -1        */
+    int *level;       /* [node id]: innermost loop it is computed in, -1 */
 } Fusion;
 
 /* Can n be computed from the natural index of its elements alone, so that it
@@ -40,12 +41,37 @@ Kernel *kernel_for(Fusion *, KernelForm, Node *n);
 /* The kernel that can take in n, a window_argmax; -1: none. */
 int pooling_kernel(const Fusion *, const Node *n);
 
+/* Is `loop` the loop `outer`, or in it? The loop around a loop that is in none. */
+bool in_loop(const Program *, int loop, int outer);
+int outermost_loop(const Program *, int loop);
+
+/* ---- history.c, place_scan.c: recurrence ------------------------------------- */
+
+/* Lists the loops of p->fn; no `carried` is left. */
+void open_scans(Program *);
+/* Which step of a carried value's history a step reads and writes; where its
+ * first value stands. */
+Node *slot_before(const Node *scan);
+Node *slot_after(const Node *scan);
+Node *slot_first(const Node *scan);
+/* [node id]: the innermost loop of the body that a node stands in, or -1. */
+int *loop_levels(const Program *, NodeList);
+/* Where the scan's carried values and emits are written: its body is placed. */
+void place_scan(Fusion *, Node *scan);
+
 /* ---- keep.c ------------------------------------------------------------------ */
 
 /* Buffers of the inputs and the kernel that stands for filling them. */
 void make_inputs(Fusion *);
 /* Buffers and stores of everything else, outputs, updates in place. */
 void keep_values(Fusion *);
+
+/* A buffer for values like n's. */
+Buffer *new_buffer(Fusion *, Node *n, BufferSpace, bool rows);
+/* Kernel k, which computes n or can, also writes it there. */
+void store_in(Kernel *k, Node *n, Buffer *, Node *slot);
+/* n gets a buffer of its own, written by its kernel. */
+void keep(Fusion *, Node *n);
 
 /* Room for that many values. */
 void set_size(Buffer *, int64_t values);

@@ -46,9 +46,21 @@ static void finish(Frame *f, const Node *scan, int64_t time, bool last)
 /* Sums start from what is there. A result is its scan's to fill. */
 static void interpret_again(Frame *f, const Node *n)
 {
-    if (n->op != OP_result)
+    if (n->op != OP_result && n->op != OP_history)
         memset(f->value[n->id], 0, count_of(f, n) * sizeof(double));
     interpret_node(f, n);
+}
+
+/* Histories stand in for carried values once fuse() has been there. */
+static void note_history(Frame *f, const Node *scan, int64_t place, bool first)
+{
+    for (int i = 0; i < f->nodes.n; i++) {
+        const Node *n = f->nodes.at[i];
+        if (is_leaf_of(n, OP_history, scan))
+            put_element(f, n, place,
+                        first ? scan_init(scan, n->attr.scan.index)
+                              : scan_next(scan, n->attr.scan.index));
+    }
 }
 
 static void run_body(Frame *f, const Node *scan, int64_t time, double *const *held)
@@ -74,6 +86,7 @@ static void run_scan(Frame *f, const Node *scan)
     double **held = NEW_ARRAY(double *, carried + 1);
     for (int i = 0; i < carried; i++)
         held[i] = NEW_ARRAY(double, count_of(f, scan->in[i]) + 1);
+    note_history(f, scan, scan->attr.scan.reverse ? steps : 0, true);
     for (int64_t k = 0; k < steps; k++) {
         int64_t time = scan->attr.scan.reverse ? steps - 1 - k : k;
         for (int i = 0; i < carried; i++) {
@@ -81,6 +94,7 @@ static void run_scan(Frame *f, const Node *scan)
             memcpy(held[i], f->value[from->id], count_of(f, from) * sizeof(double));
         }
         run_body(f, scan, time, held);
+        note_history(f, scan, time + !scan->attr.scan.reverse, false);
         finish(f, scan, time, k + 1 == steps);
     }
 }

@@ -26,7 +26,7 @@ void set_size(Buffer *b, int64_t values)
     b->size = (values * (b->element == E_U8 ? 1 : 4) + 63) / 64 * 64;
 }
 
-static Buffer *new_buffer(Fusion *f, Node *n, BufferSpace space, bool rows)
+Buffer *new_buffer(Fusion *f, Node *n, BufferSpace space, bool rows)
 {
     Program *p = f->program;
     Buffer *b = NEW(Buffer);
@@ -61,24 +61,23 @@ static Buffer *var_buffer(Fusion *f, Var *var)
     return f->program->by_node[n->id];
 }
 
-static void store_in(Kernel *k, Node *n, Buffer *b)
+void store_in(Kernel *k, Node *n, Buffer *b, Node *slot)
 {
-    Store s = {n, b};
+    Store s = {n, b, slot};
     for (int i = 0; i < k->nstores; i++)
-        if (k->stores[i].node == n && k->stores[i].buffer == b)
+        if (k->stores[i].node == n && k->stores[i].buffer == b && k->stores[i].slot == slot)
             return;
     PUSH(k->stores, k->nstores, k->stores_cap, s);
 }
 
-/* n gets a buffer of its own, written by its kernel. */
-static void keep(Fusion *f, Node *n)
+void keep(Fusion *f, Node *n)
 {
     Program *p = f->program;
     int k = p->kernel_of[n->id];
     if (k < 0 || p->by_node[n->id])
         return;
     p->by_node[n->id] = new_buffer(f, n, n->shape.batch ? IN_BLOCK : IN_FIXED, false);
-    store_in(p->kernels[k], n, p->by_node[n->id]);
+    store_in(p->kernels[k], n, p->by_node[n->id], NULL);
 }
 
 /* What kernel `reader` (-1: an inlined node) reads of other kernels. */
@@ -103,7 +102,7 @@ static void keep_reads(Fusion *f)
             keep_sources(f, kernel->nodes[i], k);
         if (kernel->kind == KERNEL_CHUNK) {
             p->part_by_node[kernel->root->id] = new_buffer(f, kernel->root, IN_PART, false);
-            store_in(kernel, kernel->root, p->part_by_node[kernel->root->id]);
+            store_in(kernel, kernel->root, p->part_by_node[kernel->root->id], NULL);
         }
         if (kernel->form == FORM_ROWS) {
             Node *base = kernel->root;
@@ -111,7 +110,7 @@ static void keep_reads(Fusion *f)
                 var_buffer(f, base->attr.var);
             keep(f, base);
             p->rows_by_node[base->id] = new_buffer(f, base, IN_BLOCK, true);
-            store_in(kernel, base, p->rows_by_node[base->id]);
+            store_in(kernel, base, p->rows_by_node[base->id], NULL);
         }
     }
 }
@@ -223,7 +222,7 @@ static bool update_in_place(Fusion *f, Var *var, Node *value)
         return false;
     if (!order_after_readers(f, k, var))
         return false;
-    store_in(kernel, value, var_buffer(f, var));
+    store_in(kernel, value, var_buffer(f, var), NULL);
     return true;
 }
 
@@ -238,7 +237,7 @@ static void update_by_copy(Fusion *f, Var *var, Node *value)
         add_dep(p, copy->id, p->kernel_of[value->id]);
     else
         add_deps(f, copy->id, value);
-    store_in(copy, value, var_buffer(f, var));
+    store_in(copy, value, var_buffer(f, var), NULL);
 }
 
 static void place_updates(Fusion *f)

@@ -36,7 +36,9 @@ static Shapes natural_shapes(const Fusion *f)
     for (int i = 0; i < f->nodes.n; i++) {
         const Node *n = f->nodes.at[i];
         bool ordered = n->op == OP_reshape || n->op == OP_random || n->op == OP_iota ||
-                       n->op == OP_gather_rows || n->op == OP_scatter_add_rows;
+                       n->op == OP_gather_rows || n->op == OP_scatter_add_rows ||
+                       n->op == OP_element || n->op == OP_result || n->op == OP_history ||
+                       n->op == OP_scan;
         if (ordered || n->op == OP_input)
             rule_out(&set, n);
         for (int k = 0; ordered && k < n->nin; k++)

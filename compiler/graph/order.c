@@ -32,12 +32,44 @@ bool reads_by_flat(const Fusion *f, const Node *n)
     return true;
 }
 
-static bool is_ready(const Kernel *k, const bool *done)
+/* Has all that kernel k of another loop or none waits for been done? */
+static bool deps_done(const Program *p, const Kernel *k, int loop, const bool *done)
 {
     for (int i = 0; i < k->ndeps; i++)
-        if (!done[k->deps[i]])
+        if (!done[k->deps[i]] && !(loop >= 0 && in_loop(p, p->kernels[k->deps[i]]->scan, loop)))
             return false;
     return true;
+}
+
+/* The loops around k that have not begun, the outermost of them; -1: none. */
+static int loop_to_begin(const Program *p, const Kernel *k, int under_way)
+{
+    int loop = k->scan;
+    while (loop >= 0 && p->scans[loop].outer != under_way)
+        loop = p->scans[loop].outer;
+    return k->scan == under_way ? -1 : loop;
+}
+
+/* Kernels of a loop stand together, and begin when all may. */
+static bool is_ready(const Program *p, const Kernel *k, int under_way, const bool *done)
+{
+    if (!in_loop(p, k->scan, under_way) || !deps_done(p, k, -1, done))
+        return false;
+    int loop = loop_to_begin(p, k, under_way);
+    for (int i = 0; loop >= 0 && i < p->nkernels; i++)
+        if (in_loop(p, p->kernels[i]->scan, loop) && !deps_done(p, p->kernels[i], loop, done))
+            return false;
+    return true;
+}
+
+/* The innermost loop with kernels that are done and others that are not. */
+static int loop_under_way(const Program *p, int last, const bool *done)
+{
+    for (int loop = last; loop >= 0; loop = p->scans[loop].outer)
+        for (int k = 0; k < p->nkernels; k++)
+            if (!done[k] && in_loop(p, p->kernels[k]->scan, loop))
+                return loop;
+    return -1;
 }
 
 /* Of what is ready after `last` the lowest comes next: a segment goes on to
@@ -52,9 +84,9 @@ static int rank(const Kernel *k, const Kernel *last)
 
 static int next_ready(const Program *p, const bool *done, const Kernel *last)
 {
-    int best = -1;
+    int best = -1, loop = loop_under_way(p, last->scan, done);
     for (int k = 0; k < p->nkernels; k++)
-        if (!done[k] && is_ready(p->kernels[k], done) &&
+        if (!done[k] && is_ready(p, p->kernels[k], loop, done) &&
             (best < 0 || rank(p->kernels[k], last) < rank(p->kernels[best], last)))
             best = k;
     if (best < 0)
@@ -73,14 +105,50 @@ static bool must_meet(const Kernel *k, Kernel *const *since, int n)
     return false;
 }
 
-static void set_barriers(Kernel **order, int n)
+/* Which kernels each loop runs; they do their work once for each step. */
+static void find_loops(Program *p, Kernel **order)
+{
+    for (int l = 0; l < p->nscans; l++)
+        p->scans[l].first = p->nkernels;
+    for (int i = 0; i < p->nkernels; i++)
+        for (int l = order[i]->scan; l >= 0; l = p->scans[l].outer) {
+            p->scans[l].first = i < p->scans[l].first ? i : p->scans[l].first;
+            p->scans[l].end = i + 1;
+            order[i]->flops *= (double)p->scans[l].steps;
+        }
+}
+
+static bool loop_streams(const ScanLoop *loop, Kernel *const *order)
+{
+    for (int i = loop->first; i < loop->end; i++)
+        if (!kernel_streams(order[i]))
+            return false;
+    return true;
+}
+
+/* The end of what kernel i is part of: an outermost loop, or itself. */
+static int whole_end(const Program *p, Kernel *const *order, int i)
+{
+    int loop = outermost_loop(p, order[i]->scan);
+    return loop >= 0 ? p->scans[loop].end : i + 1;
+}
+
+/* A loop over blocks is part of a segment: its threads meet before it, if at
+ * all. In another loop they meet before each kernel, and after it. */
+static void set_barriers(const Program *p, Kernel **order, int n)
 {
     int first = 0;
-    for (int i = 0; i < n; i++)
-        if (must_meet(order[i], order + first, i - first)) {
-            order[i]->barrier = true;
-            first = i;
-        }
+    for (int i = 0, end; i < n; i = end) {
+        int loop = outermost_loop(p, order[i]->scan);
+        bool streams = loop < 0 || loop_streams(&p->scans[loop], order);
+        end = whole_end(p, order, i);
+        bool meets = !streams || (i > 0 && first == i);
+        for (int k = i; k < end && !meets; k++)
+            meets = must_meet(order[k], order + first, i - first);
+        for (int k = i; k < end; k++)
+            order[k]->barrier = !streams || (meets && k == i);
+        first = !streams ? end : meets ? i : first;
+    }
 }
 
 /* Kernel numbers become places in the order. */
@@ -120,13 +188,14 @@ void order_kernels(Fusion *f)
     Program *p = f->program;
     Kernel **order = NEW_ARRAY(Kernel *, p->nkernels + 1);
     bool *done = NEW_ARRAY(bool, p->nkernels);
-    const Kernel *last = &(Kernel){.kind = KERNEL_BLOCK};
+    const Kernel *last = &(Kernel){.kind = KERNEL_BLOCK, .scan = -1};
     for (int i = 0; i < p->nkernels; i++) {
         int k = next_ready(p, done, last);
         done[k] = true;
         last = order[i] = p->kernels[k];
     }
-    set_barriers(order, p->nkernels);
+    find_loops(p, order);
+    set_barriers(p, order, p->nkernels);
     renumber(p, order);
     name_kernels(p);
 }

@@ -131,6 +131,20 @@ static void widen(const Program *p, Buffer *b)
         b->last++;
 }
 
+/* What is read or written in a loop and outside lives as long as the loop. */
+static void live_through_loops(const Program *p, Buffer *b)
+{
+    for (int i = p->nscans; i-- > 0;) {
+        const ScanLoop *loop = &p->scans[i];
+        bool inside = b->first < loop->end && b->last >= loop->first;
+        bool outside = b->first < loop->first || b->last >= loop->end;
+        if (!inside || !outside)
+            continue;
+        b->first = b->first < loop->first ? b->first : loop->first;
+        b->last = b->last >= loop->end ? b->last : loop->end - 1;
+    }
+}
+
 /* Only chunks under way need what lives within one segment. */
 static void find_scratch(Program *p)
 {
@@ -157,6 +171,9 @@ static void find_lives(Program *p)
         touch_kernel(p, p->kernels[i]);
     for (int i = 0; i < p->fn->noutputs; i++)
         touch(p, p->output_buffers[i], p->nkernels);
+    for (int i = 0; i < p->nbuffers; i++)
+        if (p->buffers[i]->last >= 0)
+            live_through_loops(p, p->buffers[i]);
     find_scratch(p);
     for (int i = 0; i < p->nbuffers; i++) {
         Buffer *b = p->buffers[i];

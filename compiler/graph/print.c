@@ -124,6 +124,7 @@ static void print_scan(Text *t, const Node *n)
                            n->attr.scan.reverse};
     switch (n->op) {
     case OP_time: print_list(t, "of", of, 1); break;
+    case OP_history:
     case OP_carried: print_list(t, "of", of, 2); break;
     case OP_result: print_list(t, "index", of + 1, 1); break;
     default: print_list(t, "scan", all, 4); break;

@@ -210,7 +210,7 @@ static void read_operands(Reader *r, Node *n)
             PUSH(n->in, n->nin, cap, in);
         skip_space(r);
     }
-    if (n->nin < (arity < 0 ? 1 : arity))
+    if (n->nin < (arity < 0 ? n->op != OP_history : arity))
         read_failed(r, "an operand");
 }
 

@@ -166,6 +166,7 @@ static void need_scan(Reader *r, Node *n)
     int64_t of[4] = {0};
     switch (n->op) {
     case OP_time: need_list(r, "of", of, 1); break;
+    case OP_history:
     case OP_carried: need_list(r, "of", of, 2); break;
     case OP_result: need_list(r, "index", of + 1, 1); break;
     default:

@@ -370,6 +370,13 @@ static const char *rule_scan(const Node *n)
     return expect(n, (Shape){0});
 }
 
+static const char *rule_history(const Node *n)
+{
+    if (n->nin > 1 || (n->nin == 1 && n->in[0]->op != OP_scan) || n->shape.rank < 1)
+        return "is of something other than a scan";
+    return NULL;
+}
+
 static const char *rule_result(const Node *n)
 {
     const Node *scan = n->in[0];

@@ -80,7 +80,7 @@ void choose_spreads(Fusion *f)
     for (int i = 0; i < p->nkernels; i++) {
         Kernel *k = p->kernels[i];
         int64_t bytes;
-        if (!is_shared_product(f, k, &bytes))
+        if (k->scan >= 0 || !is_shared_product(f, k, &bytes))
             continue;
         k->shared_bytes = bytes;
         weights += bytes;

@@ -29,6 +29,7 @@ static Inst *load_operand(ContractKernel *c, int operand, int64_t offset)
 {
     Node *n = memory_node(c->program, c->root->in[operand]);
     Inst *index = iadd(nest_base(c->nest, &c->nest->address[operand]), iconst(offset));
+    index = iadd(index, memory_shift(&c->eval, c->root->in[operand]));
     ValueType type = holds_lane(c, operand) ? V_VF32 : V_F32;
     if (c->class == CONTRACT_ROWS) {
         Buffer *rows = c->program->rows_by_node[n->id];

@@ -4,6 +4,7 @@
  * they are read) become instructions; views change the index; everything
  * else is a load. A kernel's body evaluates each of its stores at each index
  * of its space. */
+#include "graph/ops.h"
 #include "loop/lower.h"
 
 #include <string.h>
@@ -81,11 +82,10 @@ static ValueType value_type(Type type, bool vector)
 static Inst *load_node(Eval *e, Node *n, const At *at)
 {
     Buffer *b = e->program->by_node[n->id];
-    if (n->shape.batch) {
-        return load(value_type(n->type, true), b, imul(element_of(b, at), LANES), e->block);
-    }
+    Inst *index = element_of(b, at);
+    if (n->shape.batch)
+        return load(value_type(n->type, true), b, imul(index, LANES), e->block);
     bool vector = at->mode == LANE_AXIS && at->lane >= 0;
-    Inst *index = at->by_flat ? at->flat : strided_index(n->shape.rank, b->stride, at->axis);
     return load(value_type(n->type, vector), b, index, NULL);
 }
 
@@ -153,10 +153,47 @@ static At through_reshape(const Node *n, const At *at)
     return n->in[0]->shape.batch || from.lane >= 0 ? from : with_axes(n->in[0]->shape, &from);
 }
 
+static const ScanLoop *loop_of_time(const Eval *e, const Node *time)
+{
+    for (int i = 0; i < e->program->nscans; i++)
+        if (e->program->scans[i].id == time->attr.scan.id)
+            return &e->program->scans[i];
+    die("no loop counts the time of scan %d", time->attr.scan.id);
+}
+
+static Inst *time_index(const Eval *e, const Node *time)
+{
+    return parameter(PARAMETER_TIME + loop_of_time(e, time)->depth);
+}
+
+Inst *eval_index(Eval *e, Node *n)
+{
+    At at = {.mode = LANE_NONE, .lane = -1};
+    double number;
+    if (splat_of(n, &number))
+        return iconst((int64_t)number);
+    if (n->op == OP_time)
+        return time_index(e, n);
+    if (n->op == OP_add)
+        return iadd(eval_index(e, n->in[0]), eval_index(e, n->in[1]));
+    return index_from(eval_node(e, n, &at));
+}
+
+static At through_element(Eval *e, const Node *n, const At *at)
+{
+    At to = with_axes(n->shape, at), from = {.mode = at->mode, .lane = to.lane};
+    from.axis[0] = eval_index(e, n->in[1]);
+    for (int i = 0; i < n->shape.rank; i++)
+        from.axis[i + 1] = to.axis[i];
+    from.lane += to.lane >= 0;
+    return from;
+}
+
 static Inst *eval_view(Eval *e, Node *n, const At *at)
 {
     At from = *at;
     switch (n->op) {
+    case OP_element: from = through_element(e, n, at); break;
     case OP_broadcast: from = through_broadcast(n, at); break;
     case OP_transpose: from = through_transpose(n, at); break;
     case OP_slice: from = through_slice(n, at); break;
@@ -244,6 +281,8 @@ Inst *eval_node(Eval *e, Node *n, const At *at)
         value = eval_iota(n, at);
     else if (n->op == OP_live)
         value = live_count(V_F32);
+    else if (n->op == OP_time)
+        value = map_convert(time_index(e, n), T_I32);
     else if (n->op == OP_random)
         value = eval_random(n, at);
     else if (op_is_map(n->op))
@@ -323,6 +362,17 @@ static Inst *as_vector(Inst *value)
     return scalar ? splat(value) : value;
 }
 
+/* With a slot the buffer has one axis more than the value. */
+static Inst *stored_at(Eval *e, const Store *s, const At *at)
+{
+    const Buffer *b = s->buffer;
+    if (!s->slot)
+        return element_of(b, at);
+    At by = with_axes(s->node->shape, at);
+    Inst *within = strided_index(b->shape.rank - 1, b->stride + 1, by.axis);
+    return iadd(within, imul(eval_index(e, s->slot), b->stride[0]));
+}
+
 void eval_stores(Eval *e, const At *at)
 {
     Kernel *k = e->kernel;
@@ -338,14 +388,12 @@ void eval_stores(Eval *e, const At *at)
         value[i] = eval_node(e, k->stores[i].node, where[i]);
     }
     for (int i = 0; i < k->nstores; i++) {
-        Node *n = k->stores[i].node;
         Buffer *b = k->stores[i].buffer;
-        if (holds_samples(b)) {
-            store(b, imul(element_of(b, where[i]), LANES), as_vector(value[i]), e->block);
-            continue;
-        }
-        Inst *index = at->by_flat ? at->flat : storage_index(n->shape, at->axis);
-        store(b, index, at->mode == LANE_AXIS ? as_vector(value[i]) : value[i], NULL);
+        Inst *index = stored_at(e, &k->stores[i], where[i]);
+        if (holds_samples(b))
+            store(b, imul(index, LANES), as_vector(value[i]), e->block);
+        else
+            store(b, index, at->mode == LANE_AXIS ? as_vector(value[i]) : value[i], NULL);
     }
 }
 
@@ -383,6 +431,9 @@ static bool flat_input(const Program *p, const Kernel *k, const Node *in, Shape 
 
 bool kernel_is_flat(const Program *p, const Kernel *k)
 {
+    for (int i = 0; i < k->nstores; i++)
+        if (k->stores[i].slot)
+            return false;
     for (int i = 0; i < k->nnodes; i++) {
         const Node *n = k->nodes[i];
         bool view = op_is_view(n->op) && p->kernel_of[n->id] == k->id;

@@ -203,6 +203,19 @@ Inst *parameter(int which)
     return pure((Inst){.op = L_parameter, .type = V_INDEX, .integer = which});
 }
 
+const char *const parameter_name[N_PARAMETERS] = {"block", "u0",    "u1",    "live",
+                                                  "time0", "time1", "time2", "time3"};
+
+void kernel_parameters(const Kernel *k, Inst *all[N_PARAMETERS])
+{
+    all[PARAMETER_BLOCK] = k->block;
+    all[PARAMETER_U0] = k->u0;
+    all[PARAMETER_U1] = k->u1;
+    all[PARAMETER_LIVE] = k->live;
+    for (int i = 0; i < MAX_SCAN_DEPTH; i++)
+        all[PARAMETER_TIME + i] = k->time[i];
+}
+
 /* ---- Index arithmetic ------------------------------------------------------ */
 
 Inst *iconst(int64_t value)
@@ -618,5 +631,7 @@ Region *loop_kernel(Kernel *kernel)
     kernel->u0 = parameter(PARAMETER_U0);
     kernel->u1 = parameter(PARAMETER_U1);
     kernel->live = parameter(PARAMETER_LIVE);
+    for (int i = 0; i < MAX_SCAN_DEPTH; i++)
+        kernel->time[i] = parameter(PARAMETER_TIME + i);
     return before;
 }

@@ -126,7 +126,20 @@ typedef enum KernelForm {
     FORM_INDEX                 /* gather_rows, scatter_add_rows              */
 } KernelForm;
 
-typedef struct Store { Node *node; Buffer *buffer; } Store;
+/* slot: the element of the buffer's first axis that it becomes (an i32 of the
+ * graph made of time and constants), or NULL: the buffer is all of it. */
+typedef struct Store { Node *node; Buffer *buffer; Node *slot; } Store;
+
+/* Kernels [first, end) of a program run once for each step, in their order. */
+typedef struct ScanLoop {
+    int id;                    /* of the scan: names its `time`              */
+    int64_t steps;
+    bool reverse;
+    int outer;                 /* the loop it stands in, or -1               */
+    int depth;                 /* number of loops around it                  */
+    int first, end;            /* set by order_kernels()                     */
+} ScanLoop;
+enum { MAX_SCAN_DEPTH = 4 };
 
 typedef struct Kernel {
     const char *name;          /* "conv2d_2.forward.14x1", unique            */
@@ -141,10 +154,12 @@ typedef struct Kernel {
     Store *stores; int nstores, stores_cap;    /* of these: into buffers     */
     int *deps; int ndeps, deps_cap;            /* kernels that go before it  */
     int id;
+    int scan;                  /* innermost loop it runs in, or -1           */
     int64_t units;
     Inst *block, *u0, *u1;     /* L_parameter: V_INDEX; CHUNK, JOIN: `block` */
                                /* is the number of the chunk                 */
     Inst *live;                /* live samples of the batch, V_INDEX         */
+    Inst *time[MAX_SCAN_DEPTH];    /* step of each loop around it, V_INDEX   */
     Region body;
     Buffer **touched; int ntouched, touched_cap;   /* reads, writes; by plan() */
     bool barrier;              /* all threads meet before this kernel        */
@@ -164,6 +179,7 @@ typedef struct Program {
     Fn *fn;
     Kernel **kernels; int nkernels, kernels_cap;
     Buffer **buffers; int nbuffers, buffers_cap;
+    ScanLoop *scans; int nscans, scans_cap;    /* outer ones first           */
     int nnodes;                /* node ids are below                         */
     Buffer **by_node;          /* [node id]: where its value is, or NULL     */
     Buffer **rows_by_node;     /* [node id]: its copy with the samples apart */
@@ -193,7 +209,12 @@ int segment_end(const Program *, int first, int *joins);
  * `first`: by blocks, by units of wide matrices, by units of sums. */
 int run_end(const Program *, int first, int last);
 
-enum { PARAMETER_BLOCK, PARAMETER_U0, PARAMETER_U1, PARAMETER_LIVE };
+enum { PARAMETER_BLOCK, PARAMETER_U0, PARAMETER_U1, PARAMETER_LIVE,
+       PARAMETER_TIME,         /* PARAMETER_TIME + depth of the loop         */
+       N_PARAMETERS = PARAMETER_TIME + MAX_SCAN_DEPTH };
+extern const char *const parameter_name[N_PARAMETERS];
+/* Of a kernel, in that order. */
+void kernel_parameters(const Kernel *, Inst *all[N_PARAMETERS]);
 
 extern const char *const loop_op_name[N_LOOP_OPS];
 extern const char *const value_type_name[V_NONE + 1];

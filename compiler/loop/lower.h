@@ -82,6 +82,11 @@ void split_index(Shape, Inst *flat, Inst **axis);
 /* Can everything the kernel touches be addressed by storage index alone? */
 bool kernel_is_flat(const Program *, const Kernel *);
 
+/* What is added to memory_strides' offset at run time: elements of sequences. */
+Inst *memory_shift(Eval *, Node *n);
+/* A scalar i32 of the graph as an index. */
+Inst *eval_index(Eval *, Node *);
+
 /* map.c. Are 16 neighbors along axis `lane` of n's index (-1: one element)
  * neighbors in memory all the way down? */
 bool lanes_fit(const Program *, const Kernel *, const Node *n, int lane);

@@ -177,6 +177,10 @@ bool lanes_fit(const Program *p, const Kernel *k, const Node *n, int lane)
         if (next >= 0 && n->in[0]->shape.dim[next] == 1)
             next = -1;
         break;
+    case OP_element:
+        if (n->shape.rank == 0 || n->shape.dim[n->shape.rank - 1] <= 8)
+            return false;
+        return lanes_fit(p, k, n->in[0], lane < 0 ? -1 : lane + 1);
     case OP_transpose: next = lane < 0 ? -1 : n->attr.permutation[lane]; break;
     case OP_reshape: return lane == n->shape.rank - 1 && is_stored_as_counted(p, k, n->in[0]);
     case OP_slice:
@@ -194,6 +198,9 @@ static bool lanes_along_last(const Program *p, const Kernel *k)
     Shape s = k->space;
     if (s.rank == 0 || (s.rank > 1 && s.dim[s.rank - 1] <= 8))
         return false;
+    for (int i = 0; i < k->nstores; i++) /* a whole vector would reach the next slot */
+        if (k->stores[i].slot && s.dim[s.rank - 1] <= 8)
+            return false;
     for (int i = 0; i < k->nnodes; i++)
         if (!lanes_fit(p, k, k->nodes[i], s.rank - 1))
             return false;

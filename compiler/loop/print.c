@@ -16,7 +16,7 @@
  * Indices are i1, i3, …, instructions with several results r0, …, all other
  * values v2, … with their type. Constants stand where they are used: 16, or
  * 0.5f (i32: 3w, bool: 1p; a vector of equal lanes: 0f*). The parameters are
- * block, u0, u1, live. `at i7` after an access names another block. */
+ * block, u0, u1, live, time0 and so on. `at i7` after an access names another block. */
 #include "loop/loop.h"
 
 #include <inttypes.h>
@@ -26,7 +26,6 @@ typedef struct Printer {
     int next, depth;
 } Printer;
 
-static const char *const parameter_name[] = {"block", "u0", "u1", "live"};
 static const char *const element_name[] = {"f32", "i32", "u8"};
 
 static bool is_vector(ValueType type)
@@ -197,6 +196,8 @@ static void put_heading(Text *out, const Kernel *k)
                 k->meet ? " meet" : "");
     if (k->shared_bytes)
         text_printf(out, " shared %" PRId64, k->shared_bytes);
+    if (k->scan >= 0)
+        text_printf(out, " scan %d", k->scan);
 }
 
 void print_kernel(Text *out, const Kernel *kernel)
@@ -219,8 +220,8 @@ static void put_nodes(Text *out, const Kernel *kernel)
         text_printf(out, " %%%d %s", kernel->nodes[i]->id, op_name[kernel->nodes[i]->op]);
     text_printf(out, "\n");
     for (int i = 0; i < kernel->nstores; i++)
-        text_printf(out, "  %%%d -> b%d\n", kernel->stores[i].node->id,
-                    kernel->stores[i].buffer->id);
+        text_printf(out, "  %%%d -> b%d%s\n", kernel->stores[i].node->id,
+                    kernel->stores[i].buffer->id, kernel->stores[i].slot ? " of a step" : "");
 }
 
 /* ---- Programs ------------------------------------------------------------------------- */
@@ -235,6 +236,15 @@ static void put_buffer(Text *out, const Buffer *b)
                 b->rows ? " rows" : "");
 }
 
+/* Kernels [first, end), once for each step. */
+static void put_loop_of_kernels(Text *out, const ScanLoop *loop)
+{
+    text_printf(out, "scan steps %" PRId64 " kernels %d %d", loop->steps, loop->first, loop->end);
+    if (loop->outer >= 0)
+        text_printf(out, " in %d", loop->outer);
+    text_printf(out, "%s\n", loop->reverse ? " reverse" : "");
+}
+
 void print_program(Text *out, const Program *program, bool loops)
 {
     text_printf(out,
@@ -247,6 +257,8 @@ void print_program(Text *out, const Program *program, bool loops)
     text_printf(out, "\n");
     for (int i = 0; i < program->nbuffers; i++)
         put_buffer(out, program->buffers[i]);
+    for (int i = 0; i < program->nscans; i++)
+        put_loop_of_kernels(out, &program->scans[i]);
     for (int i = 0; i < program->nkernels; i++)
         if (loops)
             print_kernel(out, program->kernels[i]);

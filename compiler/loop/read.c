@@ -175,10 +175,10 @@ static Inst *constant(Reader *r, const char *word)
 
 static Inst *parameter_named(const Kernel *kernel, const char *word)
 {
-    Inst *all[] = {kernel->block, kernel->u0, kernel->u1, kernel->live};
-    static const char *const names[] = {"block", "u0", "u1", "live"};
-    for (int i = 0; i < 4; i++)
-        if (!strcmp(word, names[i]))
+    Inst *all[N_PARAMETERS];
+    kernel_parameters(kernel, all);
+    for (int i = 0; i < N_PARAMETERS; i++)
+        if (!strcmp(word, parameter_name[i]))
             return all[i];
     return NULL;
 }
@@ -398,6 +398,15 @@ static void read_region(Reader *r, Region *region)
 
 /* ---- Kernels and programs ---------------------------------------------------- */
 
+/* The number of a loop of kernels that stands above. */
+static int loop_number(Reader *r)
+{
+    int64_t number = take_integer(r);
+    if (!r->failed && (number < 0 || number >= r->program->nscans))
+        fail(r, "the number of a scan above");
+    return r->failed ? -1 : (int)number;
+}
+
 static void read_kernel(Reader *r)
 {
     Kernel *kernel = r->kernel = NEW(Kernel);
@@ -410,6 +419,9 @@ static void read_kernel(Reader *r)
     kernel->meet = take(r, "meet");
     if (sees(r, "shared"))
         kernel->shared_bytes = take_field(r, "shared");
+    kernel->scan = -1;
+    if (take(r, "scan"))
+        kernel->scan = loop_number(r);
     loop_into(loop_kernel(kernel));
     need(r, "{");
     read_region(r, &kernel->body);
@@ -434,6 +446,22 @@ static void read_shape(Reader *r, Shape *shape)
             break;
     }
     need(r, "]");
+}
+
+static void read_loop_of_kernels(Reader *r)
+{
+    ScanLoop loop = {.outer = -1, .steps = take_field(r, "steps")};
+    need(r, "kernels");
+    loop.first = (int)take_integer(r);
+    loop.end = (int)take_integer(r);
+    if (take(r, "in"))
+        loop.outer = loop_number(r);
+    loop.reverse = take(r, "reverse");
+    loop.depth = loop.outer >= 0 ? r->program->scans[loop.outer].depth + 1 : 0;
+    if (loop.steps < 1 || loop.first < 0 || loop.end <= loop.first ||
+        loop.depth >= MAX_SCAN_DEPTH)
+        fail(r, "a scan of some steps and kernels");
+    PUSH(r->program->scans, r->program->nscans, r->program->scans_cap, loop);
 }
 
 static void read_buffer(Reader *r)
@@ -474,8 +502,13 @@ static Program *read_one(Reader *r)
         r->program->shared_blocks = take_field(r, "shared");
     while (!r->failed && take(r, "buffer"))
         read_buffer(r);
+    while (!r->failed && take(r, "scan"))
+        read_loop_of_kernels(r);
     while (!r->failed && take(r, "kernel"))
         read_kernel(r);
+    for (int i = 0; i < r->program->nscans; i++)
+        if (r->program->scans[i].end > r->program->nkernels)
+            fail(r, "as many kernels as its scans say");
     skip_space(r);
     return r->program;
 }

@@ -244,8 +244,9 @@ static void check_region(Check *c, Region *region)
 void verify_kernel(const Kernel *kernel)
 {
     Check c = {.kernel = kernel};
-    Inst *parameters[] = {kernel->block, kernel->u0, kernel->u1, kernel->live};
-    for (int i = 0; i < 4; i++) {
+    Inst *parameters[N_PARAMETERS];
+    kernel_parameters(kernel, parameters);
+    for (int i = 0; i < N_PARAMETERS; i++) {
         if (!parameters[i])
             die("kernel %s has no parameters: loop_kernel() was not called", kernel->name);
         define(&c, parameters[i]);

@@ -10,6 +10,7 @@ bool op_is_view(Op op)
     case OP_broadcast:
     case OP_slice:
     case OP_reverse:
+    case OP_element:
     case OP_stop_gradient: return true;
     default: return false;
     }
@@ -36,13 +37,13 @@ static void natural_strides(Shape shape, int64_t stride[MAX_RANK])
 static void base_strides(const Program *p, const Node *n, int64_t stride[MAX_RANK])
 {
     const Buffer *b = p ? p->by_node[n->id] : NULL;
-    if (!n->shape.batch && n->op != OP_input)
-        storage_of(n->shape, stride);
-    else if (!b)
-        natural_strides(n->shape, stride);
-    else
+    if (b)
         for (int i = 0; i < n->shape.rank; i++)
             stride[i] = b->stride[i];
+    else if (n->shape.batch || n->op == OP_input)
+        natural_strides(n->shape, stride);
+    else
+        storage_of(n->shape, stride);
 }
 
 /* Axes of length 1 may have any stride: they never move. */
@@ -103,6 +104,10 @@ static bool strides_through(const Program *p, Node *n, int64_t *offset, int64_t 
             stride[i] = flip ? -s[i] : s[i];
         }
         return true;
+    case OP_element: /* its place along the first axis is in memory_shift() */
+        for (int i = 0; i < n->shape.rank; i++)
+            stride[i] = s[i + 1];
+        return true;
     default: /* stop_gradient */
         for (int i = 0; i < n->shape.rank; i++)
             stride[i] = s[i];
@@ -126,4 +131,18 @@ void memory_strides(const Program *p, Node *n, int64_t *offset, int64_t stride[M
 {
     if (!strides_through(p, n, offset, stride))
         die("operand %d has no affine address", n->id);
+}
+
+Inst *memory_shift(Eval *e, Node *n)
+{
+    Inst *shift = iconst(0);
+    for (; op_is_view(n->op) && e->program->kernel_of[n->id] < 0; n = n->in[0]) {
+        int64_t offset, stride[MAX_RANK];
+        if (n->op != OP_element)
+            continue;
+        if (!strides_through(e->program, n->in[0], &offset, stride))
+            die("operand %d has no affine address", n->id);
+        shift = iadd(shift, imul(eval_index(e, n->in[1]), stride[0]));
+    }
+    return shift;
 }

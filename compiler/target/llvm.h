@@ -106,4 +106,7 @@ void emit_transpose(Emit *, LLVMValueRef v[LANES], LLVMValueRef out[LANES]);
 /* ---- llvm_driver.c: a function of the model calls its kernels --------------------- */
 LLVMValueRef emit_driver(Emit *, const Fn *, LLVMValueRef *kernels);
 
+/* Offset in aecc_call. */
+enum { CALL_TIME = 112 };
+
 #endif

@@ -27,6 +27,7 @@ typedef struct Driver {
     LLVMValueRef scratch, parts; /* as the caller gave them            */
     const Program *program;
     LLVMValueRef *kernels;
+    int depth;                         /* loops around what is walked        */
 } Driver;
 
 static LLVMBasicBlockRef new_block(Emit *e, const char *name)
@@ -250,16 +251,52 @@ static void place_parts(Driver *d, LLVMValueRef first)
 
 /* ---- Segments ------------------------------------------------------------------------------- */
 
-static void whole_blocks(Driver *d, int first, int last, Range r)
+/* The loop of this depth in which kernel k runs, or NULL. */
+static const ScanLoop *loop_at(const Driver *d, int k, int depth)
+{
+    int loop = d->program->kernels[k]->scan;
+    while (loop >= 0 && d->program->scans[loop].depth > depth)
+        loop = d->program->scans[loop].outer;
+    return loop >= 0 && d->program->scans[loop].depth == depth ? &d->program->scans[loop] : NULL;
+}
+
+/* Steps of a loop, in its direction; its kernels find the time in the call. */
+static For begin_steps(Driver *d, const ScanLoop *loop)
 {
     Emit *e = d->e;
-    For blocks = begin_for(e, r.lo, r.hi, int64(e, 1));
-    for (int k = first; k < last; k++) {
+    For steps = begin_for(e, int64(e, 0), int64(e, loop->steps), int64(e, 1));
+    LLVMValueRef time = steps.index;
+    if (loop->reverse)
+        time = LLVMBuildNSWSub(e->at, int64(e, loop->steps - 1), time, "");
+    LLVMValueRef at = offset_by(e, d->call, int64(e, CALL_TIME + 8 * loop->depth));
+    LLVMBuildStore(e->at, time, at);
+    return steps;
+}
+
+static void whole_block(Driver *d, int first, int last, int depth, LLVMValueRef block)
+{
+    Emit *e = d->e;
+    for (int k = first; k < last;) {
+        const ScanLoop *loop = loop_at(d, k, depth);
+        if (loop) {
+            For steps = begin_steps(d, loop);
+            whole_block(d, loop->first, loop->end, depth + 1, block);
+            end_for(e, steps);
+            k = loop->end;
+            continue;
+        }
         if (d->program->kernels[k]->load_inputs)
-            call_runtime(d, "aecc_load", blocks.index);
-        run_kernel(d, k, blocks.index, int64(e, 0), int64(e, d->program->kernels[k]->units));
+            call_runtime(d, "aecc_load", block);
+        run_kernel(d, k, block, int64(e, 0), int64(e, d->program->kernels[k]->units));
+        k++;
     }
-    end_for(e, blocks);
+}
+
+static void whole_blocks(Driver *d, int first, int last, Range r)
+{
+    For blocks = begin_for(d->e, r.lo, r.hi, int64(d->e, 1));
+    whole_block(d, first, last, d->depth, blocks.index);
+    end_for(d->e, blocks);
 }
 
 /* A chunk in this thread alone. */
@@ -319,18 +356,33 @@ static void own_units(Driver *d, int k, Range r)
     end_for(e, groups);
 }
 
-static void shared_blocks(Driver *d, int first, int last, Range r)
+/* Before a step of a loop all threads have done the one before. */
+static void shared_kernels(Driver *d, int first, int last, int depth, Range r)
 {
-    LLVMBasicBlockRef next = begin_if_any(d, r);
-    for (int k = first; k < last; k++) {
+    for (int k = first; k < last;) {
+        const ScanLoop *loop = loop_at(d, k, depth);
+        if (loop) {
+            For steps = begin_steps(d, loop);
+            barrier(d);
+            shared_kernels(d, loop->first, loop->end, depth + 1, r);
+            end_for(d->e, steps);
+            k = loop->end;
+            continue;
+        }
         if (d->program->kernels[k]->meet)
             barrier(d);
         if (d->program->kernels[k]->load_inputs) {
             load_dealt(d, r);
             barrier(d);
         }
-        share_units(d, k, r);
+        share_units(d, k++, r);
     }
+}
+
+static void shared_blocks(Driver *d, int first, int last, Range r)
+{
+    LLVMBasicBlockRef next = begin_if_any(d, r);
+    shared_kernels(d, first, last, d->depth, r);
     end_if(d, next);
 }
 
@@ -426,10 +478,31 @@ static void run_unit(Driver *d, int k)
     run_kernel(d, k, int64(d->e, 0), units.lo, units.hi);
 }
 
-static void walk_kernels(Driver *d)
+/* Does a segment hold all of the loop? */
+static bool loop_streams(const Driver *d, const ScanLoop *loop)
+{
+    for (int k = loop->first; k < loop->end; k++) {
+        const Kernel *kernel = d->program->kernels[k];
+        if (!kernel_streams(kernel) || (kernel->barrier && k > loop->first))
+            return false;
+    }
+    return true;
+}
+
+static void walk_range(Driver *d, int first, int last)
 {
     const Program *program = d->program;
-    for (int k = 0; k < program->nkernels;) {
+    for (int k = first; k < last;) {
+        const ScanLoop *loop = loop_at(d, k, d->depth);
+        if (loop && !loop_streams(d, loop)) {
+            For steps = begin_steps(d, loop);
+            d->depth++;
+            walk_range(d, loop->first, loop->end);
+            d->depth--;
+            end_for(d->e, steps);
+            k = loop->end;
+            continue;
+        }
         if (program->kernels[k]->barrier)
             barrier(d);
         if (kernel_streams(program->kernels[k]))
@@ -437,6 +510,11 @@ static void walk_kernels(Driver *d)
         else
             run_unit(d, k++);
     }
+}
+
+static void walk_kernels(Driver *d)
+{
+    walk_range(d, 0, d->program->nkernels);
     barrier(d);
 }
 

@@ -202,6 +202,8 @@ void emit_kernel(Emit *e, const Kernel *kernel, const char *symbol)
     kernel->u0->value = LLVMGetParam(e->function, 2);
     kernel->u1->value = LLVMGetParam(e->function, 3);
     kernel->live->value = e->samples;
+    for (int i = 0; kernel->scan >= 0 && i < MAX_SCAN_DEPTH; i++)
+        kernel->time[i]->value = moving(e, e->i64, CALL_TIME + 8 * i, "time");
     emit_region(e, &kernel->body);
     LLVMBuildRetVoid(e->at);
 }
