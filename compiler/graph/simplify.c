@@ -3,9 +3,10 @@
  * Needs: no OP_gradient (stop_gradient is dropped). Guarantees: the same
  * values, but for the sign of zeros, the rounding of constants, powers and sums
  * of equal terms, and products with zeros around what windows scatter; no sum
- * in another order, but those of what windows scatter; a reduction over
- * features and the batch is two nodes, features first; operands of a
- * contraction have no transpose, reverse or broadcast that its maps can express.
+ * in another order, but those of what windows scatter and sums of sums; a
+ * reduction over features and the batch is two nodes, features first; operands
+ * of a contraction have no transpose, reverse or broadcast that its maps can
+ * express.
  *
  *   before   %2 = mul(%0, 1)   %3 = transpose(%1)   %4 = contract(%2, %3)
  *   after    %4 = contract(%0, %1), with the axes of map 2 exchanged

@@ -241,10 +241,46 @@ static Node *reduce_of_reshape(Node *n)
     return graph_reduce(n->op, a->in[0], all);
 }
 
+/* A sum over features of one over the batch: features first, as everywhere. */
+static Node *reduce_of_batch(Node *n)
+{
+    Node *a = n->in[0];
+    bool batch[MAX_RANK + 1] = {[MAX_RANK] = true};
+    if (n->op != OP_reduce_sum || a->op != n->op || !a->attr.axes[MAX_RANK] || !single_use(a))
+        return NULL;
+    for (int i = 0; i < MAX_RANK; i++)
+        if (a->attr.axes[i])
+            return NULL;
+    return graph_reduce(n->op, graph_reduce(n->op, a->in[0], n->attr.axes), batch);
+}
+
+/* A sum of a contraction along axes that are variables of it is one more of its
+ * sums: the gradients of all steps of a scan become one product. */
+static Node *reduce_of_contract(Node *n)
+{
+    Node *a = n->in[0];
+    Contraction c = a->attr.contraction;
+    int rank = 0;
+    if (n->op != OP_reduce_sum || a->op != OP_contract || !single_use(a) ||
+        n->attr.axes[MAX_RANK])
+        return NULL;
+    for (int i = 0; i < a->shape.rank; i++) {
+        const Affine *index = &a->attr.contraction.map[0][i];
+        bool whole = index->terms == 1 && index->constant == 0 && index->coefficient[0] == 1 &&
+                     c.extent[index->var[0]] == a->shape.dim[i];
+        if (n->attr.axes[i] && !whole)
+            return NULL;
+        if (!n->attr.axes[i])
+            c.map[0][rank++] = *index;
+    }
+    return graph_contract(n->shape, a->in[0], a->nin > 1 ? a->in[1] : NULL, &c);
+}
+
 Node *simplify_reduce(Node *n)
 {
     Node *(*const rules[])(Node *) = {reduce_of_splat, reduce_of_broadcast, reduce_ones,
-                                      split_reduction, reduce_of_reshape,   sum_of_scatter};
+                                      split_reduction, reduce_of_reshape,   sum_of_scatter,
+                                      reduce_of_batch, reduce_of_contract};
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         Node *other = rules[i](n);
         if (other)

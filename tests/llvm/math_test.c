@@ -69,7 +69,7 @@ static Jit *jit;
 static Kernel *kernel_of(Buffer *x, Buffer *y, const Case *c, int form, const char *name)
 {
     Kernel *k = NEW(Kernel);
-    *k = (Kernel){.name = name, .kind = KERNEL_UNIT, .units = N / LANES};
+    *k = (Kernel){.name = name, .kind = KERNEL_UNIT, .units = N / LANES, .scan = -1};
     loop_kernel(k);
     int64_t step = form == VECTOR ? LANES : 1;
     ValueType type = form == VECTOR ? V_VF32 : V_F32;

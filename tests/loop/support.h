@@ -57,7 +57,7 @@ static inline Kernel *hand_kernel(Hand *h, const char *name, KernelKind kind, in
 {
     Program *p = &h->program;
     Kernel *k = NEW(Kernel);
-    *k = (Kernel){.name = name, .kind = kind, .units = units, .id = p->nkernels};
+    *k = (Kernel){.name = name, .kind = kind, .units = units, .scan = -1, .id = p->nkernels};
     PUSH(p->kernels, p->nkernels, p->kernels_cap, k);
     loop_kernel(k);
     return k;
