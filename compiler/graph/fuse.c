@@ -493,6 +493,30 @@ static void place_map(Fusion *f, Node *n)
         kernel_for(f, FORM_MAP, n);
 }
 
+/* The elementwise kernel that computes all parts of a concatenation, or -1. */
+static int kernel_of_parts(const Fusion *f, const Node *n)
+{
+    const Program *p = f->program;
+    int k = p->kernel_of[n->in[0]->id];
+    for (int i = 0; i < n->nin; i++)
+        if (p->kernel_of[n->in[i]->id] != k || op_is_view(n->in[i]->op))
+            return -1;
+    bool maps = k >= 0 && p->kernels[k]->form == FORM_MAP && p->kernels[k]->kind == KERNEL_BLOCK;
+    return maps && p->kernels[k]->scan == f->level[n->id] ? k : -1;
+}
+
+/* It puts them together as it writes them. */
+static bool place_beside_parts(Fusion *f, Node *n)
+{
+    int k = n->op == OP_concatenate ? kernel_of_parts(f, n) : -1;
+    if (k < 0)
+        return false;
+    f->program->kernel_of[n->id] = k;
+    f->program->by_node[n->id] = new_buffer(f, n, IN_BLOCK, false);
+    store_parts(f->program->kernels[k], n, f->program->by_node[n->id], NULL);
+    return true;
+}
+
 static void place(Fusion *f, Node *n)
 {
     if (n->op == OP_scan)
@@ -515,7 +539,7 @@ static void place(Fusion *f, Node *n)
         kernel_for(f, FORM_ORTHOGONAL, n);
     else if (n->op == OP_gather_rows || n->op == OP_scatter_add_rows)
         kernel_for(f, FORM_INDEX, n);
-    else
+    else if (!place_beside_parts(f, n))
         kernel_for(f, FORM_COPY, n);
 }
 

@@ -70,6 +70,8 @@ void keep_values(Fusion *);
 Buffer *new_buffer(Fusion *, Node *n, BufferSpace, bool rows);
 /* Kernel k, which computes n or can, also writes it there. */
 void store_in(Kernel *k, Node *n, Buffer *, Node *slot);
+/* The same of the operands of a concatenation, each in its place. */
+void store_parts(Kernel *k, Node *concatenation, Buffer *, Node *slot);
 /* n gets a buffer of its own, written by its kernel. */
 void keep(Fusion *, Node *n);
 

@@ -61,13 +61,29 @@ static Buffer *var_buffer(Fusion *f, Var *var)
     return f->program->by_node[n->id];
 }
 
+static void add_store(Kernel *k, Store s)
+{
+    for (int i = 0; i < k->nstores; i++) {
+        const Store *o = &k->stores[i];
+        if (o->node == s.node && o->buffer == s.buffer && o->slot == s.slot &&
+            o->part == s.part && o->axis == s.axis && o->start == s.start)
+            return;
+    }
+    PUSH(k->stores, k->nstores, k->stores_cap, s);
+}
+
 void store_in(Kernel *k, Node *n, Buffer *b, Node *slot)
 {
-    Store s = {n, b, slot};
-    for (int i = 0; i < k->nstores; i++)
-        if (k->stores[i].node == n && k->stores[i].buffer == b && k->stores[i].slot == slot)
-            return;
-    PUSH(k->stores, k->nstores, k->stores_cap, s);
+    add_store(k, (Store){n, b, slot, false, 0, 0});
+}
+
+void store_parts(Kernel *k, Node *n, Buffer *b, Node *slot)
+{
+    int64_t start = 0;
+    for (int i = 0; i < n->nin; i++) {
+        add_store(k, (Store){n->in[i], b, slot, true, n->attr.axis, start});
+        start += n->in[i]->shape.dim[n->attr.axis];
+    }
 }
 
 void keep(Fusion *f, Node *n)

@@ -68,7 +68,11 @@ static int write_slot(Fusion *f, Node *value, Buffer *b, Node *slot, int loop)
 {
     int k = writes_directly(f, value, loop) ? f->program->kernel_of[value->id]
                                             : copy_value(f, value, loop);
-    store_in(f->program->kernels[k], value, b, slot);
+    Kernel *kernel = f->program->kernels[k];
+    if (value->op == OP_concatenate && kernel->root != value)
+        store_parts(kernel, value, b, slot);
+    else
+        store_in(kernel, value, b, slot);
     return k;
 }
 

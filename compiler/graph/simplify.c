@@ -68,7 +68,7 @@ static Node *simplify_add(Node *n)
 {
     if (n->type == T_F32 && n->in[0] == n->in[1])
         return graph_op2(OP_mul, n->in[0], graph_const(n->shape, 2));
-    return is_splat(n->in[1], 0) ? n->in[0] : NULL;
+    return is_splat(n->in[1], 0) ? n->in[0] : sum_of_pads(n);
 }
 
 static Node *reciprocal(Node *a)

@@ -10,6 +10,9 @@ Node *simplify_layout(Node *);
 Node *simplify_reduce(Node *);
 Node *simplify_contract(Node *);
 
+/* A sum of tensors that are zero but for a part each: the parts, joined. */
+Node *sum_of_pads(Node *);
+
 /* simplify_window.c */
 Node *select_of_scatter(Node *);
 Node *sum_of_scatter(Node *);

@@ -141,6 +141,64 @@ Node *simplify_layout(Node *n)
     }
 }
 
+/* ---- Sums of parts ------------------------------------------------------------------- */
+
+enum { MAX_PARTS = 16 };
+
+/* The padded operands of a sum of sums, where they are nothing else. */
+static bool find_pads(Node *n, bool root, Node **pads, int *count)
+{
+    if (n->op == OP_pad) {
+        if (!is_splat(n->in[1], 0) || *count == MAX_PARTS)
+            return false;
+        pads[(*count)++] = n;
+        return true;
+    }
+    return n->op == OP_add && (root || single_use(n)) &&
+           find_pads(n->in[0], false, pads, count) && find_pads(n->in[1], false, pads, count);
+}
+
+/* Does n only add zeros before and behind along this axis? */
+static bool pads_along(const Node *n, int axis)
+{
+    for (int i = 0; i < n->shape.rank; i++) {
+        int64_t low = n->attr.pad.low[i], high = n->attr.pad.high[i];
+        if (n->attr.pad.interior[i] || low < 0 || high < 0 || (i != axis && (low || high)))
+            return false;
+    }
+    return true;
+}
+
+static Node *part_from(Node **pads, int count, int axis, int64_t start)
+{
+    for (int i = 0; i < count; i++)
+        if (pads[i]->attr.pad.low[axis] == start)
+            return pads[i]->in[0];
+    return NULL;
+}
+
+Node *sum_of_pads(Node *n)
+{
+    Node *pads[MAX_PARTS], *parts[MAX_PARTS];
+    int count = 0, axis = 0;
+    if (!find_pads(n, true, pads, &count))
+        return NULL;
+    while (axis < n->shape.rank && !pads[0]->attr.pad.low[axis] && !pads[0]->attr.pad.high[axis])
+        axis++;
+    if (axis == n->shape.rank)
+        return NULL;
+    int64_t start = 0;
+    for (int i = 0; i < count; i++) {
+        if (!pads_along(pads[i], axis))
+            return NULL;
+        parts[i] = part_from(pads, count, axis, start);
+        if (!parts[i])
+            return NULL;
+        start += parts[i]->shape.dim[axis];
+    }
+    return start == n->shape.dim[axis] ? graph_concatenate(count, parts, axis) : NULL;
+}
+
 /* ---- Reductions ---------------------------------------------------------------------- */
 
 /* Features first, so that each sample is reduced where it lies. */

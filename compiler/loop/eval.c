@@ -366,11 +366,14 @@ static Inst *as_vector(Inst *value)
 static Inst *stored_at(Eval *e, const Store *s, const At *at)
 {
     const Buffer *b = s->buffer;
-    if (!s->slot)
+    int slots = s->slot != NULL;
+    if (!s->slot && !s->part)
         return element_of(b, at);
     At by = with_axes(s->node->shape, at);
-    Inst *within = strided_index(b->shape.rank - 1, b->stride + 1, by.axis);
-    return iadd(within, imul(eval_index(e, s->slot), b->stride[0]));
+    if (s->part)
+        by.axis[s->axis] = iadd(by.axis[s->axis], iconst(s->start));
+    Inst *within = strided_index(b->shape.rank - slots, b->stride + slots, by.axis);
+    return slots ? iadd(within, imul(eval_index(e, s->slot), b->stride[0])) : within;
 }
 
 void eval_stores(Eval *e, const At *at)
@@ -432,7 +435,7 @@ static bool flat_input(const Program *p, const Kernel *k, const Node *in, Shape 
 bool kernel_is_flat(const Program *p, const Kernel *k)
 {
     for (int i = 0; i < k->nstores; i++)
-        if (k->stores[i].slot)
+        if (k->stores[i].slot || k->stores[i].part)
             return false;
     for (int i = 0; i < k->nnodes; i++) {
         const Node *n = k->nodes[i];

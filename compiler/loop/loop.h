@@ -127,8 +127,14 @@ typedef enum KernelForm {
 } KernelForm;
 
 /* slot: the element of the buffer's first axis that it becomes (an i32 of the
- * graph made of time and constants), or NULL: the buffer is all of it. */
-typedef struct Store { Node *node; Buffer *buffer; Node *slot; } Store;
+ * graph made of time and constants), or NULL: the buffer is all of it. Of
+ * that, what begins at `start` along `axis`, where it is a part. */
+typedef struct Store {
+    Node *node;
+    Buffer *buffer;
+    Node *slot;
+    bool part; int axis; int64_t start;
+} Store;
 
 /* Kernels [first, end) of a program run once for each step, in their order. */
 typedef struct ScanLoop {
