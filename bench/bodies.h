@@ -39,7 +39,7 @@ static inline Body *begin_body(const char *name, int64_t units)
     b->model = (Model){.name = name, .source = name, .nfns = 1, .fns = b->fns};
     b->fn = (Fn){.kind = FN_NETWORK, .name = name, .program = &b->program};
     b->program.fn = b->fns[0] = &b->fn;
-    b->kernel = (Kernel){.name = name, .kind = KERNEL_UNIT, .units = units};
+    b->kernel = (Kernel){.name = name, .kind = KERNEL_UNIT, .units = units, .scan = -1};
     b->kernels[0] = &b->kernel;
     b->program.kernels = b->kernels;
     b->program.nkernels = 1;

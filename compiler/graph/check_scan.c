@@ -77,8 +77,8 @@ static bool axis_of_size(Check *c, const Scan *s, Shape shape, int *axis)
         }
     if (found == 1)
         return true;
-    report(c, along->pos, found ? "%s has several axes of size %lld" : "%s has no axis of size %lld",
-           sample_text(shape), (long long)b->value.number);
+    report(c, along->pos, "%s has %s of size %lld", sample_text(shape),
+           found ? "several axes" : "no axis", (long long)b->value.number);
     if (found)
         advise(c, "scan a parameter of the layer, whose signature names its axes");
     return false;

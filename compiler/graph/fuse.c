@@ -34,7 +34,8 @@ static bool is_uniform(const Fusion *f, const Node *n)
         return false;
     for (int i = 0; i < n->nin; i++) {
         const Node *in = n->in[i];
-        bool plain = in->op == OP_live || in->op == OP_time || (in->op == OP_const && !in->attr.constant.data);
+        bool plain = in->op == OP_live || in->op == OP_time ||
+                     (in->op == OP_const && !in->attr.constant.data);
         if (!plain && !f->inlined[in->id])
             return false;
     }

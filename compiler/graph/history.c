@@ -69,7 +69,8 @@ static Node *places(Node *history, int64_t from, int64_t count)
 
 static Node *last_place(Node *history, const Node *scan)
 {
-    return graph_element(history, whole_number(scan->attr.scan.reverse ? 0 : scan->attr.scan.steps));
+    int64_t last = scan->attr.scan.reverse ? 0 : scan->attr.scan.steps;
+    return graph_element(history, whole_number(last));
 }
 
 static void replace_carried(NodeList list, const Node *scan, Node **to)

@@ -96,8 +96,9 @@ static bool is_history(const Node *n, const Node *scan, int index)
 /* All of the loop waits for the first value. */
 static void start_loop(Fusion *f, int loop, int first)
 {
-    for (int k = 0; k < f->program->nkernels; k++)
-        if (f->program->kernels[k]->scan >= 0 && in_loop(f->program, f->program->kernels[k]->scan, loop))
+    const Program *p = f->program;
+    for (int k = 0; k < p->nkernels; k++)
+        if (p->kernels[k]->scan >= 0 && in_loop(p, p->kernels[k]->scan, loop))
             add_dep(f->program, k, first);
 }
 

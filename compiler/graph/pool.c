@@ -43,12 +43,15 @@ static bool axis_slides(const Node *n, int axis)
     return false;
 }
 
-/* Windows of a row, or of a row and a column, side by side from the start. */
-static bool windows_tile(const Node *root, const Window *w)
+/* Windows of a row, or of a row and a column, side by side from the start and
+ * without padding at the end. */
+static bool windows_tile(const Node *root, const Node *pool)
 {
+    const Window *w = &pool->attr.window;
     int last = root->shape.rank - 1;
     for (int i = 0; i <= last; i++) {
-        if (w->stride[i] != w->size[i] || w->low[i] != 0 || w->size[i] > MAX_SIDE)
+        if (w->stride[i] != w->size[i] || w->low[i] != 0 || w->size[i] > MAX_SIDE ||
+            pool->shape.dim[i] * w->size[i] > root->shape.dim[i])
             return false;
         if (w->size[i] > 1 && (i == last || !axis_slides(root, i)))
             return false;
@@ -88,6 +91,6 @@ int pooling_kernel(const Fusion *f, const Node *n)
     bool fits = kernel->form == FORM_CONTRACT && !kernel->pool &&
                 contract_class(kernel->root, &lane_var) == CONTRACT_SAMPLES &&
                 shape_equal(kernel->root->shape, n->in[0]->shape) &&
-                windows_tile(kernel->root, &n->attr.window) && pays(kernel->root, n);
+                windows_tile(kernel->root, n) && pays(kernel->root, n);
     return fits && !read_elsewhere(f, k, n) ? k : -1;
 }

@@ -18,6 +18,18 @@ struct Trial {
 
 /* ---- A function of one kernel ------------------------------------------------- */
 
+/* Loops around a kernel that stands alone: one step is timed. */
+static ScanLoop *one_step(const Program *program)
+{
+    ScanLoop *loops = NEW_ARRAY(ScanLoop, program->nscans + 1);
+    for (int i = 0; i < program->nscans; i++) {
+        loops[i] = program->scans[i];
+        loops[i].first = 0;
+        loops[i].end = loops[i].steps = 1;
+    }
+    return loops;
+}
+
 static Fn *function_of(const Fn *fn, const Kernel *kernel, const Schedule *by, int nby, int number)
 {
     Fn *alone = NEW(Fn);
@@ -31,6 +43,7 @@ static Fn *function_of(const Fn *fn, const Kernel *kernel, const Schedule *by, i
     program->kernels = NEW(Kernel *);
     program->kernels[0] = copy;
     program->nkernels = 1;
+    program->scans = one_step(program);
     *alone = *fn;
     alone->name = format("%s.%d", fn->name, number);
     alone->program = program;

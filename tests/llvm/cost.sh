@@ -22,7 +22,8 @@ for file in examples/*.nn; do
     "$AECC" "$file" --stats -o "$trainer" 2>"$folder/stats" || fail "$file"
     bytes=$(stat -c %s "$trainer")
     [ "$bytes" -lt $MOST_BYTES ] || fail "$trainer has $bytes bytes"
-    kernel=$(awk '$3 == "function" { on = 1; next } on && $2 > n && $3 !~ /^aecc\./ { n = $2; name = $3 }
+    kernel=$(awk '$3 == "function" { on = 1; next }
+        on && $2 > n && $3 !~ /^aecc\./ { n = $2; name = $3 }
         END { print n, name }' "$folder/stats")
     [ "${kernel%% *}" -gt 0 ] || fail "--stats shows no functions"
     [ "${kernel%% *}" -le $MOST_KERNEL ] || fail "$file: a function of ${kernel} bytes"

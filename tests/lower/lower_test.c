@@ -335,8 +335,8 @@ static int kernels_with_pool(const Program *p)
 }
 
 /* Poolings that their convolution does: windows that fill the map or leave
- * pixels which are never computed, in tiles with and without a rest; and two
- * that it cannot do, of windows that overlap or start in the padding. */
+ * pixels which are never computed, in tiles with and without a rest; and three
+ * that it cannot do, of windows that overlap, start or end in the padding. */
 static void test_pooled_convolutions(void **state)
 {
     static const struct {
@@ -344,7 +344,7 @@ static void test_pooled_convolutions(void **state)
     } cases[] = {
         {8, 1, 3, 3, 2, 2, 0, 4, 1},   {7, 3, 17, 3, 2, 2, 0, 3, 1}, {17, 2, 2, 5, 3, 3, 0, 5, 1},
         {28, 1, 1, 3, 2, 2, 0, 14, 1}, {9, 1, 5, 1, 4, 4, 0, 2, 1},  {13, 2, 3, 13, 2, 2, 0, 6, 0},
-        {9, 2, 2, 3, 3, 2, 0, 4, 0},   {7, 2, 2, 3, 2, 2, 1, 4, 0},
+        {9, 2, 2, 3, 3, 2, 0, 4, 0},   {7, 2, 2, 3, 2, 2, 1, 4, 0}, {8, 2, 3, 3, 3, 3, 0, 3, 0},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
