@@ -1,4 +1,5 @@
-/* The schedule of a contraction: the cheapest of all by the model of cost.c.
+/* The schedule of a contraction: the cheapest of all by the model of cost.c,
+ * which is priced once where several functions have the same contraction.
  *
  * guarantees  the same choice for the same shapes and machine: of equal costs
  *             the one that tile.c names first */
@@ -32,12 +33,97 @@ int rank_schedules(const Contracted *c, Candidate *best, int most)
     return r.n;
 }
 
-Schedule cheapest_schedule(const Contracted *c)
+/* ---- What a choice depends on -------------------------------------------------- */
+
+static void put_linear(Text *out, const Nest *nest, const Linear *a)
 {
-    Candidate best;
-    rank_schedules(c, &best, 1);
-    return best.by;
+    text_printf(out, " ");
+    for (int v = 0; v < nest->nvars; v++)
+        text_printf(out, "%s%lld", v ? "," : "", (long long)a->coefficient[v]);
 }
+
+static void put_bounds(Text *out, const Nest *nest)
+{
+    for (int i = 0; i < nest->nbounds; i++) {
+        put_linear(out, nest, &nest->bound[i].at);
+        text_printf(out, "%+lld<%lld", (long long)nest->bound[i].at.constant,
+                    (long long)nest->bound[i].limit);
+    }
+}
+
+const char *contraction_key(const Contracted *c)
+{
+    const Nest *nest = c->nest;
+    const Work *w = &c->after;
+    Text t = {0};
+    text_printf(&t, "%s %d %d %d", c->machine->name, c->class, c->lane_var, c->owner);
+    for (int v = 0; v < nest->nvars; v++)
+        text_printf(&t, "%s%lld%s/%lld", v ? "x" : " ", (long long)nest->var[v].extent,
+                    nest->var[v].reduced ? "r" : "", (long long)(c->side ? c->side[v] : 1));
+    for (int i = 0; i < 2; i++) {
+        put_linear(&t, nest, &nest->address[i]);
+        text_printf(&t, "*%lld%s", (long long)c->bytes[i], c->vector[i] ? "v" : "");
+    }
+    put_linear(&t, nest, &c->written);
+    put_bounds(&t, nest);
+    text_printf(&t, " %g %g,%g,%g,%g", c->blocks, w->instructions, w->busy, w->loads, w->stores);
+    return intern(t.at);
+}
+
+/* ---- Choices ---------------------------------------------------------------------- */
+
+enum { BUCKETS = 64 };
+
+typedef struct Choice Choice;
+struct Choice {
+    const char *key; /* of contraction_key */
+    Schedule by;
+    Choice *next;
+};
+
+struct Choices {
+    Choice *bucket[BUCKETS];
+};
+
+Choices *new_choices(void)
+{
+    return NEW(Choices);
+}
+
+static Choice **place_of(Choices *all, const char *key)
+{
+    unsigned hash = 0;
+    for (const char *at = key; *at; at++)
+        hash = hash * 31 + (unsigned char)*at;
+    Choice **at = &all->bucket[hash % BUCKETS];
+    while (*at && (*at)->key != key)
+        at = &(*at)->next;
+    return at;
+}
+
+void choose(Choices *all, const char *key, const Schedule *by)
+{
+    Choice **at = place_of(all, key);
+    if (!*at) {
+        *at = NEW(Choice);
+        (*at)->key = key;
+    }
+    (*at)->by = *by;
+}
+
+Schedule chosen_schedule(Choices *all, const Contracted *c)
+{
+    const char *key = contraction_key(c);
+    Choice **at = place_of(all, key);
+    if (!*at) {
+        Candidate best;
+        rank_schedules(c, &best, 1);
+        choose(all, key, &best.by);
+    }
+    return (*at)->by;
+}
+
+/* ---- As text ------------------------------------------------------------------------ */
 
 void put_schedule(Text *out, const Nest *nest, const Schedule *by)
 {

@@ -296,7 +296,8 @@ static void choose_phase(const Contracted *all, int phase, void *arg)
 {
     Chosen *chosen = arg;
     Kernel *k = chosen->c->kernel;
-    Schedule by = phase < k->nby ? k->by[phase] : cheapest_schedule(all);
+    Schedule by = phase < k->nby ? k->by[phase]
+                                   : chosen_schedule(chosen->c->program->choices, all);
     PUSH(chosen->by, chosen->n, chosen->cap, by);
     all->nest->by = by;
     int64_t units = nest_units(all->nest);

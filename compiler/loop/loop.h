@@ -198,6 +198,7 @@ typedef struct Program {
     int64_t shared_blocks;     /* up to this many, kernels with shared_bytes */
                                /* are dealt to the threads by units          */
     const Machine *machine;    /* set by lower()                             */
+    struct Choices *choices;   /* of schedules (choose.c); set by lower()    */
     int64_t scratch_bytes;     /* for each block under way                   */
     int64_t part_bytes;        /* for each chunk whose parts wait            */
     int64_t chunk;             /* blocks that make a chunk; set by plan()    */

@@ -3,7 +3,7 @@
  * needs       kernels with their buffers (fuse)
  * guarantees  every kernel has a body that computes units [u0, u1) and its
  *             number of units; all lanes, tiles and borders are decided */
-#include "loop/lower.h"
+#include "loop/tile.h"
 
 void lower_kernel(Program *p, Kernel *k)
 {
@@ -67,9 +67,11 @@ static int64_t expected_samples(const Model *model, const Fn *fn)
 
 void lower(const Model *model, const Machine *machine)
 {
+    Choices *choices = new_choices();
     for (int i = 0; i < model->nfns; i++) {
         Program *p = model->fns[i]->program;
         p->machine = machine;
+        p->choices = choices;
         p->samples = expected_samples(model, model->fns[i]);
         for (int k = 0; k < p->nkernels; k++) {
             lower_kernel(p, p->kernels[k]);

@@ -66,7 +66,15 @@ void contract_phases(Program *, Kernel *, PhaseBody *, void *arg);
 
 /* The cheapest first; returns how many, at most `most`. */
 int rank_schedules(const Contracted *, Candidate *, int most);
-Schedule cheapest_schedule(const Contracted *);
+/* Interned; equal for contractions for which all of this file does the same. */
+const char *contraction_key(const Contracted *);
+/* Choices of one compilation, by key. */
+typedef struct Choices Choices;
+Choices *new_choices(void);
+/* From now on this is the schedule of such contractions. */
+void choose(Choices *, const char *key, const Schedule *);
+/* The one set by choose(), or the cheapest. */
+Schedule chosen_schedule(Choices *, const Contracted *);
 /* "tile 1x14x2 of 28x28x3r loops 0 1 | 2": sums are marked r. */
 void put_schedule(Text *, const Nest *, const Schedule *);
 
