@@ -16,7 +16,7 @@ static const char tiny_descriptor[] =
     "{\"name\":\"net.count\",\"kind\":\"param\",\"type\":\"i32\",\"shape\":[],"
     "\"strides\":[],\"offset\":128,\"bytes\":4,\"owner\":null}],"
     "\"functions\":[],\"data\":[],\"networks\":[],\"train\":[],\"reports\":[],"
-    "\"reconstruct\":null}";
+    "\"reconstruct\":null,\"pack\":null}";
 
 /* A model lives as long as its process: no leak. */
 __attribute__((weak)) void __lsan_disable(void);

@@ -7,9 +7,11 @@ temporary_folder
 here=tests/keras
 bad=0
 
-# compile MODEL OPTIMIZER -- the example with another optimizer.
+# compile MODEL OPTIMIZER -- the example, or the model here, with another optimizer.
 compile() {
-    sed "s/using nadam([^)]*)/using $2/" "examples/$1_ae.nn" >"$folder/$1.nn"
+    source=examples/$1_ae.nn
+    [ -e "$source" ] || source=$here/$1.nn
+    sed "s/using nadam([^)]*)/using $2/" "$source" >"$folder/$1.nn"
     "$AECC" "$folder/$1.nn" -o "$folder/$1" || fail "$1 with $2 does not compile"
     "$BUILD/tests/keras.make_weights" "$here/$1.shapes" "$folder/$1.weights"
 }
@@ -37,6 +39,8 @@ follow stacked nadam 'nadam()' 100 1e-5
 follow stacked adam 'adam()' 100 1e-5
 follow stacked rmsprop 'rmsprop()' 100 1e-5
 follow stacked sgd 'sgd(learning_rate: 0.1, momentum: 0.9, nesterov: true)' 100 1e-5
+follow recurrent nadam 'nadam()' 100 4e-5
+follow cells nadam 'nadam()' 100 1e-5
 follow conv nadam 'nadam()' 5 1e-5 40 3e-4 100 1e-2
 
 # With a learning rate this large the weights that step 1 leaves are its

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Makes tests/keras/golden with Keras 3 from PyPI (pip install tensorflow-cpu).
 
-usage: make_reference.py BUILD [DATA]
+usage: make_reference.py BUILD [DATA [MODEL]]
 
 BUILD is aecc's build folder (its make_weights writes the initial weights), DATA
-that of Fashion MNIST. For each model and optimizer: the loss of each of 100
+that of Fashion MNIST; all models, or one. For each model and optimizer: the loss of each of 100
 steps of batch 32 in the order of the file; for the convolutional model also
 the gradients of its first step.
 """
@@ -68,6 +68,33 @@ def conv():
     ])
 
 
+def recurrent():
+    def lstm(units, **options):
+        return layers.LSTM(units, **options)
+
+    return keras.Sequential([
+        keras.Input((28, 28)),
+        lstm(100, return_sequences=True),
+        lstm(30),
+        layers.RepeatVector(28),
+        lstm(100, return_sequences=True),
+        layers.Dense(28),
+    ])
+
+
+def cells():
+    return keras.Sequential([
+        keras.Input((28, 28)),
+        layers.Masking(0.0),
+        layers.GRU(20, return_sequences=True),
+        layers.Bidirectional(layers.LSTM(10, return_sequences=True)),
+        layers.SimpleRNN(12),
+        layers.RepeatVector(28),
+        layers.GRU(16, return_sequences=True),
+        layers.TimeDistributed(layers.Dense(28)),
+    ])
+
+
 def read_safetensors(path):
     with open(path, "rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
@@ -126,11 +153,12 @@ def train(model, optimizer, images):
     return [float(loss) for loss, _ in results], [g.numpy() for g in results[0][1]]
 
 
-def main(build, folder="/usr/share/datasets/fashion-mnist"):
+def main(build, folder="/usr/share/datasets/fashion-mnist", only=""):
     images = batches(folder)
     golden = os.path.join(HERE, "golden")
-    for make, names in (stacked, OPTIMIZERS), (conv, ["nadam"]):
-        for name in names:
+    models = (stacked, OPTIMIZERS), (conv, ["nadam"]), (recurrent, ["nadam"]), (cells, ["nadam"])
+    for make, names in models:
+        for name in names if only in ("", make.__name__) else []:
             weights = initial_weights(build, make.__name__)
             model = make()
             model.set_weights(list(weights.values()))
