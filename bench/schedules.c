@@ -103,7 +103,7 @@ static void try_phase(const Model *m, const Fn *fn, const Kernel *k, const Phase
         by[i] = list;
     }
     double *seconds = NEW_ARRAY(double, n), best = 1e9;
-    Trial *t = trial_open(m, fn, k, by, p->n, n);
+    Trial *t = trial_open(m, fn, k, &(TargetOptions){.level = 2}, by, p->n, n);
     trial_time(t, ROUNDS, NULL, seconds);
     trial_close(t);
     for (int i = 0; i < n; i++)

@@ -65,6 +65,8 @@ char *read_file(const char *path, size_t *n);
 /* Writes by way of a temporary file beside it; "-" is stdout. Exits with
  * EXIT_FILE and a message when that fails; leaves nothing half written. */
 void write_file(const char *path, const void *bytes, size_t n);
+/* The same of a regular file; returns 0 or errno. */
+int try_write_file(const char *path, const void *bytes, size_t n);
 /* Ends with EXIT_FILE where write_file would fail, before work is spent. */
 void check_writable(const char *path);
 /* The file that a write to `path` replaces: what a link names, else `path`. */
@@ -444,6 +446,10 @@ typedef struct Machine {
     double bytes[3];              /* in a cycle from L2, L3, memory          */
 } Machine;
 Machine machine_for(const TargetOptions *);
+/* llvm_probe.c: has this machine all that code for the target may use? */
+bool host_runs(const TargetOptions *);
+/* tune.c: chooses schedules by time, for the next lower(). */
+void tune(const Model *, const TargetOptions *);
 
 /* ==== loop/ passes ======================================================== */
 /* Every Kernel gets its loops, for this machine; Machine outlives the Model. */

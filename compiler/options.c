@@ -83,7 +83,7 @@ static const Option *option_of(const char *word)
 }
 
 /* Named in the documentation of the language, and not there yet. */
-static const char *const later[] = {"--tune",     "--weights",   "--weights-as", "--network",
+static const char *const later[] = {"--weights",   "--weights-as", "--network",
                                     "--quantize", "--calibrate", "--emit=c",     "--emit=header"};
 
 static void refuse_later(const char *word)

@@ -59,6 +59,10 @@ static void pass_lower(Compilation *c)
 {
     c->machine = machine_for(&c->targets[0]);
     lower(c->model, &c->machine);
+    if (c->options->tune) {
+        tune(c->model, &c->targets[0]);
+        lower(c->model, &c->machine);
+    }
 }
 
 static void pass_llvm(Compilation *c)
@@ -459,6 +463,20 @@ static void split_processors(Compilation *c)
     } while (list);
 }
 
+/* Schedules are timed by code for the first processor. */
+static void check_tunable(const Compilation *c)
+{
+    const Options *o = c->options;
+    if (o->tune && o->target && !is_host_target(o->target))
+        fail_usage("--tune measures on this machine, which is no %s; compile without --tune",
+                   o->target);
+    if (o->tune && !host_runs(&c->targets[0]))
+        fail_usage("--tune measures on this machine, which cannot run code for --mcpu=%s%s%s; "
+                   "compile without --tune, or for --mcpu=native",
+                   c->targets[0].cpu ? c->targets[0].cpu : "native",
+                   o->features ? " --mattr=" : "", o->features ? o->features : "");
+}
+
 static int jobs_of(const Options *o)
 {
     char *end;
@@ -489,6 +507,7 @@ int compile(const Options *o)
         .output = o->output ? o->output : default_output(o, emit),
     };
     split_processors(&c);
+    check_tunable(&c);
     if (check < 0 && stop < 0) {
         check_linkable(o, emit);
         check_output(o->input, c.output, emit);

@@ -194,12 +194,12 @@ static void sync_folder_of(const char *path)
     close(fd);
 }
 
-static void write_beside(const char *path, const struct stat *old, const void *bytes, size_t n)
+static int write_beside(const char *path, const struct stat *old, const void *bytes, size_t n)
 {
     char *temporary = format("%s.XXXXXX", path);
     int fd = mkstemp(temporary);
     if (fd < 0)
-        fail_file("cannot write %s: %s", path, strerror(errno));
+        return errno;
     bool good = write_all(fd, bytes, n) && fchmod(fd, mode_for(old)) == 0 && fsync(fd) == 0;
     int error = errno;
     if (close(fd) != 0 && good) {
@@ -212,9 +212,10 @@ static void write_beside(const char *path, const struct stat *old, const void *b
     }
     if (!good) {
         unlink(temporary);
-        fail_file("cannot write %s: %s", path, strerror(error));
+        return error;
     }
     sync_folder_of(path);
+    return 0;
 }
 
 /* A link stays a link: the file that it names is replaced. */
@@ -246,8 +247,21 @@ void write_file(const char *path, const void *bytes, size_t n)
     bool exists = !standard && stat(path, &old) == 0;
     if (exists && S_ISDIR(old.st_mode))
         fail_file("cannot write %s: it is a folder", path);
-    if (standard || (exists && !S_ISREG(old.st_mode)))
+    if (standard || (exists && !S_ISREG(old.st_mode))) {
         write_through(path, bytes, n);
-    else
-        write_beside(replaced_file(path), exists ? &old : NULL, bytes, n);
+        return;
+    }
+    const char *replaced = replaced_file(path);
+    int error = write_beside(replaced, exists ? &old : NULL, bytes, n);
+    if (error)
+        fail_file("cannot write %s: %s", replaced, strerror(error));
+}
+
+int try_write_file(const char *path, const void *bytes, size_t n)
+{
+    struct stat old;
+    bool exists = stat(path, &old) == 0;
+    if (exists && !S_ISREG(old.st_mode))
+        return S_ISDIR(old.st_mode) ? EISDIR : EINVAL;
+    return write_beside(replaced_file(path), exists ? &old : NULL, bytes, n);
 }

@@ -67,10 +67,11 @@ static int64_t expected_samples(const Model *model, const Fn *fn)
 
 void lower(const Model *model, const Machine *machine)
 {
-    Choices *choices = new_choices();
+    Choices *choices = NULL;
     for (int i = 0; i < model->nfns; i++) {
         Program *p = model->fns[i]->program;
         p->machine = machine;
+        choices = p->choices ? p->choices : choices ? choices : new_choices();
         p->choices = choices;
         p->samples = expected_samples(model, model->fns[i]);
         for (int k = 0; k < p->nkernels; k++) {

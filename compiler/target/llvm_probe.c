@@ -125,3 +125,27 @@ const char *probe_requirements(const char *probe, const char *features)
         put_vector_features(&list, features);
     return list.n ? list.at : "";
 }
+
+/* What --mattr adds, by LLVM's names. */
+static bool host_has_features(const char *features)
+{
+    char *host = LLVMGetHostCPUFeatures();
+    bool all = true;
+    for (const char *at = features; *at; at += strcspn(at, ",") + (at[strcspn(at, ",")] == ','))
+        all = all && (*at != '+' || has_item(host, format("%.*s", (int)strcspn(at, ","), at)));
+    LLVMDisposeMessage(host);
+    return all;
+}
+
+bool host_runs(const TargetOptions *options)
+{
+    Target t = target_of(options);
+    const char *flags = host_flags();
+    for (const char *at = probe_requirements(t.probe, t.features); *at;) {
+        size_t n = strcspn(at, ",");
+        if (!strstr(flags, format(" %.*s ", (int)n, at)))
+            return false;
+        at += n + (at[n] == ',');
+    }
+    return host_has_features(t.features);
+}

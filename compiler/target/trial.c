@@ -47,6 +47,7 @@ static Fn *function_of(const Fn *fn, const Kernel *kernel, const Schedule *by, i
     *alone = *fn;
     alone->name = format("%s.%d", fn->name, number);
     alone->program = program;
+    alone->single = NULL;
     program->fn = alone;
     lower_kernel(program, copy);
     return alone;
@@ -54,8 +55,8 @@ static Fn *function_of(const Fn *fn, const Kernel *kernel, const Schedule *by, i
 
 /* ---- A trial ------------------------------------------------------------------------ */
 
-Trial *trial_open(const Model *model, const Fn *fn, const Kernel *kernel, const Schedule *const *by,
-                  int nby, int n)
+Trial *trial_open(const Model *model, const Fn *fn, const Kernel *kernel,
+                  const TargetOptions *target, const Schedule *const *by, int nby, int n)
 {
     Trial *t = NEW(Trial);
     t->model = (Model){.name = model->name,
@@ -65,8 +66,7 @@ Trial *trial_open(const Model *model, const Fn *fn, const Kernel *kernel, const 
                        .fixed_bytes = model->fixed_bytes};
     for (int i = 0; i < n; i++)
         t->model.fns[i] = function_of(fn, kernel, by[i], nby, i);
-    TargetOptions host = {.level = 2};
-    t->jit = jit_open(&t->model, &host);
+    t->jit = jit_open(&t->model, target);
     t->call = jit_new_call(model, fn->program, fn->program->samples, 1);
     t->calls = NEW_ARRAY(int, n);
     return t;

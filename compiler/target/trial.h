@@ -7,9 +7,10 @@
 typedef struct Trial Trial;
 
 /* Compiles a kernel of fn once for each list of schedules, one for each
- * phase. The model is planned and its Program has its machine. */
-Trial *trial_open(const Model *, const Fn *, const Kernel *, const Schedule *const *by, int nby,
-                  int n);
+ * phase, for a target that is the host. The model is planned and its Program
+ * has its machine. */
+Trial *trial_open(const Model *, const Fn *, const Kernel *, const TargetOptions *,
+                  const Schedule *const *by, int nby, int n);
 void trial_close(Trial *);
 
 /* The least seconds of a call for the batch that the file says, of so many
