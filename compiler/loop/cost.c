@@ -27,6 +27,7 @@ typedef struct Pricing {
     double parts; /* registers of a vector of LANES                        */
     double alive; /* share of the box that exists                          */
     double code;  /* instructions                                          */
+    bool lost[2]; /* lines of an operand leave L1 before their next splat  */
     Estimate sum;
 } Pricing;
 
@@ -92,11 +93,64 @@ static double alive_share(const Nest *nest)
     return share;
 }
 
+/* ---- Lines of splats ------------------------------------------------------------ */
+
+enum { LINE = 16, WAY = 4096 / 64 }; /* numbers of a line; sets, so lines of a way */
+
+typedef struct Sets {
+    const Nest *nest;
+    const Linear *at;
+    const int64_t *count;
+    int lines[WAY];
+} Sets;
+
+static void fill_sets(Sets *s, int v, int64_t address)
+{
+    if (v == s->nest->nvars) {
+        s->lines[(uint64_t)(address / LINE) % WAY]++;
+        return;
+    }
+    int64_t c = s->at->coefficient[v];
+    for (int64_t i = 0; i < (llabs(c) < LINE ? 1 : s->count[v]); i++)
+        fill_sets(s, v + 1, address + llabs(c) * i);
+}
+
+/* The summed variable with a loop along which an operand is dense, or -1. */
+static int line_variable(const Contracted *c, const Schedule *by, int operand)
+{
+    for (int v = 0; v < c->nest->nvars; v++)
+        if (c->nest->var[v].reduced && has_loop(by, c->nest, v) &&
+            llabs(c->nest->address[operand].coefficient[v]) == 1)
+            return v;
+    return -1;
+}
+
+/* One step of that variable reads a number of each line, the next step another:
+ * do more lines come in between than a set of L1 holds? Strides of a power of
+ * two put them all into few sets. */
+static bool loses_lines(const Contracted *c, const Schedule *by, int operand)
+{
+    const Nest *nest = c->nest;
+    int line = line_variable(c, by, operand);
+    if (c->vector[operand] || line < 0)
+        return false;
+    int64_t count[MAX_VARS];
+    for (int v = 0; v < nest->nvars; v++)
+        count[v] = nest->var[v].reduced && v > line ? nest->var[v].extent : by->tile[v];
+    Sets s = {.nest = nest, .at = &nest->address[operand], .count = count};
+    fill_sets(&s, 0, 0);
+    double most = 0, other = values_of(nest, &nest->address[1 - operand], count) / WAY;
+    for (int i = 0; i < WAY; i++)
+        most = fmax(most, s.lines[i]);
+    return most + other > (double)c->machine->cache[0] / (WAY * LINE * 4);
+}
+
 /* ---- One leaf ----------------------------------------------------------------- */
 
 typedef struct Leaf {
     double outputs, steps, adds; /* accumulators, steps of the sum, products */
     double vectors, splats;      /* loads                                    */
+    double lines;                /* from L2 for splats                       */
     double registers;
 } Leaf;
 
@@ -147,6 +201,8 @@ static Leaf leaf_of(const Pricing *p, const int64_t *count)
     for (int i = 0; i < 2; i++) {
         loads[i] = values_of(c->nest, &c->nest->address[i], count);
         *(c->vector[i] ? &leaf.vectors : &leaf.splats) += loads[i] * sqrt(p->alive);
+        int line = p->lost[i] ? line_variable(c, p->by, i) : -1;
+        leaf.lines += line >= 0 ? loads[i] / (double)count[line] : 0;
     }
     leaf.registers = leaf.outputs * p->parts + live_operands(p, count, loads);
     return leaf;
@@ -175,6 +231,7 @@ static double leaf_cycles(Pricing *p, const Leaf *leaf, double times)
     const Machine *m = p->c->machine;
     double adds = leaf->adds * p->parts / m->multiply_adds;
     double loads = leaf->vectors * p->parts / m->loads + leaf->splats / m->splats;
+    loads += leaf->lines * LINE * 4 / m->bytes[0];
     double chain = leaf->steps * p->alive * m->latency;
     double issue = leaf_instructions(p, leaf) / m->issue;
     p->sum.multiply += adds * times;
@@ -420,6 +477,8 @@ Estimate estimate(const Contracted *c, const Schedule *by)
                  .by = by,
                  .parts = (double)LANES / c->machine->width,
                  .alive = alive_share(c->nest)};
+    for (int i = 0; i < 2; i++)
+        p.lost[i] = loses_lines(c, by, i);
     int64_t count[MAX_VARS] = {0};
     double cycles = output_cycles(&p, 0, count, 1);
     p.sum.memory = read_cycles(c, by) + write_cycles(c, by);
