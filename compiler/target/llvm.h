@@ -39,11 +39,14 @@ typedef struct Emit {
     Buffer **buffers;                  /* those it touches                   */
     int nbuffers, buffers_cap;
     LLVMValueRef *scope, *noalias;     /* metadata of each                   */
+    bool narrow;                       /* a vector takes several registers   */
 } Emit;
 
 /* ---- llvm_target.c: machines ---------------------------------------------- */
 LLVMTargetMachineRef target_machine(const TargetOptions *);
 Target target_of(const TargetOptions *);
+/* llvm_machine.c: what the cost model knows of it. */
+Machine machine_of(const Target *);
 /* llvm_names.c: of a processor and features by name. */
 LLVMTargetMachineRef named_machine(LLVMTargetRef, const char *triple, const char *cpu,
                                    const char *features, LLVMCodeGenOptLevel);

@@ -132,10 +132,49 @@ static void emit_inst(Emit *e, Inst *inst)
     }
 }
 
+/* Equal without a look at memory. */
+static bool same_index(const Inst *a, const Inst *b)
+{
+    if (a == b)
+        return true;
+    if (a->op != b->op || a->integer != b->integer || a->nargs != b->nargs || a->op == L_load ||
+        a->op == L_loop || a->op == L_parameter)
+        return false;
+    for (int i = 0; i < a->nargs; i++)
+        if (!same_index(a->args[i], b->args[i]))
+            return false;
+    return true;
+}
+
+/* Does region->at[i] load a vector that stands in [first, i), too? */
+static bool loads_again(const Region *region, int first, int i)
+{
+    const Inst *inst = region->at[i];
+    if (inst->op != L_load || inst->type != V_VF32)
+        return false;
+    for (int k = first; k < i; k++) {
+        const Inst *before = region->at[k];
+        if (before->op == L_load && before->buffer == inst->buffer &&
+            before->nargs == inst->nargs && same_index(before->args[0], inst->args[0]))
+            return true;
+    }
+    return false;
+}
+
+/* A leaf loads a vector once (loop/contract.c), the next leaf perhaps again:
+ * where a vector takes several registers there is none to keep it in. LLVM
+ * would keep and spill it; a fence within the thread, which is no instruction,
+ * makes it load. */
 void emit_region(Emit *e, const Region *region)
 {
-    for (int i = 0; i < region->n; i++)
+    int first = 0;
+    for (int i = 0; i < region->n; i++) {
+        if (e->narrow && loads_again(region, first, i)) {
+            LLVMBuildFence(e->at, LLVMAtomicOrderingSequentiallyConsistent, true, "");
+            first = i;
+        }
         emit_inst(e, region->at[i]);
+    }
 }
 
 /* ---- The function ----------------------------------------------------------------------- */
@@ -193,6 +232,7 @@ static void open_function(Emit *e, const char *symbol)
 void emit_kernel(Emit *e, const Kernel *kernel, const char *symbol)
 {
     e->kernel = kernel;
+    e->narrow = kernel->root && machine_of(e->target).width < LANES;
     e->nbuffers = e->buffers_cap = 0;
     e->buffers = NULL;
     find_buffers(e, &kernel->body);

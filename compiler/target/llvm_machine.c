@@ -84,12 +84,17 @@ static const struct {
 };
 
 /* A processor that is none of these is taken for the last. */
-Machine machine_for(const TargetOptions *options)
+Machine machine_of(const Target *target)
 {
     enum { KINDS = sizeof machines / sizeof *machines };
-    Target target = target_of(options);
     int i = 0;
-    while (i < KINDS - 1 && !strstr(target.probe, machines[i].shown_by))
+    while (i < KINDS - 1 && !strstr(target->probe, machines[i].shown_by))
         i++;
     return machines[i].machine;
+}
+
+Machine machine_for(const TargetOptions *options)
+{
+    Target target = target_of(options);
+    return machine_of(&target);
 }

@@ -1,31 +1,46 @@
 #!/bin/sh
 # The innermost loops of every contraction of the examples and of the larger models
-# of bench/: full width, nothing spilled, nothing scalar.
+# of bench/: full width, nothing spilled, nothing scalar, with
+# AVX-512 and AVX2; those of dense layers with NEON, too.
 set -u
 . tests/lib.sh
 temporary_folder
 
 examples='conv_ae stacked_ae' larger=conv_128
+dense=stacked_ae
+[ -z "${FULL:-}" ] || dense='stacked_ae denoising_ae noise_ae'
 [ -z "${FULL:-}" ] || examples='conv_ae stacked_ae denoising_ae noise_ae'
 [ -z "${FULL:-}" ] || larger='conv_128 conv_64 conv_5x5'
+
+# kind LEVEL -- what a multiply-add, a full vector and an access to the stack look
+# like, and of how many multiply-adds one may come with such an access (0: none).
+# The masks of the last samples take registers, too: AVX2 has none for them.
+kind() {
+    triple=x86_64-linux-gnu each=0
+    case $1 in
+    avx512) cpu=x86-64-v4 vector=zmm stack='zmm.*[(]%rsp|[(]%rsp.*zmm' ;;
+    avx2) cpu=x86-64-v3 vector=ymm stack='ymm.*[(]%rsp|[(]%rsp.*ymm' each=16 ;;
+    neon) cpu=cortex-a72 triple=aarch64-linux-gnu vector='[.]4s' stack='q[0-9]+.*[[]sp' ;;
+    esac
+}
 
 # hot_loops FILE -- a line for each of at least 8 multiply-adds; its defects. A
 # function of one sample and one channel has no vectors at all.
 hot_loops() {
-    awk '
+    awk -v vector="$vector" -v stack="$stack" '
         /^[^ \t#.].*:/ { name = $1; label = "" }
         /^\.LBB/ {
             label = $1
             sub(/:.*/, "", label)
             products = spills = narrow = 0
         }
-        /vfmadd/ {
+        /^[ \t]*(vfmadd|fmla|fmadd)/ {
             products++
-            if (/zmm/) wide[name] = 1
+            if ($0 ~ vector) wide[name] = 1
             else narrow++
         }
-        /zmm/ && /\(%rsp/ { spills++ }
-        /^[ \t]*j[a-z]+[ \t]/ && label != "" && $2 == label && products >= 8 &&
+        $0 ~ stack { spills++ }
+        /^[ \t]*(j[a-z]+|b\.[a-z]+)[ \t]/ && label != "" && $2 == label && products >= 8 &&
             name ~ /contract/ {
             function_of[++n] = name
             loop[n] = name " " label " " products " " spills + 0
@@ -37,20 +52,25 @@ hot_loops() {
         }' "$1"
 }
 
-# check_model FILE LEAST
+# check_model LEVEL FILE LEAST
 check_model() {
-    name=$(basename "$1" .nn)
-    "$AECC" "$1" --emit=asm --target=x86_64-linux-gnu --mcpu=x86-64-v4 -o "$folder/$name.s" ||
-        fail "$1"
+    kind "$1"
+    name=$(basename "$2" .nn).$1
+    "$AECC" "$2" --emit=asm --target=$triple --mcpu=$cpu -o "$folder/$name.s" || fail "$2"
     hot_loops "$folder/$name.s" >"$folder/$name"
-    [ "$(wc -l <"$folder/$name")" -ge "$2" ] || fail "$name: only $(wc -l <"$folder/$name") loops"
-    awk '$4 || $5 { print; bad = 1 } END { exit bad }' "$folder/$name" ||
+    [ "$(wc -l <"$folder/$name")" -ge "$3" ] || fail "$name: only $(wc -l <"$folder/$name") loops"
+    awk -v each=$each '$4 * (each ? each : 1) > (each ? $3 : 0) || $5 { print; bad = 1 }
+        END { exit bad }' "$folder/$name" ||
         fail "$name: function, loop, multiply-adds, spilled, not of full width"
 }
 
 for model in $examples; do
-    check_model "examples/$model.nn" 1
+    check_model avx512 "examples/$model.nn" 1
+    check_model avx2 "examples/$model.nn" 1
+done
+for model in $dense; do
+    check_model neon "examples/$model.nn" 1
 done
 for model in $larger; do
-    check_model "bench/models/$model.nn" 100
+    check_model avx512 "bench/models/$model.nn" 100
 done
