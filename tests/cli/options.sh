@@ -17,7 +17,7 @@ usage "unknown option \`--wat\`; see aecc --help" --wat $model
 usage "unknown option \`-x\`" -x $model
 usage "--emit=heder is not one of: exe, obj, asm" --emit=heder $model
 usage "--emit=cc is not one of" --emit cc $model
-for later in --tune --weights=w.safetensors --weights-as=inline --network=encoder --quantize=int8 \
+for later in --weights=w.safetensors --weights-as=inline --network=encoder --quantize=int8 \
     --calibrate --emit=c --emit=header; do
     usage "is not part of this version of aecc" $later $model
 done
