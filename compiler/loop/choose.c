@@ -6,15 +6,25 @@
 #include "loop/tile.h"
 
 typedef struct Ranking {
-    const Contracted *c;
+    Pricing *pricing;
     Candidate *best; /* cheapest first */
     int n, most;
 } Ranking;
 
+/* Most tiles are out of the question in any order of loops. */
+static bool is_too_dear(const Ranking *r, const Schedule *by)
+{
+    const double rounding = 1 - 1e-9;
+    return r->n == r->most &&
+           rounding * least_cycles(r->pricing, by) > r->best[r->n - 1].cost.cycles;
+}
+
 static void rank_one(const Schedule *by, void *arg)
 {
     Ranking *r = arg;
-    Candidate new = {*by, estimate(r->c, by)};
+    if (is_too_dear(r, by))
+        return;
+    Candidate new = {*by, estimate(r->pricing, by)};
     int at = r->n;
     while (at > 0 && new.cost.cycles < r->best[at - 1].cost.cycles)
         at--;
@@ -28,7 +38,7 @@ static void rank_one(const Schedule *by, void *arg)
 
 int rank_schedules(const Contracted *c, Candidate *best, int most)
 {
-    Ranking r = {.c = c, .best = best, .most = most};
+    Ranking r = {.pricing = pricing(c), .best = best, .most = most};
     each_schedule(c, rank_one, &r);
     return r.n;
 }

@@ -11,6 +11,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     LOOK_AHEAD = 300,      /* instructions under way                      */
@@ -21,15 +22,18 @@ enum {
     EVEN_UNITS = 8         /* parts for threads                           */
 };
 
-typedef struct Pricing {
+struct Pricing {
     const Contracted *c;
-    const Schedule *by;
     double parts; /* registers of a vector of LANES                        */
     double alive; /* share of the box that exists                          */
-    double code;  /* instructions                                          */
-    bool lost[2]; /* lines of an operand leave L1 before their next splat  */
+    double bytes; /* of all operands                                       */
+    /* Of one choice of tiles, whatever the order of loops: */
+    const Schedule *by;
+    int64_t tile[MAX_VARS];
+    double cycles, code; /* without memory; instructions without segments  */
+    bool lost[2];        /* lines of an operand leave L1 before their next splat */
     Estimate sum;
-} Pricing;
+};
 
 /* ---- Shapes ------------------------------------------------------------------- */
 
@@ -415,13 +419,14 @@ static double write_cycles(const Contracted *c, const Schedule *by)
     return bytes * moves * again / c->machine->bytes[level_of(c->machine, bytes * moves)];
 }
 
-static double read_cycles(const Contracted *c, const Schedule *by)
+static double read_cycles(const Pricing *p, const Schedule *by)
 {
+    const Contracted *c = p->c;
     const Machine *m = c->machine;
     double cycles = 0;
     for (int i = 0; i < 3; i++) {
         double size = 0.75 * (double)m->cache[i], again = 1;
-        if (i > 0 && traffic(c, by, 1e18) <= size)
+        if (i > 0 && p->bytes <= size)
             break;
         for (int k = 0; k < 2 && i > 0 && c->class == CONTRACT_SAMPLES; k++)
             again = c->vector[k] ? scatter(c, by, &c->nest->address[k]) : again;
@@ -471,23 +476,54 @@ static double spilling(const Contracted *c, int registers)
     return over > 0 ? 1 + 0.25 * over : 1;
 }
 
-Estimate estimate(const Contracted *c, const Schedule *by)
+Pricing *pricing(const Contracted *c)
 {
-    Pricing p = {.c = c,
-                 .by = by,
-                 .parts = (double)LANES / c->machine->width,
-                 .alive = alive_share(c->nest)};
+    Pricing *p = NEW(Pricing);
+    Schedule whole = untiled(c->nest);
+    *p = (Pricing){.c = c,
+                   .parts = (double)LANES / c->machine->width,
+                   .alive = alive_share(c->nest),
+                   .bytes = footprint(c, &whole, 0, 0) + footprint(c, &whole, 1, 0)};
+    return p;
+}
+
+static void price_tiles(Pricing *p, const Schedule *by)
+{
+    bool same = p->by && memcmp(p->tile, by->tile, sizeof p->tile) == 0;
+    p->by = by;
+    if (same)
+        return;
+    memcpy(p->tile, by->tile, sizeof p->tile);
+    p->code = 0;
+    p->sum = (Estimate){0};
     for (int i = 0; i < 2; i++)
-        p.lost[i] = loses_lines(c, by, i);
+        p->lost[i] = loses_lines(p->c, by, i);
     int64_t count[MAX_VARS] = {0};
-    double cycles = output_cycles(&p, 0, count, 1);
-    p.sum.memory = read_cycles(c, by) + write_cycles(c, by);
-    p.code *= segments(c, by);
-    p.sum.code = (int64_t)p.code;
-    p.sum.cycles = together((double[]){cycles, p.sum.memory}, 2) * unevenness(c, by);
-    p.sum.cycles *= spilling(c, p.sum.registers);
-    p.sum.cycles = p.sum.cycles * (1 + p.code / PATIENCE) + FETCH_CYCLES * p.code;
-    return p.sum;
+    p->cycles = output_cycles(p, 0, count, 1);
+}
+
+static double with_code(double cycles, double code)
+{
+    return cycles * (1 + code / PATIENCE) + FETCH_CYCLES * code;
+}
+
+double least_cycles(Pricing *p, const Schedule *by)
+{
+    price_tiles(p, by);
+    return with_code(p->cycles * spilling(p->c, p->sum.registers), p->code);
+}
+
+Estimate estimate(Pricing *p, const Schedule *by)
+{
+    const Contracted *c = p->c;
+    price_tiles(p, by);
+    Estimate e = p->sum;
+    double code = p->code * segments(c, by);
+    e.memory = read_cycles(p, by) + write_cycles(c, by);
+    e.code = (int64_t)code;
+    e.cycles = together((double[]){p->cycles, e.memory}, 2) * unevenness(c, by);
+    e.cycles = with_code(e.cycles * spilling(c, e.registers), code);
+    return e;
 }
 
 /* ---- Work after a sum --------------------------------------------------------- */

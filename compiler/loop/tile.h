@@ -53,7 +53,13 @@ bool has_loop(const Schedule *, const Nest *, int var);
 
 /* ---- cost.c ---------------------------------------------------------------- */
 
-Estimate estimate(const Contracted *, const Schedule *);
+/* What schedules of one contraction have in common is computed once, and what
+ * does not depend on the order of loops once for equal tiles in a row. */
+typedef struct Pricing Pricing;
+Pricing *pricing(const Contracted *);
+Estimate estimate(Pricing *, const Schedule *);
+/* No schedule with these tiles costs less: but for rounding, a bound. */
+double least_cycles(Pricing *, const Schedule *);
 Work work_after(const Program *, const Kernel *);
 
 /* ---- contract.c ------------------------------------------------------------ */
