@@ -17,6 +17,14 @@ typedef struct Target {
     bool fma;                          /* it multiplies and adds             */
 } Target;
 
+/* Offsets that grow by a constant each round of a loop: llvm_stride.c. */
+typedef struct RunningOffset { Inst *index; LLVMValueRef phi; int64_t step; } RunningOffset;
+typedef struct Running {
+    Inst *loop;
+    LLVMBasicBlockRef from, body;
+    RunningOffset *at; int n, cap;
+} Running;
+
 typedef struct Emit {
     const Model *model;
     const Target *target;
@@ -40,6 +48,7 @@ typedef struct Emit {
     int nbuffers, buffers_cap;
     LLVMValueRef *scope, *noalias;     /* metadata of each                   */
     bool narrow;                       /* a vector takes several registers   */
+    Running *running;                  /* of the innermost loop, or NULL     */
 } Emit;
 
 /* ---- llvm_target.c: machines ---------------------------------------------- */
@@ -94,6 +103,12 @@ void emit_store(Emit *, const Inst *);
 /* Fills in scope and noalias from buffers. */
 void find_scopes(Emit *);
 LLVMValueRef buffer_address(Emit *, const Buffer *, LLVMValueRef block);
+
+/* ---- llvm_stride.c: offsets that run along a loop ------------------------------ */
+/* The value of an index in elements, or NULL: it does not run. */
+LLVMValueRef running_offset(Emit *, Inst *);
+/* At the end of the loop's last block. */
+void advance_offsets(Emit *, LLVMBasicBlockRef last);
 
 /* ---- llvm_value.c: instructions without a region or memory -------------------- */
 LLVMValueRef emit_value(Emit *, const Inst *);

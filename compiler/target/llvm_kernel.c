@@ -62,6 +62,7 @@ static void end_body(Emit *e, Inst *loop, LLVMBasicBlockRef body, LLVMBasicBlock
     LLVMValueRef index = loop->index->value;
     LLVMValueRef next = LLVMBuildNSWAdd(e->at, index, int64(e, loop->integer), "");
     LLVMAddIncoming(index, &next, &last, 1);
+    advance_offsets(e, last);
     for (int i = 0; i < loop->nargs - 2; i++) {
         LLVMValueRef yield = value(e, loop->yield[i]);
         LLVMAddIncoming(loop->carried[i]->value, &yield, &last, 1);
@@ -92,9 +93,12 @@ static void emit_loop(Emit *e, Inst *loop)
     enter_loop(e, loop, body, done);
     LLVMPositionBuilderAtEnd(e->at, body);
     begin_body(e, loop, from);
+    Running running = {.loop = loop, .from = from, .body = body}, *around = e->running;
+    e->running = &running;
     emit_region(e, &loop->body);
     LLVMBasicBlockRef last = LLVMGetInsertBlock(e->at);
     end_body(e, loop, body, done);
+    e->running = around;
     LLVMMoveBasicBlockAfter(done, last);
     LLVMPositionBuilderAtEnd(e->at, done);
     take_results(e, loop, from, last);
@@ -233,6 +237,7 @@ void emit_kernel(Emit *e, const Kernel *kernel, const char *symbol)
 {
     e->kernel = kernel;
     e->narrow = kernel->root && machine_of(e->target).width < LANES;
+    e->running = NULL;
     e->nbuffers = e->buffers_cap = 0;
     e->buffers = NULL;
     find_buffers(e, &kernel->body);

@@ -40,7 +40,7 @@ static LLVMTypeRef memory_type(Emit *e, const Buffer *buffer, ValueType type)
 
 static LLVMValueRef offset_by(Emit *e, LLVMTypeRef element, LLVMValueRef at, Inst *index)
 {
-    LLVMValueRef by = value(e, index);
+    LLVMValueRef running = running_offset(e, index), by = running ? running : value(e, index);
     return LLVMBuildGEP2(e->at, element, at, &by, 1, "");
 }
 
