@@ -18,14 +18,14 @@
  * order of sums: the same for all targets. */
 enum { ALIGNMENT = 64, CACHE = 1 << 20 };
 
-/* Rows at the same place of their pages share a few sets of a cache: a product
- * with a matrix of 4,096 columns took three times as long. */
-enum { PAGE = 4096 / 4 };
-
+/* Rows of an odd number of lines use all sets of a cache. A convolution reads a
+ * few columns of each row: rows of 4 lines fill a quarter of the sets, and what
+ * the next columns need is gone; a product with a matrix of 4,096 columns took
+ * three times as long. */
 static int64_t padded_row(int64_t n)
 {
-    int64_t row = (n + LANES - 1) / LANES * LANES;
-    return row % PAGE == 0 ? row + LANES : row;
+    int64_t lines = (n + LANES - 1) / LANES;
+    return (lines % 2 == 0 ? lines + 1 : lines) * LANES;
 }
 
 int64_t storage_of(Shape shape, int64_t stride[MAX_RANK])

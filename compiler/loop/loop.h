@@ -39,8 +39,7 @@ typedef enum BufferSpace {
 
 /* With a batch [element][LANES]; or rows: [LANES][row] with the samples apart,
  * row = elements rounded up to LANES. Without one a matrix's last dimension is
- * padded to a multiple of LANES where it is larger than 8, and by LANES more
- * where rows would all start at the same place of a page (storage_of). */
+ * padded to an odd multiple of LANES where it is larger than 8 (storage_of). */
 typedef enum ElementType { E_F32, E_I32, E_U8 } ElementType;
 
 typedef struct Buffer {
