@@ -437,6 +437,7 @@ typedef struct TargetOptions {
 typedef struct Machine {
     const char *name;             /* of its vectors: "avx512", "neon", …     */
     int registers, width;         /* vector registers; floats in each        */
+    double usable;                /* of them, before LLVM spills             */
     double multiply_adds, loads, stores;   /* of registers, in a cycle       */
     double splats;                /* loads of one number, in a cycle         */
     double issue;                 /* instructions in a cycle                 */

@@ -7,6 +7,8 @@
 #include "loop/leaf.h"
 #include "loop/tile.h"
 
+#include <string.h>
+
 typedef struct ContractKernel {
     Program *program;
     Kernel *kernel;
@@ -53,14 +55,24 @@ static double registers_of(const ContractKernel *c, int which)
     return samples || holds_lane(c, which) ? (double)LANES / m->width : 1;
 }
 
+/* Registers that accumulators leave to operands. */
+static double room_of(const ContractKernel *c, int outputs)
+{
+    const Machine *m = c->program->machine;
+    bool scalar = c->class == CONTRACT_FREE && c->lane_var < 0;
+    return m->usable - mask_registers(m, c->class) -
+           outputs * (scalar ? 1 : (double)LANES / m->width);
+}
+
 static Leaf find_products(const ContractKernel *c)
 {
     const Nest *nest = c->nest;
     Leaf leaf = {.noutputs = nest_outputs(nest)};
     int64_t offset[MAX_VARS] = {0};
+    int step = 0;
     do {
         for (int i = 0; i < leaf.noutputs; i++) {
-            Product p = {.output = i};
+            Product p = {.output = i, .step = step};
             nest_output(nest, i, offset);
             if (!nest_alive(nest, offset))
                 continue;
@@ -68,9 +80,11 @@ static Leaf find_products(const ContractKernel *c)
                 p.address[which] = nest_offset(nest, &nest->address[which], offset);
             PUSH(leaf.at, leaf.n, leaf.cap, p);
         }
+        step++;
     } while (nest_next(nest, offset));
     for (int which = 0; which < c->root->nin; which++)
         leaf.registers[which] = registers_of(c, which);
+    leaf.room = room_of(c, leaf.noutputs);
     return leaf;
 }
 
@@ -95,6 +109,8 @@ static void contract_leaf(NestEmit *e, Inst **acc)
     Inst **known[2] = {NEW_ARRAY(Inst *, leaf.nvalues[0]), NEW_ARRAY(Inst *, leaf.nvalues[1])};
     for (int i = 0; i < leaf.n; i++) {
         const Product *p = &leaf.at[i];
+        for (int which = 0; which < 2 && p->fresh; which++)
+            memset(known[which], 0, (size_t)leaf.nvalues[which] * sizeof *known[which]);
         Inst *a = operand(c, known[0], 0, p), **sum = &acc[p->output];
         *sum =
             c->root->nin == 1 ? map2(OP_add, *sum, a) : fma3(a, operand(c, known[1], 1, p), *sum);
@@ -296,8 +312,7 @@ static void choose_phase(const Contracted *all, int phase, void *arg)
 {
     Chosen *chosen = arg;
     Kernel *k = chosen->c->kernel;
-    Schedule by = phase < k->nby ? k->by[phase]
-                                   : chosen_schedule(chosen->c->program->choices, all);
+    Schedule by = phase < k->nby ? k->by[phase] : chosen_schedule(chosen->c->program->choices, all);
     PUSH(chosen->by, chosen->n, chosen->cap, by);
     all->nest->by = by;
     int64_t units = nest_units(all->nest);

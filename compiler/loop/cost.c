@@ -19,6 +19,7 @@ enum {
     LOOP_INSTRUCTIONS = 3, /* of one round                                */
     FETCH_CYCLES = 1,      /* of an instruction, once                     */
     PATIENCE = 100000,     /* so many instructions take twice the time    */
+    MOST_CODE = 3000,      /* instructions of a phase; more are refused   */
     EVEN_UNITS = 8         /* parts for threads                           */
 };
 
@@ -196,19 +197,53 @@ static double live_operands(const Pricing *p, const int64_t *count, const double
     return live;
 }
 
+/* Where that is too much, each step loads its own operands, of one of the two
+ * one value after the other. */
+static double live_in_step(const Pricing *p, const double loads[2])
+{
+    double live[2];
+    for (int i = 0; i < 2; i++)
+        live[i] = width_of(p, i) + loads[1 - i] * width_of(p, 1 - i);
+    return fmin(live[0], live[1]);
+}
+
+/* Loads of each operand in a leaf; the registers that operands take. */
+static double loads_of(const Pricing *p, const Leaf *leaf, const int64_t *count, double loads[2])
+{
+    const Contracted *c = p->c;
+    for (int i = 0; i < 2; i++)
+        loads[i] = values_of(c->nest, &c->nest->address[i], count);
+    double live = live_operands(p, count, loads);
+    double taken = leaf->outputs * p->parts + mask_registers(c->machine, c->class);
+    if (live <= c->machine->usable - taken)
+        return live;
+    int64_t step[MAX_VARS];
+    for (int v = 0; v < c->nest->nvars; v++)
+        step[v] = c->nest->var[v].reduced ? 1 : count[v];
+    double own[2];
+    for (int i = 0; i < 2; i++)
+        own[i] = values_of(c->nest, &c->nest->address[i], step);
+    double least = live_in_step(p, own);
+    if (least >= live)
+        return live;
+    for (int i = 0; i < 2; i++)
+        loads[i] = own[i] * leaf->steps;
+    return least;
+}
+
 static Leaf leaf_of(const Pricing *p, const int64_t *count)
 {
     const Contracted *c = p->c;
     Leaf leaf = {.outputs = points(c->nest, count, false), .steps = points(c->nest, count, true)};
     double loads[2];
     leaf.adds = leaf.outputs * leaf.steps * p->alive;
+    leaf.registers = leaf.outputs * p->parts + mask_registers(c->machine, c->class) +
+                     loads_of(p, &leaf, count, loads);
     for (int i = 0; i < 2; i++) {
-        loads[i] = values_of(c->nest, &c->nest->address[i], count);
         *(c->vector[i] ? &leaf.vectors : &leaf.splats) += loads[i] * sqrt(p->alive);
         int line = p->lost[i] ? line_variable(c, p->by, i) : -1;
         leaf.lines += line >= 0 ? loads[i] / (double)count[line] : 0;
     }
-    leaf.registers = leaf.outputs * p->parts + live_operands(p, count, loads);
     return leaf;
 }
 
@@ -469,11 +504,11 @@ static double segments(const Contracted *c, const Schedule *by)
 }
 
 /* What does not fit into registers is stored and loaded again, which the next
- * product waits for. LLVM keeps a few more alive than the model counts. */
+ * product waits for. */
 static double spilling(const Contracted *c, int registers)
 {
-    double over = registers - 0.8 * c->machine->registers;
-    return over > 0 ? 1 + 0.25 * over : 1;
+    double over = registers - c->machine->usable;
+    return over > 0 ? 1 + 0.5 * over : 1;
 }
 
 Pricing *pricing(const Contracted *c)
@@ -502,9 +537,11 @@ static void price_tiles(Pricing *p, const Schedule *by)
     p->cycles = output_cycles(p, 0, count, 1);
 }
 
+/* Long code costs fetching it, and whoever compiles it more than that. */
 static double with_code(double cycles, double code)
 {
-    return cycles * (1 + code / PATIENCE) + FETCH_CYCLES * code;
+    double long_code = fmax(1, code / MOST_CODE);
+    return (cycles * (1 + code / PATIENCE) + FETCH_CYCLES * code) * long_code * long_code;
 }
 
 double least_cycles(Pricing *p, const Schedule *by)

@@ -11,9 +11,13 @@
  *     a0 w0, a1 w0, a2 w0, a1 w1, a2 w1, a3 w1     4 of a, 1 of w alive
  *     a0 w0, a1 w0, a1 w1, a2 w0, a2 w1, a3 w1     1 of a, 2 of w
  *
- * The order with the fewest registers alive wins. */
+ * The order with the fewest registers alive wins. Where even that one has no
+ * room, operands are loaded again at each step:
+ *
+ *     a0 w0, a1 w0, a2 w0 | a1 w1, a2 w1, a3 w1    1 of a, 1 of w alive     */
 #include "loop/leaf.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- Values -------------------------------------------------------------------- */
@@ -42,8 +46,8 @@ static double registers_of(const Leaf *leaf, const Product *order)
     double most = 0, alive = 0;
     int *last[2], *first[2];
     for (int which = 0; which < 2; which++) {
-        last[which] = NEW_ARRAY(int, leaf->n);
-        first[which] = NEW_ARRAY(int, leaf->n);
+        last[which] = NEW_ARRAY(int, leaf->nvalues[which]);
+        first[which] = NEW_ARRAY(int, leaf->nvalues[which]);
         for (int i = leaf->n; i-- > 0;)
             first[which][order[i].value[which]] = i;
         for (int i = 0; i < leaf->n; i++)
@@ -99,6 +103,64 @@ static Product *sweep(const Leaf *leaf, int which, int direction)
     return order;
 }
 
+/* ---- Step by step ------------------------------------------------------------------ */
+
+/* In the order of steps, of one operand's values, of outputs. */
+static int by_step(const Product *p, const Product *q, int which)
+{
+    return p->step != q->step                   ? p->step - q->step
+           : p->value[which] != q->value[which] ? p->value[which] - q->value[which]
+                                                : p->output - q->output;
+}
+
+static int by_first(const void *p, const void *q)
+{
+    return by_step(p, q, 0);
+}
+
+static int by_second(const void *p, const void *q)
+{
+    return by_step(p, q, 1);
+}
+
+/* Within a step the values of one operand are used up one after the other. */
+static Product *step_by_step(const Leaf *leaf, int which)
+{
+    Product *order = NEW_ARRAY(Product, leaf->n);
+    memcpy(order, leaf->at, (size_t)leaf->n * sizeof *order);
+    qsort(order, (size_t)leaf->n, sizeof *order, which ? by_second : by_first);
+    for (int i = 0; i < leaf->n; i++)
+        order[i].fresh = i > 0 && order[i].step != order[i - 1].step;
+    return order;
+}
+
+/* The most registers that the operands of a step take. */
+static double registers_of_steps(const Leaf *leaf, const Product *order)
+{
+    double most = 0;
+    for (int i = 0, n; i < leaf->n; i += n) {
+        Leaf step = *leaf;
+        for (n = 1; i + n < leaf->n && !order[i + n].fresh; n++)
+            ;
+        step.n = n;
+        double registers = registers_of(&step, order + i);
+        most = registers > most ? registers : most;
+    }
+    return most;
+}
+
+static void load_again(Leaf *leaf, double least)
+{
+    for (int which = 0; which < 2; which++) {
+        Product *order = step_by_step(leaf, which);
+        double registers = registers_of_steps(leaf, order);
+        if (registers < least) {
+            least = registers;
+            leaf->at = order;
+        }
+    }
+}
+
 void order_products(Leaf *leaf)
 {
     double least = registers_of(leaf, leaf->at);
@@ -111,4 +173,6 @@ void order_products(Leaf *leaf)
                 leaf->at = order;
             }
         }
+    if (least > leaf->room)
+        load_again(leaf, least);
 }

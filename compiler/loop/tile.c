@@ -161,6 +161,12 @@ static void finish(Search *search)
         each_order(search);
 }
 
+/* Long straight code spills where few registers hold no whole vector each. */
+static int64_t most_products(const Machine *m)
+{
+    return m->width == LANES ? MAX_LEAF : MAX_LEAF * m->width / LANES / 2;
+}
+
 /* Accumulators of the outputs and multiply-adds of the leaf so far. */
 static void each_tile(Search *search, int v, int64_t outputs, int64_t leaf)
 {
@@ -174,7 +180,7 @@ static void each_tile(Search *search, int v, int64_t outputs, int64_t leaf)
     int64_t side = c->side && !reduced ? c->side[v] : 1;
     for (int64_t t = 1; t <= side || t <= most_offsets(c, v); t++) {
         int64_t wide = reduced ? outputs : outputs * t;
-        if (t > side && (wide > room || leaf * t > MAX_LEAF))
+        if (t > side && (wide > room || leaf * t > most_products(c->machine)))
             break;
         if (reduced ? !reduced_tile_fits(c->nest, v, t, leaf * t)
                     : !output_tile_fits(c->nest->var[v].extent, t, side))

@@ -150,11 +150,11 @@ static bool same_index(const Inst *a, const Inst *b)
     return true;
 }
 
-/* Does region->at[i] load a vector that stands in [first, i), too? */
+/* Does region->at[i] load what is loaded in [first, i), too? */
 static bool loads_again(const Region *region, int first, int i)
 {
     const Inst *inst = region->at[i];
-    if (inst->op != L_load || inst->type != V_VF32)
+    if (inst->op != L_load)
         return false;
     for (int k = first; k < i; k++) {
         const Inst *before = region->at[k];
@@ -165,10 +165,9 @@ static bool loads_again(const Region *region, int first, int i)
     return false;
 }
 
-/* A leaf loads a vector once (loop/contract.c), the next leaf perhaps again:
- * where a vector takes several registers there is none to keep it in. LLVM
- * would keep and spill it; a fence within the thread, which is no instruction,
- * makes it load. */
+/* What a leaf loads again (loop/leaf.c), or the next leaf, there is no register
+ * to keep in where a vector takes several. LLVM would keep and spill it; a fence
+ * within the thread, which is no instruction, makes it load. */
 void emit_region(Emit *e, const Region *region)
 {
     int first = 0;

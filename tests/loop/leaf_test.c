@@ -15,10 +15,10 @@ enum { PIXELS = 5, TAPS = 3 };
  * moves along the row. */
 static Leaf row(int step)
 {
-    Leaf leaf = {.noutputs = PIXELS, .registers = {2, 1}};
+    Leaf leaf = {.noutputs = PIXELS, .registers = {2, 1}, .room = 32};
     for (int tap = 0; tap < TAPS; tap++)
         for (int i = 0; i < PIXELS; i++) {
-            Product p = {.output = i, .address = {16 * (i + step * tap), tap}};
+            Product p = {.output = i, .step = tap, .address = {16 * (i + step * tap), tap}};
             PUSH(leaf.at, leaf.n, leaf.cap, p);
         }
     number_values(&leaf);
@@ -65,14 +65,34 @@ static void test_sweep(void **state)
     }
 }
 
+/* Without room for a sweep each step loads its own operands again. */
+static void test_no_room(void **state)
+{
+    (void)state;
+    Leaf leaf = row(1);
+    int next[PIXELS] = {0}, fresh = 0;
+    leaf.room = 3;
+    order_products(&leaf);
+    assert_int_equal(leaf.n, PIXELS * TAPS);
+    for (int i = 0; i < leaf.n; i++) {
+        const Product *p = &leaf.at[i];
+        assert_int_equal(p->address[1], next[p->output]++);
+        assert_int_equal(p->step, i / PIXELS);
+        assert_int_equal(p->fresh, i > 0 && i % PIXELS == 0);
+        fresh += p->fresh;
+    }
+    assert_int_equal(fresh, TAPS - 1);
+}
+
 /* Outer products have nothing to gain: as they were. */
 static void test_outer_product(void **state)
 {
     (void)state;
-    Leaf leaf = {.noutputs = 6, .registers = {1, 1}};
+    Leaf leaf = {.noutputs = 6, .registers = {1, 1}, .room = 32};
     for (int step = 0; step < 4; step++)
         for (int i = 0; i < 6; i++) {
-            Product p = {.output = i, .address = {100 * step + i / 2, 100 * step + i % 2}};
+            Product p = {
+                .output = i, .step = step, .address = {100 * step + i / 2, 100 * step + i % 2}};
             PUSH(leaf.at, leaf.n, leaf.cap, p);
         }
     number_values(&leaf);
@@ -94,6 +114,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sweep),
+        cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_outer_product),
         cmocka_unit_test(test_empty),
     };
