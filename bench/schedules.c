@@ -1,6 +1,7 @@
-/* schedules FILE.nn [WORD] [N] -- the cost model against measurement: for
+/* schedules FILE.nn [WORD] [N] [TEXT] -- the cost model against measurement: for
  * each contraction of the first training step whose name has WORD in it, N of
- * its schedules, from the cheapest by the model to three times its cost. */
+ * its schedules, from the cheapest by the model to three times its cost; or the
+ * cheapest and those with TEXT in them, such as "tile 1x3x2". */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,25 @@ static void rank_phase(const Contracted *c, int phase, void *arg)
     *nest = *c->nest;
     p->nest[phase] = nest;
     p->n = phase + 1;
+}
+
+static const char *wanted;
+
+static bool is_wanted(const Nest *nest, const Candidate *c)
+{
+    Text t = {0};
+    put_schedule(&t, nest, &c->by);
+    return strstr(t.at, wanted) != NULL;
+}
+
+/* The cheapest, and those that are wanted. */
+static int filter(const Nest *nest, const Candidate *c, int n, int *rank, int most)
+{
+    int count = 0;
+    for (int i = 0; i < n && count < most; i++)
+        if (i == 0 || is_wanted(nest, &c[i]))
+            rank[count++] = i;
+    return count;
 }
 
 /* Evenly spread ranks up to three times the least cost, the cheapest first. */
@@ -94,7 +114,8 @@ static void try_phase(const Model *m, const Fn *fn, const Kernel *k, const Phase
                       int most)
 {
     int *rank = NEW_ARRAY(int, most), pairs = 0;
-    int n = spread(p->ranked[phase], p->count[phase], rank, most);
+    int n = wanted ? filter(p->nest[phase], p->ranked[phase], p->count[phase], rank, most)
+                   : spread(p->ranked[phase], p->count[phase], rank, most);
     const Schedule **by = NEW_ARRAY(const Schedule *, n);
     for (int i = 0; i < n; i++) {
         Schedule *list = NEW_ARRAY(Schedule, p->n);
@@ -120,7 +141,8 @@ static void try_phase(const Model *m, const Fn *fn, const Kernel *k, const Phase
 int main(int argc, char **argv)
 {
     if (argc < 2)
-        fail_usage("schedules FILE.nn [WORD] [N]");
+        fail_usage("schedules FILE.nn [WORD] [N] [TEXT]");
+    wanted = argc > 4 ? argv[4] : NULL;
     Model *m = planned(argv[1]);
     Machine host = machine_for(&(TargetOptions){0});
     lower(m, &host);
