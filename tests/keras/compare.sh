@@ -39,7 +39,7 @@ follow stacked nadam 'nadam()' 100 1e-5
 follow stacked adam 'adam()' 100 1e-5
 follow stacked rmsprop 'rmsprop()' 100 1e-5
 follow stacked sgd 'sgd(learning_rate: 0.1, momentum: 0.9, nesterov: true)' 100 1e-5
-follow recurrent nadam 'nadam()' 100 4e-5
+follow recurrent nadam 'nadam()' 100 1e-5
 follow cells nadam 'nadam()' 100 1e-5
 follow conv nadam 'nadam()' 5 1e-5 40 3e-4 100 1e-2
 
