@@ -1,6 +1,6 @@
 /* The standard library against Keras 3: golden.txt (made by make_golden.py)
- * has what Keras computes in float64 for each layer, activation, loss,
- * optimizer and schedule; the interpreter computes the same from the graph. */
+ * has what Keras computes in float64 for each layer (its gradients, too),
+ * activation, loss, optimizer and schedule; the interpreter computes the same from the graph. */
 #include "check/support.h"
 
 enum { SAMPLES = 3, STEPS = 6, FIELDS = 6 };
@@ -52,6 +52,38 @@ static char *list_of(const char *sizes)
     return format("[%s]", t.at);
 }
 
+static double projection(const double *value, int64_t n, int m)
+{
+    double dot = 0;
+    for (int64_t k = 0; k < n; k++)
+        dot += value[k] * cos(0.37 * m * (double)k + m);
+    return dot;
+}
+
+/* The gradient of the output's projection 1, sample by sample, by the input
+ * and by each parameter: the outputs of the function that is given back. */
+static Fn *gradients_of(Model *m, const Fn *fn)
+{
+    Shape shape = fn->outputs[0]->shape;
+    int64_t n = shape_size(shape);
+    double *weight = NEW_ARRAY(double, n);
+    Fn *g = NEW(Fn);
+    Node **by = NEW_ARRAY(Node *, m->nvars + 1);
+    *g = *fn;
+    g->outputs = NEW_ARRAY(Node *, m->nvars + 1);
+    g->noutputs = 1;
+    by[0] = fn->inputs[0];
+    for (int v = 0; v < m->nvars; v++)
+        if (m->vars[v]->kind == VAR_PARAM)
+            by[g->noutputs++] = m->vars[v]->node;
+    for (int64_t k = 0; k < n; k++)
+        weight[k] = cos(0.37 * (double)k + 1);
+    Node *w = graph_data(shape_of(false, shape.rank, shape.dim), weight);
+    gradient(graph_op2(OP_mul, fn->outputs[0], graph_expand(w, shape)), g->noutputs, by,
+             g->outputs);
+    return g;
+}
+
 static int check_layer(char **field)
 {
     Model *m = model_of(format("network f(x: %s) {\n    %s\n}\n", list_of(field[1]), field[2]));
@@ -60,15 +92,18 @@ static int check_layer(char **field)
     set_input(&run, shape_size(fn->inputs[0]->shape));
     interpret(fn, &run);
     int64_t n = shape_size(fn->outputs[0]->shape) * SAMPLES;
-    int bad = 0;
+    int bad = 0, at = 0;
     char *next = field[3];
-    for (int project = 0; project < 3; project++) {
-        double dot = 0;
-        for (int64_t k = 0; k < n; k++)
-            dot += run.outputs[0][k] * cos(0.37 * project * (double)k + project);
-        bad += different(field[2], project, dot, strtod(next, &next));
+    for (; at < 3; at++)
+        bad += different(field[2], at, projection(run.outputs[0], n, at), strtod(next, &next));
+    Fn *by = gradients_of(m, fn);
+    interpret(by, &run);
+    for (int i = 0; i < by->noutputs; i++, at++) {
+        Shape s = by->outputs[i]->shape;
+        double dot = projection(run.outputs[i], shape_size(s) * (s.batch ? SAMPLES : 1), 1);
+        bad += different(field[2], at, dot, strtod(next, &next));
     }
-    return bad;
+    return bad + (strspn(next, " \n") != strlen(next));
 }
 
 static int check_training(char **field)

@@ -4,7 +4,8 @@
 Each line of it is a layer or a training run, and what Keras computes for it in
 float64, for inputs and weights that are sines of the place of an element:
 
-    layer | shape of a sample | line of the network | three projections of the output
+    layer | shape of a sample | line of the network | three projections of the output, one of
+            the gradient by the input, and of that by each weight
     train | body of the network | objective | optimizer | the objective before each of 6
             steps, and after them in inference mode
 """
@@ -38,15 +39,29 @@ def weights_of(layer, order):
     layer.set_weights(values)
 
 
-def layer_line(shape, line, layer):
+def project(values, m):
+    flat = np.array(values).ravel()
+    return float(np.dot(flat, np.cos(0.37 * m * np.arange(flat.size) + m)))
+
+
+def layer_line(shape, line, layer, call=None):
+    """`call` computes what the line says, where that is more than layer(x)."""
+    call = call or layer
     layer.build((None,) + shape)
     weights_of(layer, range(len(layer.weights)))
     n = int(np.prod(shape))
     x = np.stack([2 * sines(n, 0.3 + s) for s in range(SAMPLES)]).reshape((SAMPLES,) + shape)
-    y = np.array(layer(x, training=False) if isinstance(layer, L.BatchNormalization) else layer(x))
-    flat, k = y.ravel(), np.arange(y.size)
-    dots = [float(np.dot(flat, np.cos(0.37 * m * k + m))) for m in range(3)]
-    print("layer |", " ".join(map(str, shape)), "|", line, "|", *map(repr, dots))
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = call(x, training=False) if isinstance(layer, L.BatchNormalization) else call(x)
+        elements = tf.reshape(y, (SAMPLES, -1))
+        objective = tf.reduce_sum(elements * np.cos(0.37 * np.arange(elements.shape[1]) + 1))
+    by = tape.gradient(objective, [x] + [w.value for w in layer.trainable_weights],
+                       unconnected_gradients="zero")
+    numbers = [project(y, m) for m in range(3)]
+    numbers += [project(tf.convert_to_tensor(g), 1) for g in by]
+    print("layer |", " ".join(map(str, shape)), "|", line, "|", *map(repr, numbers))
 
 
 def convolutions():
@@ -69,7 +84,63 @@ def convolutions():
                    L.SeparableConv2D(5, 3, padding=pad))
         layer_line((9, 3), f"conv1d(5, 3, strides: 2, padding: {pad})",
                    L.Conv1D(5, 3, strides=2, padding=pad))
+        for s, k in (1, 3), (2, 3), (3, 2), (2, 5):
+            args = f"{k}, strides: {s}, padding: {pad}"
+            layer_line((5, 3), f"conv1d_transpose(4, {args})",
+                       L.Conv1DTranspose(4, k, strides=s, padding=pad))
+            layer_line((9, 3), f"max_pool1d({args})", L.MaxPooling1D(k, strides=s, padding=pad))
+            layer_line((9, 3), f"average_pool1d({args})",
+                       L.AveragePooling1D(k, strides=s, padding=pad))
+        layer_line((9, 4), f"conv1d(6, 3, dilation: 2, padding: {pad})",
+                   L.Conv1D(6, 3, dilation_rate=2, padding=pad))
     layer_line((7, 8, 4), "conv2d(6, 3, groups: 2)", L.Conv2D(6, 3, groups=2))
+    layer_line((9, 4), "conv1d(6, 3, groups: 2)", L.Conv1D(6, 3, groups=2))
+
+
+def recurrence():
+    """Steps that a mask leaves out are at the ends and in the middle."""
+    def masked(layer):
+        return lambda x: layer(x, mask=tf.reduce_max(x, axis=-1) > 1)
+
+    mask = "mask: if max(x, axis: -1) > 1 then 1 else 0"
+    for name, make in ("simple_rnn", L.SimpleRNN), ("lstm", L.LSTM), ("gru", L.GRU):
+        layer_line((7, 3), f"{name}(4)", make(4))
+        layer_line((1, 3), f"{name}(4)", make(4))
+        layer_line((7, 3), f"{name}(4, return_sequences: true, use_bias: false)",
+                   make(4, return_sequences=True, use_bias=False))
+        backwards = make(4, return_sequences=True, go_backwards=True)
+        layer_line((7, 3), f"{name}(4, return_sequences: true, backwards: true)", backwards,
+                   lambda x, layer=backwards: tf.reverse(layer(x), [1]))
+        layer_line((7, 3), f"{name}(4, activation: softsign)", make(4, activation="softsign"))
+        layer = make(4)
+        layer_line((7, 2), f"{name}(4, {mask})", layer, masked(layer))
+        layer = make(4, return_sequences=True)
+        layer_line((7, 2), f"{name}(4, return_sequences: true, {mask})", layer, masked(layer))
+        for sequences, text in (False, ""), (True, ", return_sequences: true"):
+            layer = L.Bidirectional(make(4, return_sequences=sequences))
+            layer_line((7, 3), f"bidirectional({name}(units: 4{text}))", layer)
+        layer = L.Bidirectional(make(4))
+        layer_line((7, 2), f"bidirectional({name}(units: 4), {mask})", layer, masked(layer))
+        layer = L.Bidirectional(make(4, return_sequences=True))
+        layer_line((7, 2), f"bidirectional({name}(units: 4, return_sequences: true), {mask})",
+                   layer, masked(layer))
+    for name in "lstm", "gru":
+        make = {"lstm": L.LSTM, "gru": L.GRU}[name]
+        layer_line((7, 3), f"{name}(4, recurrent_activation: hard_sigmoid)",
+                   make(4, recurrent_activation="hard_sigmoid"))
+    layer_line((7, 3), "bidirectional(gru(units: 4), merge: added)",
+               L.Bidirectional(L.GRU(4), merge_mode="sum"))
+    layer = L.LSTM(4)
+    layer_line((7, 1), "return lstm(minimum(x, 0), 4, mask: masking(minimum(x, 0)))", layer,
+               lambda x: layer(L.Masking(0.0)(tf.minimum(x, 0))))
+    layer_line((4,), "repeat_vector(3)", L.RepeatVector(3))
+    layer_line((6, 4), "time_distributed(dense(units: 3, activation: tanh))",
+               L.TimeDistributed(L.Dense(3, activation="tanh")))
+    layer_line((3, 7, 8, 2), "time_distributed(conv2d(filters: 4, kernel_size: 3))",
+               L.TimeDistributed(L.Conv2D(4, 3)))
+    table = L.Embedding(5, 3)
+    layer_line((6,), "return embedding(3 * x, 5, 3)", table,
+               lambda x: table(tf.cast(tf.clip_by_value(3 * x, 0, 4), tf.int32)))
 
 
 def other_layers():
@@ -77,6 +148,11 @@ def other_layers():
     layer_line((4, 5), "dense(3, use_bias: false)", L.Dense(3, use_bias=False))
     layer_line((7, 8, 4), "global_average_pool2d()", L.GlobalAveragePooling2D())
     layer_line((7, 8, 4), "global_max_pool2d()", L.GlobalMaxPooling2D())
+    layer_line((7, 4), "global_average_pool1d()", L.GlobalAveragePooling1D())
+    layer_line((7, 4), "global_max_pool1d()", L.GlobalMaxPooling1D())
+    layer_line((3, 4), "upsample1d(3)", L.UpSampling1D(3))
+    layer_line((3, 4), "zero_pad1d(2)", L.ZeroPadding1D(2))
+    layer_line((5, 4), "crop1d(2)", L.Cropping1D(2))
     layer_line((3, 2, 4), "upsample2d([2, 3])", L.UpSampling2D((2, 3)))
     layer_line((3, 2, 4), "zero_pad2d([1, 2])", L.ZeroPadding2D((1, 2)))
     layer_line((5, 6, 4), "crop2d([1, 2])", L.Cropping2D((1, 2)))
@@ -193,6 +269,7 @@ if __name__ == "__main__":
             print_(*words, file=keep)
 
         convolutions()
+        recurrence()
         other_layers()
         objectives()
         all_optimizers()
