@@ -206,6 +206,8 @@ typedef struct Var {
     Node *node;           /* the OP_var leaf                                 */
     Node *init;           /* a value of this shape without inputs            */
     struct Var *owner;    /* SLOT: the parameter; else NULL                  */
+    bool places;          /* STATE: [0] is the place in the batch; zero when */
+                          /* an epoch begins                                 */
     Pos pos;
     int64_t offset;       /* bytes in the fixed part, set by plan()          */
 } Var;
@@ -253,6 +255,7 @@ Node *graph_iota(Type, Shape, int axis);
 Node *graph_random(RandomKind, Shape, uint32_t path);
 Node *graph_orthogonal(Shape, uint32_t path);
 Node *graph_live(void);                  /* live samples of the batch, scalar */
+Node *graph_place(void);                 /* i32 of each sample: 0, 1, …   */
 Node *graph_var(Var *);
 Node *graph_input(Type, Shape, int index, Pos);
 /* d sum(y) / d x, a place that grad() fills. */
@@ -332,6 +335,7 @@ typedef struct Train {
     Data *validation; Fn *objective;          /* NULL without validate       */
     int nsteps; TrainStep *steps;
     int64_t epochs, batch; bool drop_last;
+    bool in_order;                /* not shuffled: a state goes on from batch to batch */
     Pos pos;
 } Train;
 

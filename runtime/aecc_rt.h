@@ -17,7 +17,8 @@
  *  "fixed_bytes": n, "block_bytes": n,           // the largest of all functions
  *  "vars": [{"name": "encoder.dense_1.kernel", "kind": "param|state|slot|count",
  *            "type": "f32|i32", "shape": [784,100], "strides": [112,1],
- *            "offset": n, "bytes": n, "owner": "…" or null}],
+ *            "offset": n, "bytes": n, "each_epoch": bool,   // zero when one begins
+ *            "owner": "…" or null}],
  *  "functions": [{"name": "train_1.step",
  *                 "kind": "init|step|objective|network|report|single|pack",
  *                 "chunk": n, "shared_blocks": n,    // blocks of a chunk; see below
@@ -50,7 +51,8 @@
  *                "params": n, "untrained": n, "line": n}]}],
  *  "train": [{"data": tree, "validation": tree or null, "objective": i or null,
  *             "steps": [{"name": string or null, "function": i, "repeat": n}],
- *             "epochs": n, "batch": n, "drop_last": bool, "line": n}],
+ *             "epochs": n, "batch": n, "drop_last": bool, "line": n,
+ *             "in_order": bool}],                // never shuffled
  *  "reports": [{"kind": "reconstructions", "data": tree, "function": i, "options": {}}],
  *  "pack": i or null,      // to be called after vars changed, before "single" functions
  *  "reconstruct": {"function": i, "data": tree,

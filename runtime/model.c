@@ -116,6 +116,7 @@ static void read_var(void *out, const json_t *object)
     read_tensor(&v->tensor, object);
     v->kind = (rt_var_kind)choice(object, "kind", kinds, 4);
     v->bytes = whole(object, "bytes");
+    v->each_epoch = flag(object, "each_epoch");
 }
 
 static void read_kernel(void *out, const json_t *object)
@@ -236,6 +237,7 @@ static void read_train(void *out, const json_t *object)
     t->epochs = whole(object, "epochs");
     t->batch = whole(object, "batch");
     t->drop_last = flag(object, "drop_last");
+    t->in_order = flag(object, "in_order");
 }
 
 static void read_report(void *out, const json_t *object)

@@ -51,6 +51,7 @@ typedef struct rt_var {
     rt_tensor tensor;
     rt_var_kind kind;
     int64_t bytes;          /* with padding                                   */
+    bool each_epoch;        /* zero when an epoch begins                      */
 } rt_var;
 
 /* LOAD: it is aecc_load. */
@@ -124,6 +125,7 @@ typedef struct rt_train {
     rt_step *steps;
     int64_t epochs, batch;
     bool drop_last;
+    bool in_order;                /* never shuffled                           */
 } rt_train;
 
 typedef struct rt_report {

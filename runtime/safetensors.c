@@ -17,7 +17,7 @@ enum { MAX_HEADER = 100000000 };
 
 static bool saved(const rt_var *v)
 {
-    return v->kind == RT_PARAM || v->kind == RT_STATE;
+    return v->kind == RT_PARAM || (v->kind == RT_STATE && !v->each_epoch);
 }
 
 /* ---- Writing -------------------------------------------------------------- */

@@ -159,7 +159,8 @@ static void open_block(training *t)
     t->per_pass = batches_per_pass(t->block);
     t->passes = passes_of(t, t->block, t->view.samples);
     t->losses = rt_alloc((size_t)t->block->nsteps, sizeof *t->losses);
-    t->order = t->state.no_shuffle ? NULL : rt_alloc((size_t)t->view.samples, sizeof *t->order);
+    bool in_order = t->state.no_shuffle || t->block->in_order;
+    t->order = in_order ? NULL : rt_alloc((size_t)t->view.samples, sizeof *t->order);
     open_sums(t);
     check_samples(t);
     check_position(t);
@@ -316,12 +317,24 @@ static void check_ending(training *t)
         save_checkpoint(t);
 }
 
+/* States that go on from batch to batch, not from epoch to epoch. */
+static void begin_states(const training *t)
+{
+    for (int i = 0; i < t->model->nvars; i++) {
+        const rt_var *v = &t->model->vars[i];
+        if (v->each_epoch)
+            memset(t->machine->call.fixed + v->tensor.offset, 0, (size_t)v->bytes);
+    }
+}
+
 static void run_epoch(training *t)
 {
     static metrics m;
     rt_state *s = &t->state;
     if (t->order)
         shuffle(t->order, t->view.samples, s->seed, (uint32_t)s->block, (uint32_t)s->epoch);
+    if (s->position == 0)
+        begin_states(t);
     progress_epoch(&t->progress, s->epoch + 1, t->epochs, s->position / t->per_pass, t->passes);
     while (!epoch_over(t) && t->ending == GOING) {
         run_passes(t);

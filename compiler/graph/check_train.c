@@ -487,6 +487,21 @@ static TrainStep train_step(Check *c, const Block *b, const Ast *step, const Dat
                        .pos = step->pos};
 }
 
+/* A state of places goes on where the batch before ended. */
+static void check_places(Train *t)
+{
+    for (int i = 0; i < t->nsteps; i++)
+        for (int u = 0; t->steps[i].fn && u < t->steps[i].fn->nupdates; u++) {
+            const Var *var = t->steps[i].fn->targets[u];
+            t->in_order |= var->places;
+            if (!var->places || var->shape.dim[0] >= t->batch)
+                continue;
+            warning_at(t->pos, "a batch has %lld places, `%s` keeps %lld", (long long)t->batch,
+                       var->name, (long long)var->shape.dim[0]);
+            hint("the samples behind them begin anew in each batch");
+        }
+}
+
 void check_train(Check *c, const Ast *ast)
 {
     Block b = {.ast = ast, .index = c->model->ntrains + 1};
@@ -501,6 +516,7 @@ void check_train(Check *c, const Ast *ast)
         use_data(c, data->data);
         for (int i = 0; i < b.nsteps; i++)
             t.steps[i] = train_step(c, &b, b.steps[i], data);
+        check_places(&t);
         if (b.validate)
             add_validation(c, &b, &t, data);
         else if (error_count() == 0) /* for `evaluate` over data of its caller */

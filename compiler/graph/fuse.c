@@ -23,7 +23,7 @@
 static bool is_leaf(const Node *n)
 {
     return n->op == OP_var || n->op == OP_input || n->op == OP_iota || n->op == OP_live ||
-           n->op == OP_random || n->op == OP_time || n->op == OP_history ||
+           n->op == OP_random || n->op == OP_place || n->op == OP_time || n->op == OP_history ||
            (n->op == OP_const && !n->attr.constant.data);
 }
 

@@ -273,6 +273,11 @@ Node *graph_live(void)
     return build(OP_live, T_F32, (Shape){0}, 0, NULL, NULL);
 }
 
+Node *graph_place(void)
+{
+    return build(OP_place, T_I32, (Shape){.batch = true}, 0, NULL, NULL);
+}
+
 Node *graph_var(Var *var)
 {
     Attr attr = no_attr;

@@ -110,6 +110,10 @@ static void interpret_leaf(Frame *f, const Node *n)
     case OP_random: interpret_random(f, n); break;
     case OP_orthogonal: interpret_orthogonal(f, n); break;
     case OP_live: f->value[n->id][0] = (double)f->run->samples; break;
+    case OP_place:
+        for (int64_t s = 0; s < f->run->samples; s++)
+            f->value[n->id][s] = (double)s;
+        break;
     case OP_carried:
     case OP_time: break; /* the scan sets them */
     default: die("%s is no leaf", op_name[n->op]);

@@ -161,6 +161,11 @@ static const char *rule_scalar(const Node *n)
     return expect(n, (Shape){0});
 }
 
+static const char *rule_place(const Node *n)
+{
+    return n->type == T_I32 ? expect(n, (Shape){.batch = true}) : "should be i32";
+}
+
 static const char *rule_equal(const Node *n)
 {
     for (int i = 0; i < n->nin; i++)

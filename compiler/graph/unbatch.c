@@ -30,7 +30,8 @@ typedef struct Packing {
 /* Does the node mix samples, or know which one it is? */
 static bool needs_batch(const Node *n)
 {
-    if (n->op == OP_random || n->op == OP_live || n->op == OP_scatter_add_rows)
+    if (n->op == OP_random || n->op == OP_live || n->op == OP_place ||
+        n->op == OP_scatter_add_rows)
         return true;
     for (int i = 0; i < n->nin && !n->shape.batch; i++)
         if (n->in[i]->shape.batch)

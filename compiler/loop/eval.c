@@ -222,6 +222,13 @@ static Inst *eval_iota(Node *n, const At *at)
     return n->type == T_I32 ? value : map_convert(value, n->type);
 }
 
+/* 16 block + lane */
+static Inst *eval_place(const Eval *e)
+{
+    Inst *first = imul(e->block ? e->block : e->kernel->block, LANES);
+    return map2(OP_add, map_convert(first, T_I32), lane_index());
+}
+
 static Inst *eval_random(Node *n, const At *at)
 {
     Inst *element = flat_of(n->shape, at);
@@ -283,6 +290,8 @@ Inst *eval_node(Eval *e, Node *n, const At *at)
         value = live_count(V_F32);
     else if (n->op == OP_time)
         value = map_convert(time_index(e, n), T_I32);
+    else if (n->op == OP_place)
+        value = eval_place(e);
     else if (n->op == OP_random)
         value = eval_random(n, at);
     else if (op_is_map(n->op))
@@ -413,7 +422,7 @@ static bool flat_input(const Program *p, const Kernel *k, const Node *in, Shape 
     }
     if (in->op == OP_const || in->op == OP_live)
         return true;
-    if (in->op == OP_random)
+    if (in->op == OP_random || in->op == OP_place)
         return space.batch;
     if (in->op == OP_iota)
         return false;

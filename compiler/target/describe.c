@@ -107,6 +107,8 @@ static void put_var(Text *t, const Var *v)
     put(t, ",");
     put_int(t, "bytes", elements * 4);
     put(t, ",");
+    put_bool(t, "each_epoch", v->places);
+    put(t, ",");
     put_field(t, "owner", v->owner ? v->owner->name : NULL);
     put(t, "}");
 }
@@ -366,6 +368,8 @@ static void put_train(Text *t, const Model *m, const Train *train)
     put_int(t, "batch", train->batch);
     put(t, ",");
     put_bool(t, "drop_last", train->drop_last);
+    put(t, ",");
+    put_bool(t, "in_order", train->in_order);
     put(t, ",");
     put_int(t, "line", train->pos.line);
     put(t, "}");

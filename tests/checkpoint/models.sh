@@ -1,6 +1,7 @@
 #!/bin/sh
-# Compiled models, dense, convolutional and denoising: the same weights on 1, 2
-# and 3 threads, and after kill -9 and --resume; and of any batch.
+# Compiled models, dense, convolutional, denoising and recurrent with a state that
+# goes on from batch to batch: the same weights on 1, 2 and 3 threads, and after
+# kill -9 and --resume; and of any batch.
 set -u
 . tests/lib.sh
 
@@ -55,6 +56,17 @@ network decoder(coding: [10]) {
 }
 $tail
 END
+cat >stateful.nn <<END
+$head
+network encoder(image: [8, 8]) {
+    lstm(10, stateful: 40)
+}
+network decoder(coding: [10]) {
+    repeat_vector(8)
+    gru(8, return_sequences: true)
+}
+$tail
+END
 sed 's/    flatten()/    flatten()\n    dropout(0.5)/' dense.nn >denoising.nn
 
 # same_bits MODEL [OPTION ...] -- threads, kills; then inference by the batch.
@@ -104,6 +116,8 @@ same_bits conv
 any_batch conv
 same_bits denoising
 any_batch denoising
+same_bits stateful
+any_batch stateful
 [ $killed -gt 0 ] || fail "no run was killed"
 [ -n "${FULL:-}" ] && [ -d /usr/share/datasets/fashion-mnist ] || exit 0
 least=0.3 range=1.3

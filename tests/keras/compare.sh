@@ -41,6 +41,7 @@ follow stacked rmsprop 'rmsprop()' 100 1e-5
 follow stacked sgd 'sgd(learning_rate: 0.1, momentum: 0.9, nesterov: true)' 100 1e-5
 follow recurrent nadam 'nadam()' 100 1e-5
 follow cells nadam 'nadam()' 100 1e-5
+follow stateful nadam 'nadam()' 100 1e-5
 follow conv nadam 'nadam()' 5 1e-5 40 3e-4 100 1e-2
 
 # With a learning rate this large the weights that step 1 leaves are its

@@ -95,6 +95,17 @@ def cells():
     ])
 
 
+def stateful():
+    options = {"return_sequences": True, "stateful": True}
+    return keras.Sequential([
+        keras.Input(batch_shape=(BATCH, 28, 28)),
+        layers.LSTM(20, **options),
+        layers.GRU(16, **options),
+        layers.SimpleRNN(12, **options),
+        layers.Dense(28),
+    ])
+
+
 def read_safetensors(path):
     with open(path, "rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
@@ -156,12 +167,14 @@ def train(model, optimizer, images):
 def main(build, folder="/usr/share/datasets/fashion-mnist", only=""):
     images = batches(folder)
     golden = os.path.join(HERE, "golden")
-    models = (stacked, OPTIMIZERS), (conv, ["nadam"]), (recurrent, ["nadam"]), (cells, ["nadam"])
-    for make, names in models:
+    models = {stacked: OPTIMIZERS, conv: ["nadam"], recurrent: ["nadam"], cells: ["nadam"],
+              stateful: ["nadam"]}
+    for make, names in models.items():
         for name in names if only in ("", make.__name__) else []:
             weights = initial_weights(build, make.__name__)
             model = make()
-            model.set_weights(list(weights.values()))
+            for variable, value in zip(model.trainable_variables, weights.values()):
+                variable.assign(value)
             losses, gradients = train(model, OPTIMIZERS[name](), images)
             path = os.path.join(golden, f"{make.__name__}_{name}.json")
             with open(path, "w") as file:
