@@ -1,6 +1,6 @@
 /* Scans: values against a loop written out, and derivatives of first and
- * second order against differences: random bodies, several carried values,
- * both directions, lengths 1, 2, 7, 28, scans in scans. */
+ * second order against differences: random bodies, several sequences and carried
+ * values, both directions, lengths 1, 2, 7, 28, scans in scans. */
 #include "graph/random_graph.h"
 #include "graph/scan.h"
 
@@ -22,8 +22,10 @@ static Node *random_value(Bench *b, int n, Node **operand, Shape shape)
     return graph_op1(OP_tanh, sum);
 }
 
+enum { OUTSIDE = 5 };
+
 typedef struct Recurrence {
-    Node *w, *x, *h, *c;       /* from outside                             */
+    Node *w, *x, *h, *c, *z;   /* from outside: OUTSIDE nodes              */
     int64_t steps;
     bool reverse;
 } Recurrence;
@@ -35,21 +37,23 @@ static Recurrence inputs(Bench *b, int64_t steps, bool reverse)
     r.x = bench_input(b, T_F32, shape2(true, steps, 3), -1, 1);
     r.h = bench_input(b, T_F32, shape1(true, 2), -1, 1);
     r.c = bench_input(b, T_F32, shape1(false, 3), -1, 1);
+    r.z = bench_input(b, T_F32, shape2(false, steps, 2), -1, 1);
     return r;
 }
 
-/* Two carried values, an emit, and a sum of everything that comes out. */
+/* Two sequences, two carried values, emits, and a sum of all that comes out. */
 static Node *random_scan(Bench *b, const Recurrence *r)
 {
     int id = graph_scan_id();
     Node *h = graph_carried(id, 0, T_F32, r->h->shape);
     Node *c = graph_carried(id, 1, T_F32, r->c->shape);
     Node *x = graph_element(r->x, graph_time(id));
-    Node *all[] = {h, c, x, r->w};
-    Node *narrow[] = {c, r->w};
+    Node *z = graph_element(r->z, graph_time(id));
+    Node *all[] = {h, c, x, r->w, z};
+    Node *narrow[] = {c, r->w, z};
     Node *init[] = {r->h, r->c};
-    Node *next[] = {random_value(b, 4, all, r->h->shape), random_value(b, 2, narrow, r->c->shape)};
-    Node *emit[] = {random_value(b, 4, all, shape1(true, 2)), next[0], h};
+    Node *next[] = {random_value(b, 5, all, r->h->shape), random_value(b, 3, narrow, r->c->shape)};
+    Node *emit[] = {random_value(b, 5, all, shape1(true, 2)), next[0], h};
     Node *scan = graph_scan(id, r->steps, r->reverse, 2, init, next, 3, emit);
     Node *sum = graph_const((Shape){.batch = true}, 0);
     for (int i = 0; i < 5; i++)
@@ -66,7 +70,7 @@ static void random_bodies(void **state)
         Bench b = bench_new(1 + seed % 3, (uint64_t)seed * 7001);
         Recurrence r = inputs(&b, lengths[seed % 4], seed / 4 % 2);
         Node *y = random_scan(&b, &r);
-        assert_true(derivatives_right(&b, y, 4, format("scan %d", seed)));
+        assert_true(derivatives_right(&b, y, OUTSIDE, format("scan %d", seed)));
         graph_reset();
         arena_free();
     }
@@ -208,13 +212,13 @@ static void hoisted_is_equal(void **state)
     for (int seed = 1; seed <= 40; seed++) {
         Bench b = bench_new(1 + seed % 3, (uint64_t)seed * 7001);
         Recurrence r = inputs(&b, lengths[seed % 4], seed / 4 % 2);
-        Node *roots[5] = {weighted_sum(&b, random_scan(&b, &r))};
-        gradient(roots[0], 4, b.in, roots + 1);
-        double **before = bench_run(&b, 5, roots, false);
-        unite_scans(5, roots);
-        hoist_roots(5, roots);
-        double **after = bench_run(&b, 5, roots, false);
-        for (int i = 0; i < 5; i++)
+        Node *roots[1 + OUTSIDE] = {weighted_sum(&b, random_scan(&b, &r))};
+        gradient(roots[0], OUTSIDE, b.in, roots + 1);
+        double **before = bench_run(&b, 1 + OUTSIDE, roots, false);
+        unite_scans(1 + OUTSIDE, roots);
+        hoist_roots(1 + OUTSIDE, roots);
+        double **after = bench_run(&b, 1 + OUTSIDE, roots, false);
+        for (int i = 0; i < 1 + OUTSIDE; i++)
             for (int64_t j = 0; j < bench_count(&b, roots[i]); j++)
                 assert_true(fabs(before[i][j] - after[i][j]) <= 1e-12 * (1 + fabs(before[i][j])));
         graph_reset();
