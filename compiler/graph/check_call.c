@@ -82,6 +82,25 @@ static const char *signature_text(const Ast *list)
     return t.at;
 }
 
+static int parameter_index(AstList params, const char *name)
+{
+    for (int i = 0; i < params.n; i++)
+        if (params.at[i]->name == name)
+            return i;
+    return -1;
+}
+
+/* [units] of a recurrent layer, where a sequence is wanted. */
+static bool gave_last_step(Check *c, const Ast *p, Value v)
+{
+    Binding *b = v.made && v.kind == V_TENSOR ? env_find(c->file, v.name) : NULL;
+    if (!b || b->value.kind != V_FUNCTION || !b->value.function->decl)
+        return false;
+    AstList params = b->value.function->decl->params;
+    return v.node->shape.rank + 2 == p->a->kids.n &&
+           parameter_index(params, intern("return_sequences")) >= 0;
+}
+
 static void report_signature(Check *c, const char *function, const Ast *p, Value v)
 {
     report(c, v.pos, "`%s` takes %s: %s, %s", function, p->name, signature_text(p->a),
@@ -89,6 +108,8 @@ static void report_signature(Check *c, const char *function, const Ast *p, Value
     note(c, p->pos, "declared here");
     if (v.name && !v.made && v.declared.line && !in_library(c, v.declared))
         note(c, v.declared, "`%s` is bound here", v.name);
+    if (gave_last_step(c, p, v))
+        advise(c, "`return_sequences: true` makes `%s` give all steps", v.name);
     if (v.kind == V_TENSOR && v.node->shape.rank == 2 && p->a->kids.n == 4)
         advise(c, "add the axis of channels: `reshape(%lld, %lld, 1)`",
                (long long)v.node->shape.dim[0], (long long)v.node->shape.dim[1]);
@@ -198,14 +219,6 @@ static const char *parameter_list(AstList params)
     for (int i = 0; i < params.n; i++)
         text_printf(&t, "%s%s", i ? ", " : "", params.at[i]->name);
     return t.n ? t.at : "nothing";
-}
-
-static int parameter_index(AstList params, const char *name)
-{
-    for (int i = 0; i < params.n; i++)
-        if (params.at[i]->name == name)
-            return i;
-    return -1;
 }
 
 static void report_argument(Check *c, const Function *f, const Arg *a)
@@ -665,8 +678,12 @@ static bool lacks_tensor(Check *c, const Function *f, const Arg *args, int n, co
         (kind == V_NUMBER && n >= needed && takes_number(params.at[0]->a)))
         return false;
     report(c, call->pos, "`%s` is given no tensor", call->name);
-    advise(c, "inside an expression the argument is written: `%s(x, %s)`", call->name,
-           argument_text(call));
+    const char *arguments = argument_text(call), *named = "";
+    if (n == 1 && params.n > 1)
+        named = format("; where a layer takes a layer, `%s(%s: %s)`", call->name,
+                       params.at[1]->name, arguments);
+    advise(c, "inside an expression the argument is written: `%s(x, %s)`%s", call->name, arguments,
+           named);
     return true;
 }
 

@@ -232,7 +232,9 @@ static void report_unknown(Check *c, const Ast *e, const Env *env)
 {
     report(c, e->pos, "unknown name `%s`", e->name);
     const char *meant = suggest_kind(e->name, env, c->at.wanted);
-    if (meant)
+    if (e->name == intern("emitted"))
+        advise(c, "it stands behind a scan with an `emit` in its block");
+    else if (meant)
         advise(c, "did you mean `%s`?", meant);
 }
 

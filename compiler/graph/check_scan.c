@@ -145,6 +145,7 @@ static bool open_sequences(Check *c, Scan *s)
     if (names.n != of.n || names.n > MAX_SEQUENCES) {
         report(c, s->ast->pos, "%d name%s for %d sequence%s", names.n, names.n == 1 ? "" : "s",
                of.n, of.n == 1 ? "" : "s");
+        advise(c, "each sequence has a name, in their order: `scan s, t in x, y`");
         return false;
     }
     for (int i = 0; i < of.n; i++) {
@@ -312,7 +313,8 @@ static void bind_all(Check *c, const Scan *s, Node *scan)
         all.kind = V_TUPLE;
     if (!scan)
         all = v_error();
-    bind_result(c, s, intern("emitted"), s->ast->pos, all, true);
+    if (s->nemits > 0 || !scan)
+        bind_result(c, s, intern("emitted"), s->ast->pos, all, true);
 }
 
 static Node *build(Check *c, Scan *s)

@@ -20,10 +20,18 @@ hints() {
         echo '}'
     } >hints.nn
     expect_status 1 "$AECC" --stop-after=check --color=never hints.nn 2>messages
-    expect_text "hint: $text" messages
+    grep "hint: " messages | grep -qF -- "$text" || { cat messages; fail "no hint $text"; }
 }
 
 hints 'inside an expression the argument is written: `dense(x, 3, relu)`' 'y = x + dense(3, relu)' y
+hints 'argument is written: `lstm(x, 3)`; where a layer takes a layer, `lstm(units: 3)`' \
+    'bidirectional(lstm(3))'
+hints '`return_sequences: true` makes `lstm` give all steps' 'reshape(8, -1)' 'lstm(3)' 'gru(3)'
+hints 'each sequence has a name, in their order: `scan s, t in x, y`' 'scan s, t in x {' \
+    '    emit s' '}' emitted
+hints 'it stands behind a scan with an `emit` in its block' emitted
+hints 'did you mean `max_pool1d`?' 'MaxPooling1D(2)'
+hints 'did you mean `upsample1d`?' 'UpSampling1D(2)'
 hints 'inside an expression the argument is written: `reshape(x, …)`' 'y = x + reshape(8, 8, 6)' y
 hints 'write `y = dense(h, 10, softmax)` or `return dense(h, 10, softmax)`' \
     'h = flatten(x)' 'dense(h, 10, softmax)'
