@@ -1,7 +1,7 @@
 # The trainer follows Keras 3 step for step from the same weights: losses of
 # 100 steps (conv: a rounding difference flips a ReLU early, hence the wider
-# bands), and every gradient of conv's first step. Golden files are made by
-# make_reference.py.
+# bands), and every gradient of the first step of conv and of all recurrent
+# layers. Golden files are made by make_reference.py.
 . tests/lib.sh
 temporary_folder
 here=tests/keras
@@ -44,11 +44,16 @@ follow cells nadam 'nadam()' 100 1e-5
 follow stateful nadam 'nadam()' 100 1e-5
 follow conv nadam 'nadam()' 5 1e-5 40 3e-4 100 1e-2
 
-# With a learning rate this large the weights that step 1 leaves are its
-# gradient, to the last bits of a float.
-echo "conv, gradients of step 1:"
-compile conv 'sgd(learning_rate: 1048576)'
-run conv --steps 1 --save conv.after
-"$BUILD/tests/keras.compare" gradients "$folder/conv.weights" "$folder/conv.after" 1048576 \
-    $here/golden/conv_gradients.safetensors 1e-5 || bad=1
+# gradients MODEL -- with a learning rate this large the weights that step 1
+# leaves are its gradient, to the last bits of a float.
+gradients() {
+    echo "$1, gradients of step 1:"
+    compile "$1" 'sgd(learning_rate: 1048576)'
+    run "$1" --steps 1 --save "$1.after"
+    "$BUILD/tests/keras.compare" gradients "$folder/$1.weights" "$folder/$1.after" 1048576 \
+        "$here/golden/$1_gradients.safetensors" 1e-5 || bad=1
+}
+
+gradients conv
+gradients cells
 exit $bad

@@ -5,8 +5,8 @@ usage: make_reference.py BUILD [DATA [MODEL]]
 
 BUILD is aecc's build folder (its make_weights writes the initial weights), DATA
 that of Fashion MNIST; all models, or one. For each model and optimizer: the loss of each of 100
-steps of batch 32 in the order of the file; for the convolutional model also
-the gradients of its first step.
+steps of batch 32 in the order of the file; for the convolutional model and that of
+all recurrent layers also the gradients of the first step.
 """
 import gzip
 import json
@@ -181,9 +181,9 @@ def main(build, folder="/usr/share/datasets/fashion-mnist", only=""):
                 rows = ",\n".join(np.format_float_scientific(x, 8) for x in losses)
                 file.write(f'{{"keras": "{keras.__version__}", "losses": [\n{rows}\n]}}\n')
             print(path, losses[0], losses[-1])
-            if make is conv:
-                write_safetensors(os.path.join(golden, "conv_gradients.safetensors"),
-                                  dict(zip(weights, gradients)))
+            if make in (conv, cells):
+                path = os.path.join(golden, f"{make.__name__}_gradients.safetensors")
+                write_safetensors(path, dict(zip(weights, gradients)))
 
 
 if __name__ == "__main__":
