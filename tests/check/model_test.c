@@ -265,12 +265,37 @@ static void logits_are_used(void **state)
     forget_all();
 }
 
+/* The gate that forgets starts with 1, the others as bias_init says. */
+static void biases_of_lstm(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *options;
+        double others, forget;
+    } cases[] = {
+        {"1", 0, 1},
+        {"1, bias_init: constant(value: 3)", 3, 1},
+        {"1, bias_init: 2", 2, 1},
+        {"1, bias_init: 2, unit_forget_bias: false", 2, 2},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Model *m =
+            model_of(format("network f(x: [2, 1]) {\n    lstm(%s)\n}\n", cases[i].options));
+        Interp run = machine_of(m, 1);
+        const double *bias = value_of(&run, "f.lstm_1.bias");
+        for (int gate = 0; gate < 4; gate++)
+            assert_true(bias[gate] == (gate == 1 ? cases[i].forget : cases[i].others));
+        forget_all();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_update_what_they_name),
         cmocka_unit_test(parts_of_networks),
         cmocka_unit_test(initial_values),
+        cmocka_unit_test(biases_of_lstm),
         cmocka_unit_test(random_paths),
         cmocka_unit_test(states_chain),
         cmocka_unit_test(short_batches_divide_by_their_size),
