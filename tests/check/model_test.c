@@ -279,8 +279,7 @@ static void biases_of_lstm(void **state)
         {"1, bias_init: 2, unit_forget_bias: false", 2, 2},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        Model *m =
-            model_of(format("network f(x: [2, 1]) {\n    lstm(%s)\n}\n", cases[i].options));
+        Model *m = model_of(format("network f(x: [2, 1]) {\n    lstm(%s)\n}\n", cases[i].options));
         Interp run = machine_of(m, 1);
         const double *bias = value_of(&run, "f.lstm_1.bias");
         for (int gate = 0; gate < 4; gate++)

@@ -28,6 +28,45 @@ awk -F ' [|] ' -v folder="$folder" '
             print "        using sgd()\n}" >path
         }
     }' tests/check/golden.txt
+# States of places of every shape, fewer places than samples, two calls.
+cat >"$folder/places.nn" <<'END'
+data a: [2, 3] = npy("a.npy")
+layer scalar_(x: [batch, ...]) {
+    state h: [batch <= 8] = 0
+    update h = h / 2 + sum(x, each: sample)
+    return x + h
+}
+layer open_(x: [batch, ...]) {
+    state h: [batch <= 20, ...] = zeros
+    update h = h / 2 + x
+    return x + h * h
+}
+layer number(x: [batch, ...]) {
+    state h: [batch <= 1, 2, 1, 2] = 0
+    update h = 1
+    return x + sum(h, each: sample)
+}
+layer never(x: [batch, ...]) {
+    state h: [batch <= 4, 5] = 0
+    return x + sum(h, each: sample)
+}
+layer deep(x: [batch, a, b]) {
+    state h: [batch <= 4, 1, 1, 1, 1, 1, a, b] = 0
+    update h = reshape(x, 1, 1, 1, 1, 1, a, b)
+    return x + reshape(h, a, b)
+}
+network f(x: [2, 3]) {
+    scalar_()
+    open_()
+    number()
+    never()
+    deep()
+    dense(3)
+}
+train on a(x) {
+    minimize mean(f(x)^2) + mean(f(2 * x)) using sgd()
+}
+END
 [ "$(cat "$folder"/*.nn | grep -c '^network')" -gt 70 ] || fail "layers are missing"
 for file in "$folder"/*.nn; do
     "$AECC" --check=interp "$file" >"$folder/table" 2>&1 ||
