@@ -142,7 +142,8 @@ typedef struct Affine {
  * convolution, a transposed one, pooling by average, and each one's
  * gradients: a gradient permutes the three roles. With one operand (nin 1)
  * b is 1. The sum of an element runs over the reduced variables in their
- * order, the batch outermost, as one chain of fused multiply-adds from zero. */
+ * order, as one chain of fused multiply-adds from zero; over the batch block by
+ * block, outermost, and within a block as its class says (loop/lower.h). */
 typedef struct Contraction {
     int nvars;
     int64_t extent[MAX_VARS];

@@ -107,12 +107,10 @@ static bool takes_element(const Node *n)
     return n->op == OP_element;
 }
 
-/* Contractions over samples go to elements of sequences where they lie; the
- * samples of those of ROWS are kept apart from the others for all steps. */
+/* Contractions go to elements of sequences where they lie. */
 static bool takes_address(const Node *n)
 {
-    int lane_var;
-    return n->op == OP_contract && contract_class(n, &lane_var) != CONTRACT_ROWS;
+    return n->op == OP_contract;
 }
 
 /* An operand needs a buffer and an affine address in it: else it is copied. */
@@ -392,17 +390,18 @@ static int find_kernel(Fusion *f, Node *n)
 
 /* ---- Placing each node -------------------------------------------------------------- */
 
-/* ROWS wants its operands with the samples apart. */
+/* ROWS wants the operand in its lanes with the samples apart. */
 static void place_rows(Fusion *f, Node *operand)
 {
     Program *p = f->program;
-    Node *base = memory_node(p, operand);
-    if (f->rows_kernel[base->id] >= 0)
+    if (f->rows_kernel[operand->id] >= 0)
         return;
-    Kernel *k = new_kernel(f, FORM_ROWS, base, base->shape);
-    f->rows_kernel[base->id] = k->id;
-    if (p->kernel_of[base->id] >= 0)
-        add_dep(p, k->id, p->kernel_of[base->id]);
+    Kernel *k = new_kernel(f, FORM_ROWS, operand, operand->shape);
+    f->rows_kernel[operand->id] = k->id;
+    if (p->kernel_of[operand->id] >= 0)
+        add_dep(p, k->id, p->kernel_of[operand->id]);
+    else
+        add_deps(f, k->id, operand);
 }
 
 /* A sum over the batch is taken chunk by chunk where a block's operands
@@ -431,14 +430,14 @@ static void place_contraction(Fusion *f, Node *n)
 {
     int lane_var;
     ContractClass class = contract_class(n, &lane_var);
-    bool rows = class == CONTRACT_ROWS;
-    for (int i = 0; rows && i < n->nin; i++)
-        place_rows(f, n->in[i]);
+    Node *rows = rows_operand(n);
+    if (rows)
+        place_rows(f, rows);
     Kernel *k = kernel_for(f, FORM_CONTRACT, n);
     if (sums_by_chunk(f, n, class))
         place_join(f, k, n);
-    for (int i = 0; rows && i < n->nin; i++)
-        add_dep(f->program, k->id, f->rows_kernel[memory_node(f->program, n->in[i])->id]);
+    if (rows)
+        add_dep(f->program, k->id, f->rows_kernel[rows->id]);
     k->flops = contraction_flops(n);
 }
 

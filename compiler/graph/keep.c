@@ -26,6 +26,18 @@ void set_size(Buffer *b, int64_t values)
     b->size = (values * (b->element == E_U8 ? 1 : 4) + 63) / 64 * 64;
 }
 
+/* Strides where the last axis is in whole vectors; returns the elements. */
+static int64_t pad_rows(Buffer *b)
+{
+    int64_t count = 1;
+    for (int i = b->shape.rank; i-- > 0;) {
+        b->stride[i] = count;
+        count *= i == b->shape.rank - 1 ? (b->shape.dim[i] + LANES - 1) / LANES * LANES
+                                        : b->shape.dim[i];
+    }
+    return count;
+}
+
 Buffer *new_buffer(Fusion *f, Node *n, BufferSpace space, bool rows)
 {
     Program *p = f->program;
@@ -41,7 +53,7 @@ Buffer *new_buffer(Fusion *f, Node *n, BufferSpace space, bool rows)
         for (int64_t i = n->shape.rank - 1, s = 1; i >= 0; s *= n->shape.dim[i--])
             b->stride[i] = s;
     if (space == IN_BLOCK)
-        count = rows ? (elements + 2 * LANES - 1) / LANES * LANES * LANES : elements * LANES;
+        count = (rows ? pad_rows(b) : elements) * LANES;
     set_size(b, count);
     b->id = p->nbuffers;
     b->name = format("%s%s.%d", op_name[n->op], rows ? ".rows" : "", n->id);
@@ -65,8 +77,8 @@ static void add_store(Kernel *k, Store s)
 {
     for (int i = 0; i < k->nstores; i++) {
         const Store *o = &k->stores[i];
-        if (o->node == s.node && o->buffer == s.buffer && o->slot == s.slot &&
-            o->part == s.part && o->axis == s.axis && o->start == s.start)
+        if (o->node == s.node && o->buffer == s.buffer && o->slot == s.slot && o->part == s.part &&
+            o->axis == s.axis && o->start == s.start)
             return;
     }
     PUSH(k->stores, k->nstores, k->stores_cap, s);
@@ -121,13 +133,13 @@ static void keep_reads(Fusion *f)
             store_in(kernel, kernel->root, p->part_by_node[kernel->root->id], NULL);
         }
         if (kernel->form == FORM_ROWS) {
-            Node *base = kernel->root;
-            if (base->op == OP_var)
-                var_buffer(f, base->attr.var);
-            keep(f, base);
-            p->rows_by_node[base->id] = new_buffer(f, base, IN_BLOCK, true);
-            store_in(kernel, base, p->rows_by_node[base->id], NULL);
+            Node *root = kernel->root;
+            keep(f, memory_node(p, root));
+            p->rows_by_node[root->id] = new_buffer(f, root, IN_BLOCK, true);
+            store_in(kernel, root, p->rows_by_node[root->id], NULL);
         }
+        if (kernel->form == FORM_CONTRACT && sums_block_by_block(kernel->root))
+            p->part_by_node[kernel->root->id] = new_buffer(f, kernel->root, IN_FIXED, false);
     }
 }
 
@@ -180,7 +192,7 @@ static bool reads_var(const Fusion *f, const Kernel *k, const Var *var)
     for (int i = 0; i < k->nnodes; i++)
         if (reads_through(f, k->nodes[i], var))
             return true;
-    return k->form == FORM_ROWS && k->root == var->node;
+    return false;
 }
 
 /* Does n read the var other than element by element? */

@@ -48,7 +48,7 @@ static Shapes natural_shapes(const Fusion *f)
         rule_out(&set, f->fn->outputs[i]);
     for (int i = 0; i < f->program->nkernels; i++)
         if (f->program->kernels[i]->form == FORM_ROWS)
-            rule_out(&set, f->program->kernels[i]->root);
+            rule_out(&set, memory_node(f->program, f->program->kernels[i]->root));
     return set;
 }
 

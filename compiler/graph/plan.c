@@ -82,12 +82,13 @@ static void touch_reads(Program *p, Node *n, int kernel)
 
 static void touch_rows(Program *p, const Kernel *k)
 {
-    int lane_var;
     if (k->form != FORM_CONTRACT)
         return;
-    if (contract_class(k->root, &lane_var) == CONTRACT_ROWS)
-        for (int i = 0; i < k->root->nin; i++)
-            touch(p, p->rows_by_node[memory_node(p, k->root->in[i])->id], k->id);
+    const Node *operand = rows_operand(k->root);
+    if (operand)
+        touch(p, p->rows_by_node[operand->id], k->id);
+    if (sums_block_by_block(k->root))
+        touch(p, p->part_by_node[k->root->id], k->id);
 }
 
 static void touch_kernel(Program *p, const Kernel *k)
@@ -97,11 +98,13 @@ static void touch_kernel(Program *p, const Kernel *k)
     for (int i = 0; i < k->nnodes; i++)
         for (int j = 0; j < k->nodes[i]->nin; j++) {
             Node *in = k->nodes[i]->in[j];
+            if (in == rows_operand(k->nodes[i]))
+                continue;
             if (p->kernel_of[in->id] != k->id || p->by_node[in->id])
                 touch_reads(p, in, k->id);
         }
     if (k->form == FORM_ROWS)
-        touch(p, p->by_node[k->root->id], k->id);
+        touch(p, p->by_node[memory_node(p, k->root)->id], k->id);
     if (k->form == FORM_JOIN)
         touch(p, p->part_by_node[k->root->id], k->id);
     if (k->form == FORM_MAP && k->nnodes == 1)

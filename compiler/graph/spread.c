@@ -63,13 +63,13 @@ static void share_rows(Fusion *f, const Node *gradient)
         contract_class(gradient, &lane_var) != CONTRACT_ROWS)
         return;
     for (int i = 0; i < gradient->nin; i++) {
-        const Node *base = memory_node(f->program, gradient->in[i]);
+        const Node *operand = gradient->in[i];
         bool along = false;
         for (int d = 0; d < gradient->in[i]->shape.rank; d++)
             along = along || c->map[1 + i][d].var[0] == c->map[0][owned].var[0];
-        if (along)
-            f->program->kernels[f->rows_kernel[base->id]]->shared_bytes =
-                shape_size(base->shape) * LANES * 4;
+        if (along && operand == rows_operand(gradient))
+            f->program->kernels[f->rows_kernel[operand->id]]->shared_bytes =
+                shape_size(operand->shape) * LANES * 4;
     }
 }
 

@@ -17,7 +17,9 @@ typedef struct ContractKernel {
     int lane_var;
     Nest *nest;
     Eval eval;
-    Inst *block, *sample, *mask; /* of loops around the reduced ones */
+    Inst *block, *samples, *mask; /* of the loop around the reduced ones: of */
+                                  /* a block so many samples, or these lanes */
+    Inst *sample;                 /* of the innermost loop                   */
 } ContractKernel;
 
 /* ---- Operands ---------------------------------------------------------------------- */
@@ -31,14 +33,15 @@ static Inst *load_operand(ContractKernel *c, int operand, int64_t offset)
 {
     Node *n = memory_node(c->program, c->root->in[operand]);
     Inst *index = iadd(nest_base(c->nest, &c->nest->address[operand]), iconst(offset));
-    index = iadd(index, memory_shift(&c->eval, c->root->in[operand]));
     ValueType type = holds_lane(c, operand) ? V_VF32 : V_F32;
-    if (c->class == CONTRACT_ROWS) {
-        Buffer *rows = c->program->rows_by_node[n->id];
-        int64_t row = rows->size / 4 / LANES;
-        return splat(load(type, rows, iadd(imul(c->sample, row), index), c->block));
+    if (c->class == CONTRACT_ROWS && holds_lane(c, operand)) {
+        Buffer *rows = c->program->rows_by_node[c->root->in[operand]->id];
+        return load(type, rows, iadd(imul(index, LANES), imul(c->sample, LANES)), c->block);
     }
+    index = iadd(index, memory_shift(&c->eval, c->root->in[operand]));
     Buffer *b = c->program->by_node[n->id];
+    if (c->class == CONTRACT_ROWS)
+        return splat(load(type, b, iadd(imul(index, LANES), c->sample), c->block));
     if (n->shape.batch)
         return load(V_VF32, b, imul(index, LANES), c->block);
     Inst *value = load(type, b, index, NULL);
@@ -100,7 +103,7 @@ static Inst *operand(ContractKernel *c, Inst **known, int which, const Product *
     return map_select(c->mask, *value, splat(fconst(0)));
 }
 
-static void contract_leaf(NestEmit *e, Inst **acc)
+static void add_products(NestEmit *e, Inst **acc)
 {
     ContractKernel *c = e->arg;
     Leaf leaf = find_products(c);
@@ -117,6 +120,36 @@ static void contract_leaf(NestEmit *e, Inst **acc)
     }
 }
 
+/* What is in a loop, carried by it. */
+static Inst **carried_in(const Inst *loop, int n)
+{
+    Inst **inside = NEW_ARRAY(Inst *, n);
+    for (int i = 0; i < n; i++)
+        inside[i] = loop->carried[i];
+    return inside;
+}
+
+/* Samples one by one, innermost: then a line of each operand is read at once. */
+static void add_samples(NestEmit *e, Inst **acc)
+{
+    ContractKernel *c = e->arg;
+    int n = nest_outputs(e->nest);
+    Inst *loop = loop_begin(iconst(0), c->samples, 1, n, acc);
+    Inst **inside = carried_in(loop, n);
+    c->sample = loop->index;
+    add_products(e, inside);
+    loop_end(loop, inside, acc);
+}
+
+static void contract_leaf(NestEmit *e, Inst **acc)
+{
+    const ContractKernel *c = e->arg;
+    if (c->class == CONTRACT_ROWS)
+        add_samples(e, acc);
+    else
+        add_products(e, acc);
+}
+
 static Inst *contract_start(NestEmit *e, int which)
 {
     const ContractKernel *c = e->arg;
@@ -125,20 +158,13 @@ static Inst *contract_start(NestEmit *e, int which)
     return scalar ? fconst(0) : splat(fconst(0));
 }
 
-/* ---- Loops over blocks and samples ------------------------------------------------------ */
+/* ---- Loops over blocks ------------------------------------------------------------------ */
 
-static void over_samples(NestEmit *e, Inst **acc)
+static void enter_block(ContractKernel *c, Inst *block)
 {
-    ContractKernel *c = e->arg;
-    int n = nest_outputs(e->nest);
-    Inst *left = iadd(live_count(V_INDEX), imul(c->block, -LANES));
-    Inst *loop = loop_begin(iconst(0), imin(iconst(LANES), left), 1, n, acc);
-    Inst **inside = NEW_ARRAY(Inst *, n);
-    for (int i = 0; i < n; i++)
-        inside[i] = loop->carried[i];
-    c->sample = loop->index;
-    nest_reduce(e, inside);
-    loop_end(loop, inside, acc);
+    Inst *left = iadd(live_count(V_INDEX), imul(block, -LANES));
+    c->block = block;
+    c->samples = imin(iconst(LANES), left);
 }
 
 static void over_blocks(NestEmit *e, Inst **acc)
@@ -148,17 +174,11 @@ static void over_blocks(NestEmit *e, Inst **acc)
     Inst *lo, *hi;
     block_range(c->program, c->kernel, &lo, &hi);
     Inst *loop = loop_begin(lo, hi, 1, n, acc);
-    Inst **inside = NEW_ARRAY(Inst *, n);
-    for (int i = 0; i < n; i++)
-        inside[i] = loop->carried[i];
-    c->block = loop->index;
-    if (c->class == CONTRACT_ROWS) {
-        over_samples(e, inside);
-    } else {
-        c->mask = live_mask(c->block);
-        nest_reduce(e, inside);
-        c->mask = NULL;
-    }
+    Inst **inside = carried_in(loop, n);
+    enter_block(c, loop->index);
+    c->mask = c->class == CONTRACT_LANE_SUM ? live_mask(c->block) : NULL;
+    nest_reduce(e, inside);
+    c->mask = NULL;
     loop_end(loop, inside, acc);
     c->block = NULL;
 }
@@ -215,6 +235,63 @@ static void lane_sum_finish(NestEmit *e, Inst **acc)
         finish_one(c, i, lane_sum(acc[i]), LANE_NONE);
 }
 
+/* ---- Block by block ------------------------------------------------------------------------- */
+
+/* Sums so far are in memory, where they are stored again after each block. */
+static Inst *sum_index(ContractKernel *c, int i)
+{
+    const Buffer *sums = c->program->part_by_node[c->root->id];
+    At at = output_at(c, i, LANE_AXIS);
+    return strided_index(sums->shape.rank, sums->stride, at.axis);
+}
+
+static void add_block(NestEmit *e, Inst **acc)
+{
+    ContractKernel *c = e->arg;
+    Buffer *sums = c->program->part_by_node[c->root->id];
+    Inst *first = map2(OP_lt, map_convert(c->block, T_I32), vconst(V_I32, 1));
+    for (int i = 0; i < nest_outputs(e->nest); i++)
+        acc[i] = map_select(first, acc[i], load(V_VF32, sums, sum_index(c, i), NULL));
+    nest_reduce(e, acc);
+}
+
+static void store_sums(NestEmit *e, Inst **acc)
+{
+    ContractKernel *c = e->arg;
+    Buffer *sums = c->program->part_by_node[c->root->id];
+    for (int i = 0; i < nest_outputs(e->nest); i++)
+        store(sums, sum_index(c, i), acc[i], NULL);
+}
+
+static void load_sums(NestEmit *e, Inst **acc)
+{
+    ContractKernel *c = e->arg;
+    Buffer *sums = c->program->part_by_node[c->root->id];
+    for (int i = 0; i < nest_outputs(e->nest); i++)
+        acc[i] = load(V_VF32, sums, sum_index(c, i), NULL);
+}
+
+static void emit_block(Inst *block, void *arg)
+{
+    NestEmit *e = arg;
+    enter_block(e->arg, block);
+    nest_emit(e);
+}
+
+/* All outputs of a block, before the next block; what follows the sums comes
+ * after the last. */
+static void emit_by_block(NestEmit *e)
+{
+    ContractKernel *c = e->arg;
+    NestEmit sums = *e, rest = *e;
+    sums.around = add_block;
+    sums.finish = store_sums;
+    rest.around = load_sums;
+    for_each(iconst(0), block_count(), 1, emit_block, &sums);
+    c->block = NULL;
+    nest_emit(&rest);
+}
+
 /* ---- A kernel ---------------------------------------------------------------- */
 
 static Linear written(const ContractKernel *c)
@@ -236,6 +313,8 @@ static double expected_blocks(const Program *p, const Kernel *k)
     enum { LEAST = 8 };
     int64_t blocks = (p->samples + LANES - 1) / LANES;
     blocks = blocks > LEAST ? blocks : LEAST;
+    if (sums_block_by_block(k->root))
+        return 1;
     return (double)(k->kind == KERNEL_CHUNK && p->chunk < blocks ? p->chunk : blocks);
 }
 
@@ -265,10 +344,21 @@ typedef struct EachPhase {
     void *arg;
 } EachPhase;
 
+/* ROWS reads a copy of one operand. */
+static void address_rows(const ContractKernel *c)
+{
+    Node *operand = rows_operand(c->root);
+    for (int i = 0; operand && i < 2; i++)
+        if (c->root->in[i] == operand)
+            nest_address(c->nest, i, &c->root->attr.contraction, operand->shape.rank, 0,
+                         c->program->rows_by_node[operand->id]->stride);
+}
+
 static void each_phase(Nest *nest, void *arg)
 {
     EachPhase *e = arg;
     e->c.nest = nest;
+    address_rows(&e->c);
     if (e->c.lane_var >= 0)
         nest_count_vectors(nest, e->c.lane_var);
     int64_t side[MAX_VARS];
@@ -338,7 +428,10 @@ static void lower_phase(const Contracted *all, int phase, void *arg)
         e.finish = lane_sum_finish;
     if (c->class == CONTRACT_ROWS || c->class == CONTRACT_LANE_SUM)
         e.around = over_blocks;
-    nest_emit(&e);
+    if (sums_block_by_block(c->root))
+        emit_by_block(&e);
+    else
+        nest_emit(&e);
 }
 
 void lower_contraction(Program *p, Kernel *k)

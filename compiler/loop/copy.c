@@ -149,32 +149,57 @@ void lower_copy(Program *p, Kernel *k)
 
 /* ---- Samples apart ------------------------------------------------------------------------ */
 
+/* Vectors of 16 neighbors along the last axis, those of 16 samples together:
+ * a matrix of each 16 elements and 16 samples is transposed. */
 typedef struct RowsKernel {
+    Program *program;
     Buffer *from, *to;
-    int64_t size;
+    Node *root;
+    int64_t offset, stride[MAX_RANK]; /* of the root's elements in `from` */
+    Inst *shift;
 } RowsKernel;
 
+static int64_t vectors_of(const RowsKernel *r)
+{
+    int last = r->root->shape.rank - 1;
+    return (r->root->shape.dim[last] + LANES - 1) / LANES;
+}
+
+/* Elements that do not exist, at the end of the last axis, are copies. */
 static void emit_rows(Inst *u, void *arg)
 {
     const RowsKernel *r = arg;
-    Inst *v[LANES], *out[LANES], *first = imul(u, LANES);
-    int64_t row = r->to->size / 4 / LANES;
-    bool whole = r->size % LANES == 0;
+    Shape shape = r->root->shape;
+    int last = shape.rank - 1;
+    int64_t size = shape.dim[last];
+    Inst *v[LANES], *out[LANES], *axis[MAX_RANK], *to = imul(u, LANES * LANES);
+    shape.dim[last] = vectors_of(r);
+    split_index(shape, u, axis);
+    Inst *first = imul(axis[last], LANES);
+    axis[last] = iconst(0);
+    Inst *place = iadd(r->shift, strided_index(shape.rank, r->stride, axis));
     for (int i = 0; i < LANES; i++) {
         Inst *element = iadd(first, iconst(i));
-        if (!whole)
-            element = imin(element, iconst(r->size - 1));
+        if (size % LANES)
+            element = imin(element, iconst(size - 1));
+        element = iadd(place, imul(element, r->stride[last]));
         v[i] = load(V_VF32, r->from, imul(element, LANES), NULL);
     }
     transpose16(v, out);
     for (int i = 0; i < LANES; i++)
-        store(r->to, iadd(first, iconst(i * row)), out[i], NULL);
+        store(r->to, iadd(to, iconst(i * LANES)), out[i], NULL);
 }
 
 void lower_rows(Program *p, Kernel *k)
 {
-    RowsKernel r = {p->by_node[k->root->id], k->stores[0].buffer, shape_size(k->root->shape)};
-    k->units = (r.size + LANES - 1) / LANES;
+    RowsKernel r = {.from = p->by_node[memory_node(p, k->root)->id],
+                    .to = k->stores[0].buffer,
+                    .root = k->root};
+    Eval eval = eval_begin(p, k);
+    memory_strides(p, k->root, &r.offset, r.stride);
+    r.shift = iadd(memory_shift(&eval, k->root), iconst(r.offset));
+    k->units =
+        shape_size(k->root->shape) / k->root->shape.dim[k->root->shape.rank - 1] * vectors_of(&r);
     for_each(k->u0, k->u1, 1, emit_rows, &r);
 }
 

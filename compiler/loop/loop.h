@@ -37,8 +37,8 @@ typedef enum BufferSpace {
     N_SPACES
 } BufferSpace;
 
-/* With a batch [element][LANES]; or rows: [LANES][row] with the samples apart,
- * row = elements rounded up to LANES. Without one a matrix's last dimension is
+/* With a batch [element][LANES]; or rows: the last axis in vectors of LANES,
+ * [vector][LANES samples][LANES elements]. Without one a matrix's last dimension is
  * padded to an odd multiple of LANES where it is larger than 8 (storage_of). */
 typedef enum ElementType { E_F32, E_I32, E_U8 } ElementType;
 
@@ -119,7 +119,7 @@ typedef enum KernelForm {
     FORM_CONTRACT,             /* root contracts; the rest follows           */
     FORM_WINDOW,               /* root is a window operation                 */
     FORM_COPY,                 /* pad, concatenate, data of a constant       */
-    FORM_ROWS,                 /* a second copy of a tensor, samples apart   */
+    FORM_ROWS,                 /* a second copy, vectors of neighbors        */
     FORM_JOIN,                 /* root's parts of the chunks, added up       */
     FORM_ORTHOGONAL,           /* filled by the runtime                      */
     FORM_INDEX                 /* gather_rows, scatter_add_rows              */
@@ -187,8 +187,10 @@ typedef struct Program {
     ScanLoop *scans; int nscans, scans_cap;    /* outer ones first           */
     int nnodes;                /* node ids are below                         */
     Buffer **by_node;          /* [node id]: where its value is, or NULL     */
-    Buffer **rows_by_node;     /* [node id]: its copy with the samples apart */
-    Buffer **part_by_node;     /* [node id]: a chunk's part of it            */
+    Buffer **rows_by_node;     /* [node id]: its copy by vectors, samples    */
+                               /* apart                                      */
+    Buffer **part_by_node;     /* [node id]: a chunk's part of it; of sums   */
+                               /* block by block what there is so far        */
     int *kernel_of;            /* [node id]: the kernel that computes it, -1 */
     Buffer **input_buffers;    /* [fn input]                                 */
     Buffer **output_buffers;   /* [fn output]                                */

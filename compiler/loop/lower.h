@@ -10,13 +10,18 @@ typedef enum ContractClass {
     CONTRACT_SAMPLES,  /* lanes are samples: forward and input gradients    */
     CONTRACT_LANE_SUM, /* lanes are samples, summed at the end: gradients   */
                        /* of convolution weights                            */
-    CONTRACT_ROWS,     /* lanes are an output axis, samples one by one:     */
-                       /* gradients of dense weights                        */
+    CONTRACT_ROWS,     /* lanes are an output axis, samples one by one, the */
+                       /* innermost of the sum: gradients of dense weights  */
     CONTRACT_FREE      /* no batch anywhere                                 */
 } ContractClass;
 
 /* *lane_var: the variable in the lanes of ROWS and FREE, or -1 (scalars). */
 ContractClass contract_class(const Node *, int *lane_var);
+/* The operand of ROWS that is read by vectors; else NULL. */
+Node *rows_operand(const Node *);
+/* A sum of ROWS so long that it is stored from block to block: then the
+ * operands of one block are read for all outputs, before the next block's. */
+bool sums_block_by_block(const Node *);
 
 /* ---- views: reshape, transpose, … of what is in memory ------------------- */
 
@@ -148,6 +153,9 @@ typedef void NestBody(Nest *, void *arg);
  * for each, without a schedule. */
 void nest_phases(const Program *, Shape out, const Contraction *, Node *a, Node *b, NestBody *each,
                  void *arg);
+/* Where an operand lies: at `offset`, with these strides. */
+void nest_address(Nest *, int which, const Contraction *, int rank, int64_t offset,
+                  const int64_t *stride);
 
 /* Which term of an output's index is a position in the samples, not a tap; the
  * sum runs over the others. The first where nothing has a batch. */

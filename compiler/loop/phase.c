@@ -166,6 +166,16 @@ static void add_bound(Nest *nest, Linear at, int64_t limit)
     nest->bound[nest->nbounds++] = (Bound){at, limit};
 }
 
+void nest_address(Nest *nest, int which, const Contraction *c, int rank, int64_t offset,
+                  const int64_t *stride)
+{
+    nest->address[which] = (Linear){.constant = offset};
+    for (int i = 0; i < rank; i++) {
+        Linear index = substitute(nest, &c->map[1 + which][i]);
+        add_scaled(&nest->address[which], &index, stride[i]);
+    }
+}
+
 static void fix_operand(const Phasing *ph, Nest *nest, int which)
 {
     Node *n = ph->operand[which];
@@ -173,12 +183,9 @@ static void fix_operand(const Phasing *ph, Nest *nest, int which)
     if (!n)
         return;
     memory_strides(ph->program, n, &offset, stride);
-    nest->address[which] = (Linear){.constant = offset};
-    for (int i = 0; i < n->shape.rank; i++) {
-        Linear index = substitute(nest, &ph->c->map[1 + which][i]);
-        add_scaled(&nest->address[which], &index, stride[i]);
-        add_bound(nest, index, n->shape.dim[i]);
-    }
+    nest_address(nest, which, ph->c, n->shape.rank, offset, stride);
+    for (int i = 0; i < n->shape.rank; i++)
+        add_bound(nest, substitute(nest, &ph->c->map[1 + which][i]), n->shape.dim[i]);
 }
 
 static void drop_idle_bounds(Nest *nest)

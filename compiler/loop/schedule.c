@@ -95,3 +95,27 @@ ContractClass contract_class(const Node *n, int *lane_var)
     }
     return CONTRACT_LANE_SUM;
 }
+
+Node *rows_operand(const Node *n)
+{
+    int lane_var;
+    if (n->op != OP_contract || contract_class(n, &lane_var) != CONTRACT_ROWS)
+        return NULL;
+    return n->in[mentions(n->attr.contraction.map[1], n->in[0]->shape, lane_var) ? 0 : 1];
+}
+
+/* Products of an output with one sample. */
+static int64_t steps_of_sum(const Node *n)
+{
+    const Contraction *c = &n->attr.contraction;
+    int64_t steps = 1;
+    for (int v = 0; v < c->nvars; v++)
+        steps *= mentions(c->map[0], n->shape, v) ? 1 : c->extent[v];
+    return steps;
+}
+
+bool sums_block_by_block(const Node *n)
+{
+    enum { LONG = 8 };
+    return rows_operand(n) && steps_of_sum(n) >= LONG;
+}

@@ -150,6 +150,8 @@ static bool reduced_tile_fits(const Nest *nest, int v, int64_t t, int64_t leaf)
 static int64_t most_offsets(const Contracted *c, int v)
 {
     int64_t extent = c->nest->var[v].extent, most = c->nest->var[v].reduced ? MAX_UNROLL : MAX_TILE;
+    if (c->class == CONTRACT_ROWS && c->nest->var[v].reduced) /* samples are innermost */
+        return 1;
     return extent < most ? extent : most;
 }
 

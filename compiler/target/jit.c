@@ -218,7 +218,7 @@ static char *place(const Tensor *t, int64_t sample, int64_t element)
     int64_t size = buffer->element == E_U8 ? 1 : 4, at = distance(buffer, element);
     int64_t block = holds_samples(buffer) ? sample / LANES : 0;
     if (holds_samples(buffer) && buffer->rows)
-        at += sample % LANES * (buffer->size / size / LANES);
+        at = (at - at % LANES + sample % LANES) * LANES + at % LANES;
     else if (holds_samples(buffer))
         at = at * LANES + sample % LANES;
     return t->at + block * t->block_stride + at * size;

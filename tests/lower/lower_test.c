@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "aecc.h"
-#include "loop/loop.h"
+#include "loop/lower.h"
 
 /* ---- A model of one step -------------------------------------------------------- */
 
@@ -205,6 +205,20 @@ static void test_dense_of_rows(void **state)
     check_with_gradients(b, dense(x, w));
 }
 
+/* Sums stored from block to block. */
+static void test_dense_of_many_rows(void **state)
+{
+    (void)state;
+    Build *b = begin();
+    Node *x = input(b, shape(true, 2, 9, 5));
+    Node *w = param(b, shape(false, 2, 5, 19)), *v = param(b, shape(false, 2, 19, 21));
+    check_with_gradients(b, dense(graph_op1(OP_tanh, dense(x, w)), v));
+    int by_block = 0;
+    for (int k = 0; k < b->step.program->nkernels; k++)
+        by_block += sums_block_by_block(b->step.program->kernels[k]->root);
+    assert_int_equal(by_block, 2);
+}
+
 static Node *relu(Node *x)
 {
     Node *zero = graph_const(x->shape, 0);
@@ -237,7 +251,7 @@ static void test_owned_matrices(void **state)
     int owned = 0;
     for (int k = 0; k < p->nkernels; k++)
         owned += p->kernels[k]->shared_bytes > 0;
-    assert_int_equal(owned, 2 * 2 + 2); /* there and back, and copies by rows */
+    assert_int_equal(owned, 2 * 2 + 1); /* there and back, and the copy by rows */
     assert_true(p->shared_blocks > 1);
 }
 
@@ -553,6 +567,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dense),
         cmocka_unit_test(test_dense_of_rows),
+        cmocka_unit_test(test_dense_of_many_rows),
         cmocka_unit_test(test_two_layers),
         cmocka_unit_test(test_owned_matrices),
         cmocka_unit_test(test_padded_rows),
