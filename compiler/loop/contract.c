@@ -20,6 +20,7 @@ typedef struct ContractKernel {
     Inst *block, *samples, *mask; /* of the loop around the reduced ones: of */
                                   /* a block so many samples, or these lanes */
     Inst *sample;                 /* of the innermost loop                   */
+    Inst *from;                   /* block by block: the range's first step  */
 } ContractKernel;
 
 /* ---- Operands ---------------------------------------------------------------------- */
@@ -34,6 +35,8 @@ static Inst *load_operand(ContractKernel *c, int operand, int64_t offset)
     Node *n = memory_node(c->program, c->root->in[operand]);
     Inst *index = iadd(nest_base(c->nest, &c->nest->address[operand]), iconst(offset));
     ValueType type = holds_lane(c, operand) ? V_VF32 : V_F32;
+    if (c->from)
+        index = iadd(index, imul(c->from, c->nest->address[operand].coefficient[c->nest->ranged]));
     if (c->class == CONTRACT_ROWS && holds_lane(c, operand)) {
         Buffer *rows = c->program->rows_by_node[c->root->in[operand]->id];
         return load(type, rows, iadd(imul(index, LANES), imul(c->sample, LANES)), c->block);
@@ -129,23 +132,35 @@ static Inst **carried_in(const Inst *loop, int n)
     return inside;
 }
 
-/* Samples one by one, innermost: then a line of each operand is read at once. */
-static void add_samples(NestEmit *e, Inst **acc)
+/* Samples [lo, hi), `step` of them in each round. */
+static void add_samples(NestEmit *e, Inst *lo, Inst *hi, int64_t step, Inst **acc)
 {
     ContractKernel *c = e->arg;
     int n = nest_outputs(e->nest);
-    Inst *loop = loop_begin(iconst(0), c->samples, 1, n, acc);
+    Inst *loop = loop_begin(lo, hi, step, n, acc);
     Inst **inside = carried_in(loop, n);
-    c->sample = loop->index;
-    add_products(e, inside);
+    for (int64_t i = 0; i < step; i++) {
+        c->sample = iadd(loop->index, iconst(i));
+        add_products(e, inside);
+    }
     loop_end(loop, inside, acc);
+}
+
+/* Samples one by one, innermost: then a line of each operand is read at once. */
+static void add_block_samples(NestEmit *e, Inst **acc)
+{
+    enum { UNROLL = 4 };
+    const ContractKernel *c = e->arg;
+    Inst *full = imul(idiv(c->samples, UNROLL), UNROLL);
+    add_samples(e, iconst(0), full, UNROLL, acc);
+    add_samples(e, full, c->samples, 1, acc);
 }
 
 static void contract_leaf(NestEmit *e, Inst **acc)
 {
     const ContractKernel *c = e->arg;
     if (c->class == CONTRACT_ROWS)
-        add_samples(e, acc);
+        add_block_samples(e, acc);
     else
         add_products(e, acc);
 }
@@ -245,11 +260,12 @@ static Inst *sum_index(ContractKernel *c, int i)
     return strided_index(sums->shape.rank, sums->stride, at.axis);
 }
 
-static void add_block(NestEmit *e, Inst **acc)
+static void add_range(NestEmit *e, Inst **acc)
 {
     ContractKernel *c = e->arg;
     Buffer *sums = c->program->part_by_node[c->root->id];
-    Inst *first = map2(OP_lt, map_convert(c->block, T_I32), vconst(V_I32, 1));
+    Inst *place = map_convert(iadd(c->block, c->from), T_I32);
+    Inst *first = map2(OP_lt, place, vconst(V_I32, 1));
     for (int i = 0; i < nest_outputs(e->nest); i++)
         acc[i] = map_select(first, acc[i], load(V_VF32, sums, sum_index(c, i), NULL));
     nest_reduce(e, acc);
@@ -271,11 +287,47 @@ static void load_sums(NestEmit *e, Inst **acc)
         acc[i] = load(V_VF32, sums, sum_index(c, i), NULL);
 }
 
+/* The outermost summed variable, in ranges of so many steps that the vectors
+ * of a tile fill half of L1: they are there for all tiles that need them. */
+static int64_t range_steps(const ContractKernel *c, int v)
+{
+    const Nest *nest = c->nest;
+    int64_t bytes = nest->by.tile[c->lane_var] * LANES * LANES * 4, extent = nest->var[v].extent;
+    for (int w = v + 1; w < nest->nvars; w++)
+        bytes *= nest->var[w].reduced ? nest->var[w].extent : 1;
+    int64_t ranges = (extent * bytes - 1) / (c->program->machine->cache[0] / 2) + 1;
+    return ranges < extent ? (extent + ranges - 1) / ranges : 1;
+}
+
+static int outermost_sum(const Nest *nest)
+{
+    int v = 0;
+    while (!nest->var[v].reduced || nest->var[v].extent == 1)
+        v++;
+    return v;
+}
+
+static void emit_range(Inst *from, void *arg)
+{
+    NestEmit *e = arg;
+    ContractKernel *c = e->arg;
+    Nest *nest = c->nest;
+    int64_t extent = nest->var[nest->ranged].extent;
+    c->from = from;
+    nest->limit = imin(iconst(range_steps(c, nest->ranged)), iadd(iconst(extent), imul(from, -1)));
+    nest_emit(e);
+    nest->limit = c->from = NULL;
+}
+
 static void emit_block(Inst *block, void *arg)
 {
     NestEmit *e = arg;
-    enter_block(e->arg, block);
-    nest_emit(e);
+    ContractKernel *c = e->arg;
+    Nest *nest = c->nest;
+    enter_block(c, block);
+    nest->ranged = outermost_sum(nest);
+    for_each(iconst(0), iconst(nest->var[nest->ranged].extent), range_steps(c, nest->ranged),
+             emit_range, e);
 }
 
 /* All outputs of a block, before the next block; what follows the sums comes
@@ -284,7 +336,7 @@ static void emit_by_block(NestEmit *e)
 {
     ContractKernel *c = e->arg;
     NestEmit sums = *e, rest = *e;
-    sums.around = add_block;
+    sums.around = add_range;
     sums.finish = store_sums;
     rest.around = load_sums;
     for_each(iconst(0), block_count(), 1, emit_block, &sums);

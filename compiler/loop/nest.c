@@ -323,6 +323,7 @@ static void emit_segment(NestEmit *e, int level, int64_t i0, int64_t i1, const C
     Inst *lo = iconst(i0 * tile), *hi = iconst(i1 * tile);
     lo = cuts->low ? imax(lo, cuts->low) : lo;
     hi = cuts->high ? imin(hi, cuts->high) : hi;
+    hi = e->nest->limit && v == e->nest->ranged ? imin(hi, e->nest->limit) : hi;
     emit_loop(e, level, v, i0 * tile, lo, hi, tile, 1, acc);
 }
 
