@@ -152,6 +152,20 @@ static void force_result(Fusion *f, Node *n)
         f->forced[n->id] = true;
 }
 
+/* An emit of which there is no result: nobody reads it, or not from there. */
+static bool is_idle_emit(const Fusion *f, const Node *n, int operand)
+{
+    int carried = n->attr.scan.carried;
+    if (n->op != OP_scan || operand < 2 * carried)
+        return false;
+    for (int i = 0; i < f->nodes.n; i++) {
+        const Node *r = f->nodes.at[i];
+        if (r->op == OP_result && r->in[0] == n && r->attr.scan.index == operand - carried)
+            return false;
+    }
+    return true;
+}
+
 /* Decided before any node is placed, so that all its readers agree on where
  * a value comes from. */
 static void find_forced(Fusion *f)
@@ -159,7 +173,7 @@ static void find_forced(Fusion *f)
     for (int i = 0; i < f->nodes.n; i++) {
         Node *n = f->nodes.at[i];
         for (int k = 0; k < n->nin && needs_operands(n); k++)
-            if (n->in[k]->shape.rank > 0 || n->op == OP_contract)
+            if ((n->in[k]->shape.rank > 0 || n->op == OP_contract) && !is_idle_emit(f, n, k))
                 force_operand(f, n->in[k], takes_address(n));
     }
     for (int i = 0; i < f->fn->noutputs; i++) {
@@ -370,7 +384,7 @@ static bool shares_source(Fusion *f, const Kernel *k, const NodeList *sources)
 }
 
 /* The latest kernel of a source that takes n, else an elementwise one that
- * reads what n reads. */
+ * reads what n reads or, in a loop, any: each pass over elements costs there. */
 static int find_kernel(Fusion *f, Node *n)
 {
     Program *p = f->program;
@@ -383,7 +397,8 @@ static int find_kernel(Fusion *f, Node *n)
     }
     for (int k = p->nkernels; best < 0 && k-- > 0;)
         if (p->kernels[k]->form == FORM_MAP && shape_equal(p->kernels[k]->space, n->shape) &&
-            shares_source(f, p->kernels[k], &sources) && may_join(f, n, k, &sources))
+            (f->level[n->id] >= 0 || shares_source(f, p->kernels[k], &sources)) &&
+            may_join(f, n, k, &sources))
             best = k;
     return best;
 }

@@ -1,7 +1,7 @@
 /* ranges: long sums over the columns that a thread owns.
  *
  * needs       simplified functions
- * guarantees  in a training step, a product of samples with a matrix that is
+ * guarantees  in a training step, outside of scans, a product of samples with a matrix that is
  *             summed along the matrix's owned axis (the longer one, of equal
  *             ones the last) is cut into ranges of that axis, added in order
  *
@@ -13,7 +13,8 @@
  *
  * Each range is a unit of its own, so that the thread which updates a part of
  * the matrix is the only one that reads it. The other functions change no
- * parameter: there every thread keeps its copy. How many ranges there are
+ * parameter: there every thread keeps its copy; and so it does in the steps of
+ * a scan, where the same weights are read again at once. How many ranges there are
  * depends on the shape alone, for the order of a sum does. */
 #include "graph/fuse.h"
 #include "graph/ops.h"
@@ -94,6 +95,18 @@ static void cut_variable(Contraction *c, int var, int64_t ranges)
         }
 }
 
+/* Is n of a step of a scan? Results are not. */
+static bool is_of_step(const Node *n, bool *seen)
+{
+    if (seen[n->id] || n->op == OP_scan)
+        return false;
+    seen[n->id] = true;
+    bool found = n->op == OP_carried || n->op == OP_time;
+    for (int i = 0; i < n->nin && !found; i++)
+        found = is_of_step(n->in[i], seen);
+    return found;
+}
+
 static Node *cut_sum(Node *n, void *arg)
 {
     int which, var = owned_sum(n);
@@ -102,7 +115,8 @@ static Node *cut_sum(Node *n, void *arg)
         return NULL;
     int64_t bytes = shape_size(matrix_operand(n, &which)->shape) * 4;
     int64_t ranges = count_ranges(n->attr.contraction.extent[var]);
-    if (bytes < OWNED_LEAST || bytes > OWNED_MOST || ranges == 1)
+    if (bytes < OWNED_LEAST || bytes > OWNED_MOST || ranges == 1 ||
+        is_of_step(n, NEW_ARRAY(bool, graph_count() + 1)))
         return NULL;
     Contraction c = n->attr.contraction;
     cut_variable(&c, var, ranges);

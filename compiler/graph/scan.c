@@ -68,6 +68,9 @@ Node *graph_result(Node *scan, int index)
 Node *graph_element(Node *sequence, Node *index)
 {
     Node *in[] = {sequence, index};
+    double k;
+    if (splat_of(sequence, &k))
+        return graph_typed(sequence->type, shape_element(sequence->shape), k);
     if (sequence->op == OP_broadcast && sequence->attr.map[0] < 0)
         return graph_broadcast(sequence->in[0], shape_element(sequence->shape),
                                sequence->attr.map + 1);

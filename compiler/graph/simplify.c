@@ -221,8 +221,21 @@ static void count_uses(int n, Node **roots)
             uses.count[list.at[i]->in[j]->id]++;
 }
 
+/* What a scan emits twice is one sequence. */
+static Node *simplify_result(Node *n)
+{
+    Node *scan = n->in[0];
+    for (int i = scan->attr.scan.carried; i < n->attr.scan.index; i++)
+        if (scan->in[scan->attr.scan.carried + i] ==
+            scan->in[scan->attr.scan.carried + n->attr.scan.index])
+            return graph_result(scan, i);
+    return NULL;
+}
+
 static Node *one_rule(Node *n)
 {
+    if (n->op == OP_result)
+        return simplify_result(n);
     switch (op_info[n->op].kind) {
     case MAP: return simplify_map(n);
     case LAYOUT: return simplify_layout(n);
