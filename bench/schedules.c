@@ -125,7 +125,8 @@ static void try_phase(const Model *m, const Fn *fn, const Kernel *k, const Phase
     }
     double *seconds = NEW_ARRAY(double, n), best = 1e9;
     Trial *t = trial_open(m, fn, k, &(TargetOptions){.level = 2}, by, p->n, n);
-    trial_time(t, ROUNDS, NULL, seconds);
+    if (!trial_time(t, ROUNDS, NULL, seconds))
+        fail_usage("this machine does not run its own code");
     trial_close(t);
     for (int i = 0; i < n; i++)
         best = seconds[i] < best ? seconds[i] : best;

@@ -452,10 +452,13 @@ typedef struct Machine {
     double bytes[3];              /* in a cycle from L2, L3, memory          */
 } Machine;
 Machine machine_for(const TargetOptions *);
-/* llvm_probe.c: has this machine all that code for the target may use? */
+/* llvm_probe.c: has this machine what vectors for the target use? Other
+ * instructions of a processor named may still be missing. */
 bool host_runs(const TargetOptions *);
 /* tune.c: chooses schedules by time, for the next lower(). */
 void tune(const Model *, const TargetOptions *);
+/* Wrong usage: code for the target does not run here. */
+void refuse_tuning(const TargetOptions *) NORETURN;
 
 /* ==== loop/ passes ======================================================== */
 /* Every Kernel gets its loops, for this machine; Machine outlives the Model. */

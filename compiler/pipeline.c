@@ -471,10 +471,7 @@ static void check_tunable(const Compilation *c)
         fail_usage("--tune measures on this machine, which is no %s; compile without --tune",
                    o->target);
     if (o->tune && !host_runs(&c->targets[0]))
-        fail_usage("--tune measures on this machine, which cannot run code for --mcpu=%s%s%s; "
-                   "compile without --tune, or for --mcpu=native",
-                   c->targets[0].cpu ? c->targets[0].cpu : "native",
-                   o->features ? " --mattr=" : "", o->features ? o->features : "");
+        refuse_tuning(&c->targets[0]);
 }
 
 static int jobs_of(const Options *o)

@@ -1,13 +1,15 @@
-/* The object that emit_llvm writes, loaded into this process by ORC, with a
+/* The objects that emit_code makes, loaded into this process by ORC, with a
  * small runtime of its own: threads that meet at a pthread barrier.
  *
- * needs       what emit_llvm needs; the host as target
+ * needs       what emit_code needs; the host as target
  * guarantees  the code that runs is the code that a trainer would get */
 #include "target/jit.h"
 
 #include <llvm-c/Core.h>
 #include <llvm-c/LLJIT.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -101,17 +103,23 @@ static void define_runtime(LLVMOrcLLJITRef engine)
     LLVMOrcJITDylibAddGenerator(library, process);
 }
 
+static void add_object(LLVMOrcLLJITRef engine, const Text *object, const char *name)
+{
+    LLVMMemoryBufferRef copy =
+        LLVMCreateMemoryBufferWithMemoryRangeCopy(object->at, object->n, name);
+    expect(LLVMOrcLLJITAddObjectFile(engine, LLVMOrcLLJITGetMainJITDylib(engine), copy));
+}
+
 Jit *jit_open(const Model *model, const TargetOptions *options)
 {
-    Text object = {0};
-    emit_llvm(model, options, OUT_OBJECT, &object);
+    Code code =
+        emit_code(model, &(CodeOptions){.targets = options, .ntargets = 1, .form = OUT_OBJECTS});
     Jit *jit = NEW(Jit);
     jit->model = model;
     expect(LLVMOrcCreateLLJIT(&jit->engine, NULL));
     define_runtime(jit->engine);
-    LLVMMemoryBufferRef code =
-        LLVMCreateMemoryBufferWithMemoryRangeCopy(object.at, object.n, model->name);
-    expect(LLVMOrcLLJITAddObjectFile(jit->engine, LLVMOrcLLJITGetMainJITDylib(jit->engine), code));
+    for (int i = 0; i < code.nparts; i++)
+        add_object(jit->engine, &code.part[i], model->name);
     LLVMOrcExecutorAddress address;
     expect(LLVMOrcLLJITLookup(jit->engine, &address, "aecc_variants"));
     jit->functions = ((const aecc_variant *)(uintptr_t)address)->functions;
@@ -178,6 +186,25 @@ void jit_call(Jit *jit, int fn, const aecc_call *call, int threads, JitLoad *loa
     free(members);
 }
 
+/* LLVM's C API does not tell what instructions a processor named has. */
+static sigjmp_buf unknown_instruction;
+
+static void on_unknown_instruction(int signal)
+{
+    siglongjmp(unknown_instruction, signal);
+}
+
+static bool run_calls(const Team *team, aecc_call *call, int calls)
+{
+    struct sigaction before, action = {.sa_handler = on_unknown_instruction};
+    sigaction(SIGILL, &action, &before);
+    bool known = sigsetjmp(unknown_instruction, 1) == 0;
+    for (int i = 0; known && i < calls; i++)
+        team->function(call, 0);
+    sigaction(SIGILL, &before, NULL);
+    return known;
+}
+
 double jit_time(Jit *jit, int fn, const aecc_call *call, int calls)
 {
     Team team = {.function = jit->functions[fn]};
@@ -186,11 +213,10 @@ double jit_time(Jit *jit, int fn, const aecc_call *call, int calls)
     if (pthread_barrier_init(&team.barrier, NULL, 1))
         fail_file("no memory for a barrier");
     uint64_t begin = ticks();
-    for (int i = 0; i < calls; i++)
-        team.function(&own, 0);
+    bool known = run_calls(&team, &own, calls);
     double seconds = (double)(ticks() - begin) * 1e-9;
     pthread_barrier_destroy(&team.barrier);
-    return seconds;
+    return known ? seconds : -1;
 }
 
 /* ---- Tensors in memory and as doubles -------------------------------------------------- */

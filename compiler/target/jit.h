@@ -23,7 +23,8 @@ void jit_free_call(aecc_call *);
  * caller's. Each thread flushes subnormal numbers to zero. */
 void jit_call(Jit *, int fn, const aecc_call *call, int threads, JitLoad *, void *context);
 
-/* Seconds for so many calls in a row in this thread, which runs alone. */
+/* Seconds for so many calls in a row in this thread, which runs alone; less
+ * than 0: this machine does not know one of the code's instructions. */
 double jit_time(Jit *, int fn, const aecc_call *call, int calls);
 
 /* As interpret(): values in, values out, all as doubles. */

@@ -78,19 +78,23 @@ void trial_close(Trial *t)
     jit_free_call(&t->call);
 }
 
-/* As many calls as a round has time for; the first call warms the caches. */
+/* As many calls as a round has time for, 0: none can be run. The first call
+ * warms the caches. */
 static int calls_in_round(Trial *t, int i)
 {
-    jit_time(t->jit, i, &t->call, 1);
+    if (jit_time(t->jit, i, &t->call, 1) < 0)
+        return 0;
     double calls = ROUND_MICROSECONDS * 1e-6 / (jit_time(t->jit, i, &t->call, 1) + 1e-9);
     return calls < 1 ? 1 : calls > MOST_CALLS ? MOST_CALLS : (int)calls;
 }
 
-void trial_time(Trial *t, int rounds, const bool *take, double *seconds)
+bool trial_time(Trial *t, int rounds, const bool *take, double *seconds)
 {
     for (int i = 0; i < t->model.nfns; i++)
         if (!take || take[i]) {
             t->calls[i] = t->calls[i] ? t->calls[i] : calls_in_round(t, i);
+            if (t->calls[i] == 0)
+                return false;
             seconds[i] = 1e9;
         }
     for (int r = 0; r < rounds; r++)
@@ -100,4 +104,5 @@ void trial_time(Trial *t, int rounds, const bool *take, double *seconds)
             double once = jit_time(t->jit, i, &t->call, t->calls[i]) / t->calls[i];
             seconds[i] = once < seconds[i] ? once : seconds[i];
         }
+    return true;
 }

@@ -14,7 +14,8 @@ Trial *trial_open(const Model *, const Fn *, const Kernel *, const TargetOptions
 void trial_close(Trial *);
 
 /* The least seconds of a call for the batch that the file says, of so many
- * rounds over all that take[i] (NULL: all of them). */
-void trial_time(Trial *, int rounds, const bool *take, double *seconds);
+ * rounds over all that take[i] (NULL: all of them); false: this machine does
+ * not know an instruction of the code. */
+bool trial_time(Trial *, int rounds, const bool *take, double *seconds);
 
 #endif

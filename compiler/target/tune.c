@@ -63,6 +63,14 @@ static void rank_phase(const Contracted *c, int phase, void *arg)
     }
 }
 
+void refuse_tuning(const TargetOptions *t)
+{
+    fail_usage("--tune measures on this machine, which cannot run code for --mcpu=%s%s%s; "
+               "compile without --tune, or for --mcpu=native",
+               t->cpu ? t->cpu : "native", t->features ? " --mattr=" : "",
+               t->features ? t->features : "");
+}
+
 /* ---- One phase ------------------------------------------------------------------ */
 
 static void show_progress(Tuning *t, const Kernel *k)
@@ -91,7 +99,8 @@ static int fastest(Tuning *t, const Fn *fn, const Kernel *k, const Phases *p, in
     for (int i = 0; i < n; i++)
         by[i] = schedules_with(p, phase, i);
     Trial *trial = trial_open(t->model, fn, k, t->target, by, p->n, n);
-    trial_time(trial, ROUNDS, NULL, seconds);
+    if (!trial_time(trial, ROUNDS, NULL, seconds))
+        refuse_tuning(t->target);
     trial_close(trial);
     for (int i = 1; i < n; i++)
         best = seconds[i] < seconds[best] ? i : best;
@@ -150,10 +159,9 @@ static bool reads_indices(const Region *r)
     return false;
 }
 
-/* A kernel within the loop of a scan has no time of its own. */
 static bool can_be_alone(const Kernel *k)
 {
-    return k->form == FORM_CONTRACT && k->scan < 0 && !k->load_inputs && !reads_indices(&k->body);
+    return k->form == FORM_CONTRACT && !reads_indices(&k->body);
 }
 
 static void tune_fn(Tuning *t, const Fn *fn)
@@ -179,8 +187,7 @@ static void print_gain(const Tuning *t)
         fprintf(stderr, ": %d timed, %.1f us instead of %.1f us by %d other schedule%s",
                 t->measured, 1e6 * t->best, 1e6 * t->models, t->others, t->others == 1 ? "" : "s");
     if (t->known > 0)
-        fprintf(stderr, "%s %d known from %s", t->measured > 0 ? ";" : ":", t->known,
-                t->file.path);
+        fprintf(stderr, "%s %d known from %s", t->measured > 0 ? ";" : ":", t->known, t->file.path);
     fprintf(stderr, "\n");
 }
 

@@ -4,12 +4,12 @@
 
 #include "loop/tile.h"
 
-/* tune_file.c: lines "ID<tab>KEY<tab>SCHEDULE"; ID is aecc's version, the
- * processor and what was asked for. */
+/* tune_file.c: lines "ID<tab>KEY<tab>SCHEDULE"; ID stands for what generates
+ * code, the processor and what was asked for. */
 typedef struct TuneFile {
     const char *path; /* NULL: there is no place for one                     */
     const char *id;
-    Text rest;        /* lines of other processors and versions              */
+    Text rest;        /* lines of other processors and programs              */
     struct Tuned {
         const char *key, *schedule; /* interned                              */
     } *at;
@@ -21,7 +21,7 @@ void tune_file_open(TuneFile *, const TargetOptions *);
 /* The schedule's text, interned; NULL: it is not known. */
 const char *tune_file_find(const TuneFile *, const char *key);
 void tune_file_add(TuneFile *, const char *key, const char *schedule);
-/* Only warns where it cannot be written. */
+/* Beside what others have written since; only warns where it cannot. */
 void tune_file_save(const TuneFile *);
 
 #endif
