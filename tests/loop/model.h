@@ -13,13 +13,14 @@
 #include "loop/loop.h"
 
 /* The networks of `text` and one training step, for which the squares of what
- * `net` makes of its input are to be small. */
+ * `net` makes of its input are to be small. The rate is so large that a new
+ * weight is its gradient, nearly to the last bit. */
 static inline Model *model_of(const char *text, const Machine *machine)
 {
     const char *whole = format("%s"
                                "data file = npy(\"x.npy\")\n"
                                "train on file(x) {\n"
-                               "    minimize mean(net(x) * net(x)) using sgd(0.01)\n"
+                               "    minimize mean(net(x) * net(x)) using sgd(1000)\n"
                                "    batch 40\n"
                                "}\n", text);
     Ast *tree = parse(diag_source("test.nn", whole, strlen(whole)));
