@@ -1,7 +1,7 @@
 /* Looking at a compilation between passes: --dump and --emit, --verify,
  * --stats. */
 #include "pipeline.h"
-#include "loop/loop.h"
+#include "loop/tile.h"
 
 /* ---- As text ------------------------------------------------------------ */
 
@@ -107,6 +107,43 @@ void put_stats(Text *out, const char *pass, const Compilation *c, Holds holds)
                 (long long)s.parameters, s.operations, s.kernels, s.buffers,
                 (long long)(c->model->fixed_bytes + s.fixed_bytes), (long long)s.block_bytes);
 }
+
+/* ---- Schedules ---------------------------------------------------------- */
+
+typedef struct Listing {
+    Text *out;
+    const Program *program;
+    const Kernel *kernel;
+} Listing;
+
+static void put_phase(const Contracted *c, int phase, void *arg)
+{
+    const Listing *l = arg;
+    Schedule by = chosen_schedule(l->program->choices, c);
+    text_printf(l->out, "%12.0f  %s %s", estimate(pricing(c), &by).cycles, l->program->fn->name,
+                l->kernel->name);
+    if (phase > 0)
+        text_printf(l->out, " phase %d", phase);
+    text_printf(l->out, ": ");
+    put_schedule(l->out, c->nest, &by);
+    text_printf(l->out, "\n");
+}
+
+void put_schedules(Text *out, const Model *m)
+{
+    for (int i = 0; i < m->nfns; i++) {
+        Program *p = m->fns[i]->program;
+        for (int k = 0; k < p->nkernels; k++) {
+            if (p->kernels[k]->form != FORM_CONTRACT)
+                continue;
+            if (out->n == 0)
+                text_printf(out, "\n%12s  schedule, for %s\n", "cycles", p->machine->name);
+            contract_phases(p, p->kernels[k], put_phase, &(Listing){out, p, p->kernels[k]});
+        }
+    }
+}
+
+/* ---- Code --------------------------------------------------------------- */
 
 void put_code_sizes(Text *out, const Code *code)
 {

@@ -36,6 +36,9 @@ void verify_program(const Compilation *, Holds);
 void put_stats_heading(Text *);
 void put_stats(Text *, const char *pass, const Compilation *, Holds);
 /* A line for each function of the code. */
+/* A heading and a line for each phase of each contraction: what its schedule
+ * is, and what that costs by the model. Needs loops. */
+void put_schedules(Text *, const Model *);
 void put_code_sizes(Text *, const Code *);
 
 #endif

@@ -36,9 +36,17 @@ grep -q gradient graph || fail "no gradient in the graph as written"
 "$AECC" pca.nn --emit=llvm -o watched.ll --verify --time --stats --dump=all -v 2>seen ||
     fail "looking inside"
 same_files plain.ll watched.ll
-for text in "# after simplify" "total " "operations" "aecc: lower:"; do
+for text in "# after simplify" "total " "operations" "aecc: lower:" "schedule, for "; do
     expect_text "$text" seen
 done
+
+# Each contraction has a schedule for the first processor.
+"$AECC" pca.nn --emit=fused -o fused || fail "--emit=fused"
+"$AECC" pca.nn --emit=obj -o pca.o --target=x86_64-linux-gnu --mcpu=x86-64-v4,x86-64 --stats \
+    2>seen || fail "--stats"
+expect_text "schedule, for avx512" seen
+[ "$(grep -c 'contract.*: tile .* loops' seen)" -eq "$(grep -c '^ *kernel.*contract' fused)" ] ||
+    fail "a schedule for each contraction"
 "$AECC" pca.nn --dump=grad,fuse --stop-after=fuse 2>seen || fail "--dump"
 [ "$(grep -c '^# after ' seen)" -eq 2 ] || fail "not two dumps"
 

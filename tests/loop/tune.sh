@@ -53,6 +53,12 @@ expect_text "known from $cache" "$folder/seen"
 grep -q timed "$folder/seen" && fail "timed again"
 same_files "$folder/tuned" "$folder/again"
 
+# --stats shows what was taken.
+compile again --tune --stats
+cut -f 3 "$cache" | while read -r schedule; do
+    expect_text ": $schedule" "$folder/seen"
+done || exit 1
+
 # Without --tune the file is not read.
 compile plain2
 same_files "$folder/plain" "$folder/plain2"
