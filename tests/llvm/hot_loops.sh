@@ -1,14 +1,11 @@
 #!/bin/sh
 # The innermost loops of every contraction of the examples and of the larger models
-# of bench/: full width, nothing spilled, nothing scalar, with
-# AVX-512 and AVX2; those of dense layers with NEON, too.
+# of bench/: full width, nothing spilled, nothing scalar, with AVX-512, AVX2 and NEON.
 set -u
 . tests/lib.sh
 temporary_folder
 
 examples='conv_ae stacked_ae' larger=conv_128
-dense=stacked_ae
-[ -z "${FULL:-}" ] || dense='stacked_ae denoising_ae noise_ae'
 [ -z "${FULL:-}" ] || examples='conv_ae stacked_ae denoising_ae noise_ae'
 [ -z "${FULL:-}" ] || larger='conv_128 conv_64 conv_5x5'
 
@@ -67,10 +64,9 @@ check_model() {
 for model in $examples; do
     check_model avx512 "examples/$model.nn" 1
     check_model avx2 "examples/$model.nn" 1
-done
-for model in $dense; do
     check_model neon "examples/$model.nn" 1
 done
 for model in $larger; do
     check_model avx512 "bench/models/$model.nn" 100
+    check_model neon "bench/models/$model.nn" 100
 done
