@@ -30,8 +30,7 @@ static void choose_scheduler(const char *triple)
     bool keep_order = strncmp(triple, "aarch64", 7) == 0;
     if (keep_order == now)
         return;
-    const char *options[] = {"aecc",
-                             keep_order ? "-enable-misched=false" : "-enable-misched=true"};
+    const char *options[] = {"aecc", keep_order ? "-enable-misched=false" : "-enable-misched=true"};
     LLVMParseCommandLineOptions(sizeof options / sizeof *options, options, "");
     now = keep_order;
 }
