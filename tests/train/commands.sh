@@ -4,7 +4,7 @@ set -u
 . tests/lib.sh
 . tests/train/fake
 
-"$fake" --log log.jsonl 2>errors || fail "training"
+"$fake" --log log.jsonl 2>errors || fail "training: $(cat errors)"
 [ "$(grep -c '"epoch"' log.jsonl)" -eq 5 ] || fail "an epoch lacks its row"
 expect_text '"block":2,"epoch":2,"step":33,"first.loss":' log.jsonl
 [ "$(grep -c '^Epoch' errors)" -eq 5 ] || fail "an epoch lacks its line"
@@ -55,6 +55,15 @@ expect_text "fake, reconstruct: batch 3" out
 expect_text "us a sample" out
 (cd / && "$fake" benchmark --infer encoder --steps 50) >out || fail "--infer needs no file"
 expect_text "fake, encoder: batch 32" out
+# Threads that have to share a core meet slowly, and then not often: seconds of
+# the processor, which do not depend on what else runs.
+core=$(awk '/^Cpus_allowed_list/ { split($2, list, /[,-]/); print list[1] }' /proc/self/status)
+(
+    taskset -c "$core" "$fake" benchmark --steps 2 --threads 64 >out || exit 1
+    times
+) | awk '
+    { for (i = 1; i <= 2; i++) { split($i, part, /[ms]/); sum += 60 * part[1] + part[2] } }
+    END { exit !(NR == 2 && sum > 0 && sum < 3) }' || fail "benchmark with 64 threads on a core"
 for command in train evaluate run encode reconstruct generate detect summary benchmark; do
     "$fake" $command --help >out || fail "$command --help"
     expect_text "Usage: fake $command" out
