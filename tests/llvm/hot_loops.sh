@@ -1,6 +1,7 @@
 #!/bin/sh
 # The innermost loops of every contraction of the examples and of the larger models
-# of bench/: full width, nothing spilled, nothing scalar, with AVX-512, AVX2 and NEON.
+# of bench/: full width, nothing spilled, nothing scalar, with AVX-512, AVX2 and NEON;
+# those of dense layers with SSE2, too.
 set -u
 . tests/lib.sh
 temporary_folder
@@ -13,10 +14,11 @@ examples='conv_ae stacked_ae' larger=conv_128
 # like, and of how many multiply-adds one may come with such an access (0: none).
 # The masks of the last samples take registers, too: AVX2 has none for them.
 kind() {
-    triple=x86_64-linux-gnu each=0
+    triple=x86_64-linux-gnu each=0 product='vfmadd|fmla|fmadd'
     case $1 in
     avx512) cpu=x86-64-v4 vector=zmm stack='zmm.*[(]%rsp|[(]%rsp.*zmm' ;;
     avx2) cpu=x86-64-v3 vector=ymm stack='ymm.*[(]%rsp|[(]%rsp.*ymm' each=16 ;;
+    sse2) cpu=x86-64 vector=xmm stack='xmm.*[(]%rsp|[(]%rsp.*xmm' product='mul[ps]s' ;;
     neon) cpu=cortex-a72 triple=aarch64-linux-gnu vector='[.]4s' stack='q[0-9]+.*[[]sp' ;;
     esac
 }
@@ -24,14 +26,14 @@ kind() {
 # hot_loops FILE -- a line for each of at least 8 multiply-adds; its defects. A
 # function of one sample and one channel has no vectors at all.
 hot_loops() {
-    awk -v vector="$vector" -v stack="$stack" '
+    awk -v vector="$vector" -v stack="$stack" -v product="^[ \\t]*($product)" '
         /^[^ \t#.].*:/ { name = $1; label = "" }
         /^\.LBB/ {
             label = $1
             sub(/:.*/, "", label)
             products = spills = narrow = 0
         }
-        /^[ \t]*(vfmadd|fmla|fmadd)/ {
+        $0 ~ product {
             products++
             if ($0 ~ vector) wide[name] = 1
             else narrow++
@@ -66,6 +68,7 @@ for model in $examples; do
     check_model avx2 "examples/$model.nn" 1
     check_model neon "examples/$model.nn" 1
 done
+check_model sse2 examples/stacked_ae.nn 1
 for model in $larger; do
     check_model avx512 "bench/models/$model.nn" 100
     check_model neon "bench/models/$model.nn" 100

@@ -21,7 +21,7 @@ train() {
         fail "$model, $name: $(cat "$folder/log")"
 }
 
-for run in 'pca 20' 'stacked_ae 5' 'denoising_ae 5' 'noise_ae 5' 'conv_ae 3'; do
+for run in 'pca 20' 'stacked_ae 5' 'denoising_ae 5' 'noise_ae 5' 'recurrent_ae 3' 'conv_ae 3'; do
     model=${run% *} steps=${run#* }
     program=$PWD/examples/$model.nn
     "$AECC" "$program" --mcpu=x86-64-v3,native -o "$folder/host" || fail "$model"
