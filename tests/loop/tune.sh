@@ -39,6 +39,7 @@ for model in stacked_ae recurrent_ae conv_ae; do
     done
 done
 
+rm "$cache"
 model=pca
 compile plain
 compile tuned --tune
