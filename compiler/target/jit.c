@@ -15,10 +15,12 @@
 #include <time.h>
 
 #include "loop/loop.h"
+#include "target/jit_memory.h"
 
 struct Jit {
     const Model *model;
     LLVMOrcLLJITRef engine;
+    JitMemory *memory;
     aecc_function *const *functions;
 };
 
@@ -116,7 +118,9 @@ Jit *jit_open(const Model *model, const TargetOptions *options)
         emit_code(model, &(CodeOptions){.targets = options, .ntargets = 1, .form = OUT_OBJECTS});
     Jit *jit = NEW(Jit);
     jit->model = model;
-    expect(LLVMOrcCreateLLJIT(&jit->engine, NULL));
+    LLVMOrcLLJITBuilderRef builder = LLVMOrcCreateLLJITBuilder();
+    jit->memory = jit_memory_for(builder);
+    expect(LLVMOrcCreateLLJIT(&jit->engine, builder));
     define_runtime(jit->engine);
     for (int i = 0; i < code.nparts; i++)
         add_object(jit->engine, &code.part[i], model->name);
@@ -129,6 +133,7 @@ Jit *jit_open(const Model *model, const TargetOptions *options)
 void jit_close(Jit *jit)
 {
     expect(LLVMOrcDisposeLLJIT(jit->engine));
+    jit_memory_free(jit->memory);
 }
 
 /* ---- Calling ------------------------------------------------------------------------ */
