@@ -19,12 +19,14 @@
 typedef struct Hoist {
     Node *scan;
     Scans scans;
-    int place;            /* of the scan                                       */
-    bool *for_next;       /* by id: a next value needs it                      */
-    Node **lifted;        /* by id: of all steps; NULL: not known yet          */
+    int place;      /* of the scan                                       */
+    bool *for_next; /* by id: a next value needs it                      */
+    Node **lifted;  /* by id: of all steps; NULL: not known yet          */
     bool *tried;
-    bool sinks;           /* carried values are there as stacks: emit them     */
-    Node **emit; int n, cap;
+    unsigned *seen, search; /* by id: the last search that came by             */
+    bool sinks;             /* carried values are there as stacks: emit them     */
+    Node **emit;
+    int n, cap;
 } Hoist;
 
 static bool is_body(const Hoist *h, const Node *n)
@@ -185,18 +187,24 @@ static void mark_under(const Hoist *h, Node *n, bool *mark)
         mark_under(h, n->in[i], mark);
 }
 
-/* Is there a contraction under n, this side of what stops a lift? */
-static bool has_contraction(const Hoist *h, const Node *n, bool *seen)
+static bool search_contraction(const Hoist *h, const Node *n)
 {
-    if (!is_body(h, n) || seen[n->id] || (h->sinks && h->for_next[n->id]))
+    if (!is_body(h, n) || h->seen[n->id] == h->search || (h->sinks && h->for_next[n->id]))
         return false;
-    seen[n->id] = true;
+    h->seen[n->id] = h->search;
     if (n->op == OP_contract)
         return true;
     for (int i = 0; i < n->nin; i++)
-        if (has_contraction(h, n->in[i], seen))
+        if (search_contraction(h, n->in[i]))
             return true;
     return false;
+}
+
+/* Is there a contraction under n, this side of what stops a lift? */
+static bool has_contraction(Hoist *h, const Node *n)
+{
+    h->search++;
+    return search_contraction(h, n);
 }
 
 /* Depends on the steps through sequences and the time alone. */
@@ -213,10 +221,10 @@ static bool is_steady(const Hoist *h, const Node *n, signed char *known)
     return steady;
 }
 
-static Hoist open_hoist(NodeList list, Node *scan)
+static Hoist open_hoist(const Scans *scans, Node *scan)
 {
     size_t n = (size_t)graph_count() + 1;
-    Hoist h = {.scan = scan, .scans = find_scans(list)};
+    Hoist h = {.scan = scan, .scans = *scans, .seen = NEW_ARRAY(unsigned, n)};
     h.place = scan_place(&h.scans, scan->attr.scan.id);
     h.for_next = NEW_ARRAY(bool, n);
     h.lifted = NEW_ARRAY(Node *, n);
@@ -239,9 +247,9 @@ static void mark_read(const Hoist *h, NodeList list, signed char *known, bool *r
 }
 
 /* One to[] entry for each node whose value of all steps is made at once. */
-static bool raise_steady(NodeList list, Node *scan, Node **to)
+static bool raise_steady(NodeList list, const Scans *scans, Node *scan, Node **to)
 {
-    Hoist h = open_hoist(list, scan);
+    Hoist h = open_hoist(scans, scan);
     size_t n = (size_t)graph_count() + 1;
     signed char *known = NEW_ARRAY(signed char, n);
     bool *read = NEW_ARRAY(bool, n), changed = false;
@@ -250,7 +258,7 @@ static bool raise_steady(NodeList list, Node *scan, Node **to)
     for (int i = 0; i < list.n; i++) {
         Node *node = list.at[i];
         if (!is_body(&h, node) || !read[node->id] || !is_steady(&h, node, known) ||
-            !has_contraction(&h, node, NEW_ARRAY(bool, n)))
+            !has_contraction(&h, node))
             continue;
         Node *all = lift(&h, node);
         if (!all)
@@ -263,10 +271,9 @@ static bool raise_steady(NodeList list, Node *scan, Node **to)
 
 /* ---- After the scan: emits with a contraction that no next value needs -------------- */
 
-static bool sink_emits(NodeList list, Node *scan, Node **to)
+static bool sink_emits(NodeList list, const Scans *scans, Node *scan, Node **to)
 {
-    Hoist h = open_hoist(list, scan);
-    size_t n = (size_t)graph_count() + 1;
+    Hoist h = open_hoist(scans, scan);
     bool changed = false;
     h.sinks = true;
     for (int i = 0; i < list.n; i++) {
@@ -277,7 +284,7 @@ static bool sink_emits(NodeList list, Node *scan, Node **to)
         if (emit < 0)
             continue;
         Node *value = scan_emit(scan, emit);
-        if (!has_contraction(&h, value, NEW_ARRAY(bool, n)))
+        if (!has_contraction(&h, value))
             continue;
         Node *all = lift(&h, value);
         if (!all)
@@ -290,11 +297,11 @@ static bool sink_emits(NodeList list, Node *scan, Node **to)
 
 /* ---- Emits and carried values that nobody reads -------------------------------------- */
 
-static bool *carried_in_use(NodeList list, Node *scan)
+static bool *carried_in_use(NodeList list, const Scans *scans, Node *scan)
 {
     int carried = scan->attr.scan.carried;
     bool *used = NEW_ARRAY(bool, scan->nin + 1);
-    Hoist h = {.scan = scan, .scans = find_scans(list)};
+    Hoist h = {.scan = scan, .scans = *scans};
     h.place = scan_place(&h.scans, scan->attr.scan.id);
     for (int i = 0; i < list.n; i++)
         if (list.at[i]->op == OP_result && list.at[i]->in[0] == scan)
@@ -328,10 +335,10 @@ static void move_leaves(NodeList list, const Node *scan, int id, const int *numb
     }
 }
 
-static bool prune(NodeList list, Node *scan, Node **to)
+static bool prune(NodeList list, const Scans *scans, Node *scan, Node **to)
 {
     int carried = scan->attr.scan.carried, results = scan->nin - carried, kept = 0, place = 0;
-    bool *used = carried_in_use(list, scan);
+    bool *used = carried_in_use(list, scans, scan);
     int *number = NEW_ARRAY(int, results + 1);
     for (int i = 0; i < results; i++) {
         number[i] = used[i] ? place++ : -1;
@@ -351,8 +358,8 @@ static bool prune(NodeList list, Node *scan, Node **to)
     Node **leaf = NEW_ARRAY(Node *, graph_count() + list.n + 1);
     move_leaves(list, scan, id, number, leaf);
     graph_substitute(place, values, leaf);
-    Node *fresh = graph_scan(id, scan->attr.scan.steps, scan->attr.scan.reverse, kept, init,
-                             values, place - kept, values + kept);
+    Node *fresh = graph_scan(id, scan->attr.scan.steps, scan->attr.scan.reverse, kept, init, values,
+                             place - kept, values + kept);
     for (int i = 0; i < list.n; i++)
         if (list.at[i]->op == OP_result && list.at[i]->in[0] == scan)
             to[list.at[i]->id] = graph_result(fresh, number[list.at[i]->attr.scan.index]);
@@ -369,12 +376,14 @@ static int room(NodeList list)
 
 static bool change_one(int n, Node **roots)
 {
-    static bool (*const rules[])(NodeList, Node *, Node **) = {raise_steady, sink_emits, prune};
+    static bool (*const rules[])(NodeList, const Scans *, Node *, Node **) = {raise_steady,
+                                                                              sink_emits, prune};
     NodeList list = graph_reach(n, roots);
+    Scans scans = find_scans(list);
     for (int i = 0; i < list.n; i++)
         for (size_t r = 0; list.at[i]->op == OP_scan && r < sizeof rules / sizeof *rules; r++) {
             Node **to = NEW_ARRAY(Node *, room(list));
-            if (!rules[r](list, list.at[i], to))
+            if (!rules[r](list, &scans, list.at[i], to))
                 continue;
             graph_substitute(n, roots, to);
             unite_scans(n, roots);
