@@ -40,25 +40,41 @@ void number_values(Leaf *leaf)
     }
 }
 
-/* The most registers that values take at once; outputs always take theirs. */
-static double registers_of(const Leaf *leaf, const Product *order)
+/* Where each value of an operand is used for the first and the last time; room
+ * for all values of the leaf. */
+typedef struct Uses {
+    int *first[2], *last[2];
+} Uses;
+
+static Uses new_uses(const Leaf *leaf)
+{
+    Uses uses;
+    for (int which = 0; which < 2; which++) {
+        uses.first[which] = NEW_ARRAY(int, leaf->nvalues[which]);
+        uses.last[which] = NEW_ARRAY(int, leaf->nvalues[which]);
+    }
+    return uses;
+}
+
+/* The most registers that operands of n products take at once; outputs always
+ * take theirs. */
+static double registers_of(const Leaf *leaf, const Product *order, int n, Uses *uses)
 {
     double most = 0, alive = 0;
-    int *last[2], *first[2];
     for (int which = 0; which < 2; which++) {
-        last[which] = NEW_ARRAY(int, leaf->nvalues[which]);
-        first[which] = NEW_ARRAY(int, leaf->nvalues[which]);
-        for (int i = leaf->n; i-- > 0;)
-            first[which][order[i].value[which]] = i;
-        for (int i = 0; i < leaf->n; i++)
-            last[which][order[i].value[which]] = i;
+        for (int i = n; i-- > 0;)
+            uses->first[which][order[i].value[which]] = i;
+        for (int i = 0; i < n; i++)
+            uses->last[which][order[i].value[which]] = i;
     }
-    for (int i = 0; i < leaf->n; i++) {
+    for (int i = 0; i < n; i++) {
         for (int which = 0; which < 2; which++)
-            alive += first[which][order[i].value[which]] == i ? leaf->registers[which] : 0;
+            if (uses->first[which][order[i].value[which]] == i)
+                alive += leaf->registers[which];
         most = alive > most ? alive : most;
         for (int which = 0; which < 2; which++)
-            alive -= last[which][order[i].value[which]] == i ? leaf->registers[which] : 0;
+            if (uses->last[which][order[i].value[which]] == i)
+                alive -= leaf->registers[which];
     }
     return most;
 }
@@ -135,25 +151,23 @@ static Product *step_by_step(const Leaf *leaf, int which)
 }
 
 /* The most registers that the operands of a step take. */
-static double registers_of_steps(const Leaf *leaf, const Product *order)
+static double registers_of_steps(const Leaf *leaf, const Product *order, Uses *uses)
 {
     double most = 0;
     for (int i = 0, n; i < leaf->n; i += n) {
-        Leaf step = *leaf;
         for (n = 1; i + n < leaf->n && !order[i + n].fresh; n++)
             ;
-        step.n = n;
-        double registers = registers_of(&step, order + i);
+        double registers = registers_of(leaf, order + i, n, uses);
         most = registers > most ? registers : most;
     }
     return most;
 }
 
-static void load_again(Leaf *leaf, double least)
+static void load_again(Leaf *leaf, double least, Uses *uses)
 {
     for (int which = 0; which < 2; which++) {
         Product *order = step_by_step(leaf, which);
-        double registers = registers_of_steps(leaf, order);
+        double registers = registers_of_steps(leaf, order, uses);
         if (registers < least) {
             least = registers;
             leaf->at = order;
@@ -163,16 +177,17 @@ static void load_again(Leaf *leaf, double least)
 
 void order_products(Leaf *leaf)
 {
-    double least = registers_of(leaf, leaf->at);
+    Uses uses = new_uses(leaf);
+    double least = registers_of(leaf, leaf->at, leaf->n, &uses);
     for (int which = 0; which < 2; which++)
         for (int direction = -1; direction <= 1; direction += 2) {
             Product *order = sweep(leaf, which, direction);
-            double registers = registers_of(leaf, order);
+            double registers = registers_of(leaf, order, leaf->n, &uses);
             if (registers < least) {
                 least = registers;
                 leaf->at = order;
             }
         }
     if (least > leaf->room)
-        load_again(leaf, least);
+        load_again(leaf, least, &uses);
 }
