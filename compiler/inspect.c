@@ -108,6 +108,54 @@ void put_stats(Text *out, const char *pass, const Compilation *c, Holds holds)
                 (long long)(c->model->fixed_bytes + s.fixed_bytes), (long long)s.block_bytes);
 }
 
+/* ---- What scans keep ---------------------------------------------------- */
+
+/* Is b a sequence of this loop's steps that is read after it? */
+static bool outlives_loop(const Program *p, const ScanLoop *loop, const Buffer *b)
+{
+    const Node *n = b->node;
+    const Node *scan = n->op == OP_result ? n->in[0] : n->op == OP_history ? n : NULL;
+    if (b->rows || !scan || scan->attr.scan.id != loop->id)
+        return false;
+    for (int k = loop->end; k < p->nkernels; k++)
+        for (int i = 0; i < p->kernels[k]->ntouched; i++)
+            if (p->kernels[k]->touched[i] == b)
+                return true;
+    return false;
+}
+
+static void put_kept(Text *out, const Program *p, const ScanLoop *loop)
+{
+    int sequences = 0;
+    int64_t each = 0, once = 0;
+    for (int i = 0; i < p->nbuffers; i++) {
+        const Buffer *b = p->buffers[i];
+        if (!outlives_loop(p, loop, b))
+            continue;
+        sequences++;
+        *(holds_samples(b) ? &each : &once) += b->size;
+    }
+    const Kernel *k = p->kernels[loop->first];
+    for (int i = loop->first; i < loop->end && !k->layer; i++)
+        k = p->kernels[i];
+    text_printf(out, "%8lld %10d %14lld %8lld  %s%s%s%s\n", (long long)loop->steps, sequences,
+                (long long)(each / LANES), (long long)once, p->fn->name, k->layer ? " " : "",
+                k->layer ? k->layer : "", loop->reverse ? " backwards" : "");
+}
+
+void put_sequences(Text *out, const Model *m)
+{
+    for (int i = 0; i < m->nfns; i++) {
+        const Program *p = m->fns[i]->program;
+        for (int l = p->nscans; l-- > 0;) {
+            if (out->n == 0)
+                text_printf(out, "\n%8s %10s %14s %8s  %s\n", "steps", "sequences",
+                            "bytes a sample", "and once", "kept of a scan, for what comes later");
+            put_kept(out, p, &p->scans[l]);
+        }
+    }
+}
+
 /* ---- Schedules ---------------------------------------------------------- */
 
 typedef struct Listing {

@@ -273,7 +273,7 @@ typedef struct Watch {
     bool verify;
     int last; /* the pass after which to stop           */
     double seconds[N_PASSES];
-    Text stats, schedules;
+    Text stats, sequences, schedules;
 } Watch;
 
 static double now(void)
@@ -314,6 +314,8 @@ static void look(const Compilation *c, Watch *w, int i)
         dump(c, p);
     if (c->options->stats)
         put_stats(&w->stats, p->name, c, p->holds);
+    if (c->options->stats && i == AFTER_plan)
+        put_sequences(&w->sequences, c->model);
     if (c->options->stats && i == AFTER_lower)
         put_schedules(&w->schedules, c->model);
 }
@@ -367,6 +369,7 @@ static void print_watch(const Compilation *c, Watch *w)
         Text out = {0};
         put_stats_heading(&out);
         text_put(&out, w->stats.at, w->stats.n);
+        text_put(&out, w->sequences.n ? w->sequences.at : "", w->sequences.n);
         text_put(&out, w->schedules.n ? w->schedules.at : "", w->schedules.n);
         put_code_sizes(&out, &c->code);
         fputs(out.at, stderr);

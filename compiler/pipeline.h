@@ -39,6 +39,7 @@ void put_stats(Text *, const char *pass, const Compilation *, Holds);
 /* A heading and a line for each phase of each contraction: what its schedule
  * is, and what that costs by the model. Needs loops. */
 void put_schedules(Text *, const Model *);
+void put_sequences(Text *, const Model *);
 void put_code_sizes(Text *, const Code *);
 
 #endif

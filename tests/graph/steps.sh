@@ -20,4 +20,12 @@ sed -n '/^program "train_1.step"/,/^program/p' "$folder/fused" | grep '^kernel' 
 grep ' scan [0-9]' "$folder/kernels" | sed 's/^kernel "[^"]*\.\([a-z_]*\)\.[0-9]*".*/\1/' | sort |
     uniq -c > "$folder/steps"
 expected='2 contract 2 map'
-[ "$(echo $(cat "$folder/steps"))" = "$expected" ] || fail "kernels of the steps: $(cat "$folder/steps")"
+kernels=$(echo $(cat "$folder/steps"))
+[ "$kernels" = "$expected" ] || fail "kernels of the steps: $kernels"
+
+# For the backward pass: h and c before the first step and after each, three
+# gates, tanh of two values; of the backward pass the derivative of the sums.
+"$AECC" --stats "$folder/lstm.nn" -o "$folder/lstm" 2>"$folder/stats"
+grep -E '^ +9 +[0-9]+ ' "$folder/stats" | grep train_1.step > "$folder/kept"
+expected='9 7 5200 0 train_1.step f.lstm_1 9 1 2880 0 train_1.step f.lstm_1 backwards'
+[ "$(echo $(cat "$folder/kept"))" = "$expected" ] || fail "kept: $(cat "$folder/stats")"
