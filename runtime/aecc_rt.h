@@ -24,9 +24,11 @@
  *                 "chunk": n, "shared_blocks": n,    // blocks of a chunk; see below
  *                 "scratch_bytes": n, "part_bytes": n,   // for a block, for a chunk
  *                 "inputs":  [{"name", "type", "shape": [28,28], "batch": bool,
- *                              "offset", "scratch": bool}],   // in a block, or its scratch
+ *                              "offset", "scratch": bool,     // in a block, or its scratch
+ *                              "length_of": i, "steps": n}],  // where it is a length: below
  *                 "outputs": [{"name", "type", "shape", "batch": bool, "offset",
- *                              "strides", "row"}],   // batch: in a block, else fixed
+ *                              "strides", "row",     // batch: in a block, else fixed
+ *                              "length": k}],        // where its length varies: below
  *                 "updates": ["var", …],          // names of the vars it writes
  *                 "single": i or null,            // the same for one sample, faster for few
  *                 "kernels": [{"name", "kind": "load|block|chunk|join|unit", "layer", "line",
@@ -43,7 +45,9 @@
  *      // tree: {"kind": "file", "index": i, "name", "reader": "idx|npy|csv|png",
  *      //        "path", "shape" or null, "type", "classes": n, "affine": [divide,
  *      //        multiply, add] or null}; classes > 0: its values are whole numbers
- *      //        from 0 to n - 1, which count something
+ *      //        from 0 to n - 1, which count something; and, where its samples are
+ *      //        sequences, "time": n, "lengths": path, "series": column: below
+ *      //     | {"kind": "windows", "of": tree, "length": n, "stride": n}: below
  *      //     | {"kind": "split", "of": tree, "last": bool, "rest": bool,
  *      //        "count": n or "fraction": x}
  *      //     | {"kind": "zip|concat", "parts": [tree, …]}
@@ -58,6 +62,32 @@
  *  "reconstruct": {"function": i, "data": tree,
  *                  "scaled": bool} or null      // it takes what networks take
  * }
+ *
+ * Sequences of varying length. A function's input whose length varies has its
+ * maximum as the first size of its shape, [512,28], and an input of its own for
+ * its lengths: type i32, shape [], named "x.length" of "x", "length_of" the
+ * index of x among the inputs. Lengths come after all other inputs, so that
+ * the others are the components of a train block's or report's data, in order.
+ * The runtime puts a sample's steps first and zeros behind them, up to the
+ * maximum; lengths are from 1 to the maximum, in dead lanes as the last live
+ * sample's. An input with "steps": n is a number of steps that belongs to no
+ * input (`steps` of a decoder): i32, from 1 to n; n if nothing else is known.
+ * An output whose length varies has "length": k, the index of an output
+ * behind all others that holds it (i32, shape [], batch like the output): the
+ * steps from there on are zero or of no meaning. Outputs that have the same
+ * lengths share one; it is no result of its own.
+ *
+ * A file whose samples are sequences has "time": the maximum, or 0 where none
+ * is declared (windows over it need none); "shape" has the maximum first.
+ * "lengths": path of a file of its kind, with a whole number for each sample
+ * (`npy("x.npy", lengths: "n.npy")`: x.npy is [samples, any, 28], padded
+ * behind). "series": name of the csv column that tells which series a row
+ * belongs to; rows of one series stand together and are its steps, the other
+ * columns are the features. With neither all samples have the file's length.
+ * "windows" of files with "time" are windows over each series, one series
+ * after the other; of files without, the samples of "of" are the steps of one
+ * series. All windows are full; a series shorter than "length" has none. The
+ * file's "shape" is then that of what lies in it: of a series, or of a step.
  */
 #ifndef AECC_RT_H
 #define AECC_RT_H
