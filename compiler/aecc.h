@@ -302,20 +302,29 @@ typedef struct Fn {
     int ninputs; Node **inputs; const char **input_names;
     int noutputs; Node **outputs; const char **output_names;
     int nupdates; Var **targets; Node **values;
+    /* Sequences of varying length; NULL where there are none.               */
+    int *length_of;               /* [input]: the input whose length it is, -1 */
+    int64_t *most;                /* [input]: the largest length, 0: it is none */
+    int *length;                  /* [output]: the output that is its length, -1 */
     Pos pos;
     struct Fn *single;            /* the same for one sample, or NULL        */
     struct Program *program;      /* set by fuse()                           */
 } Fn;
 
 /* Data sources as a tree; aecc never opens the files. */
-typedef enum DataKind { DATA_FILE, DATA_SPLIT, DATA_ZIP, DATA_CONCAT } DataKind;
+typedef enum DataKind { DATA_FILE, DATA_SPLIT, DATA_ZIP, DATA_CONCAT, DATA_WINDOWS } DataKind;
 typedef struct Data {
     DataKind kind;
     const char *name;             /* declared name, or NULL                  */
     const char *reader, *path;    /* FILE: "idx" "npy" "csv" "png"           */
     struct Data **parts; int nparts;
     bool last, rest;              /* SPLIT: count from the end; the other part */
-    int64_t count; double fraction;      /* SPLIT: one of them               */
+    int64_t count; double fraction;      /* SPLIT: one of them; WINDOWS: steps */
+    int64_t stride;               /* WINDOWS: from one to the next           */
+    const char *lengths, *series; /* FILE: of the steps of each sample; the  */
+                                  /* column that names the series; or NULL   */
+    bool varying, bounded;        /* FILE: shape.dim[0] is the most steps; 0, */
+                                  /* not bounded: nothing says how many      */
     /* FILE: what the expression does to an element, where it is affine:
      * (x / divide) * multiply + add, in this order; identity 1 1 0. Any
      * expression is in the graph of the functions that use it.              */

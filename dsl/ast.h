@@ -36,7 +36,7 @@ typedef enum AstKind {
     AST_BATCH,    /* a, flag = drop last                                      */
     AST_STEP,     /* name, a = repeat or NULL, kids = body                    */
     AST_SCAN,     /* b (AST_LIST of names) in a (AST_LIST of sequences)       */
-                  /* along c (AST_NAME or NULL; flag: backwards), params =    */
+                  /* along c (AST_NAME or NULL; flag: backwards, if b), params = */
                   /* carried values (AST_BIND of one name each), kids = body  */
     AST_EMIT,     /* a                                                        */
     /* Declarations of a file. */

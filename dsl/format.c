@@ -448,6 +448,10 @@ static void scan(Text *out, const Ast *s, int indent)
     }
     if (s->c)
         text_printf(out, " along %s%s", s->c->name, s->c->flag ? " backwards" : "");
+    if (s->c && s->c->b) {
+        put(out, " if ");
+        flat(out, s->c->b);
+    }
     for (int i = 0; i < s->params.n; i++) {
         put(out, i ? ", " : " carrying ");
         bind(out, s->params.at[i], indent);

@@ -213,6 +213,8 @@ repeat: %empty                     { $$ = NULL; }
 along: %empty                      { $$ = NULL; }
     | ALONG NAME                   { $$ = $2; }
     | ALONG NAME BACKWARDS         { $$ = $2; $$->flag = true; }
+    | ALONG NAME BACKWARDS IF expression
+        { $$ = $2; $$->flag = true; $$->b = $5; }
     ;
 
 carrying: %empty                   { $$ = (AstList){0}; }

@@ -20,7 +20,7 @@ typedef enum KeywordClass {
     OPENS_WITH_NAME,   /* at the start of a statement: `state v`         */
     OPENS_WITH_VALUE,  /* … : `minimize a + b`                           */
     AFTER_OPERAND,     /* `a then b`, `x using y`                        */
-    BEFORE_OPERAND,    /* `if a`, `not a`                                */
+    BEFORE_OPERAND,    /* `if a`, `not a`, `backwards if a`              */
     BY_PLACE           /* `on`, `drop`, `last`: each has one place       */
 } KeywordClass;
 
@@ -331,7 +331,8 @@ static bool is_keyword(const Layout *l, const Keyword *k, const Token *t)
     switch (k->class) {
     case AFTER_OPERAND: return ends_operand(last);
     case BEFORE_OPERAND:
-        return !ends_operand(last) && t[1].pos.line == t->pos.line && begins_operand(t[1].code);
+        return (!ends_operand(last) || (last == BACKWARDS && k->code == IF)) &&
+               t[1].pos.line == t->pos.line && begins_operand(t[1].code);
     case BY_PLACE: return is_by_place(l, k->code);
     default: return at_start(l) && is_opener(l, k, t);
     }

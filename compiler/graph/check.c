@@ -63,13 +63,23 @@ static void check_size(Check *c, const Ast *e)
                number_text(negative ? -e->a->number : size));
 }
 
-static void check_signature(Check *c, const Ast *shape)
+static void check_bounded(Check *c, const Ast *d, const Ast *shape, const Ast *e)
+{
+    if (d->kind != AST_NETWORK)
+        report(c, e->pos, "a maximum stands in the input of a network");
+    else if (e != varying_size(shape))
+        report(c, e->pos, "steps are the first axis: `[%s <= …, n]`", e->name);
+    if (d->kind != AST_NETWORK)
+        advise(c, "a layer takes sequences of any length: `x: [batch, %s, n]`", e->name);
+}
+
+static void check_signature(Check *c, const Ast *d, const Ast *shape)
 {
     const Ast *open = NULL;
     for (int i = 0; i < shape->kids.n; i++) {
         const Ast *e = shape->kids.at[i];
         if (e->kind == AST_AT_MOST)
-            report(c, e->pos, "lengths known only at run time are not part of this version");
+            check_bounded(c, d, shape, e);
         check_size(c, e);
         if (e->kind != AST_ELLIPSIS)
             continue;
@@ -84,7 +94,7 @@ static void check_parameters(Check *c, const Ast *d)
     for (int i = 0; i < d->params.n; i++) {
         const Ast *p = d->params.at[i];
         if (p->a)
-            check_signature(c, p->a);
+            check_signature(c, d, p->a);
         if (d->kind == AST_NETWORK && p->name == intern("training"))
             report(c, p->pos, "every network has an argument `training` already");
         for (int k = 0; k < i; k++)

@@ -5,6 +5,7 @@
  *   check_value.c     values and scopes; what messages call them
  *   check_eval.c      expressions, operators, statements of bodies
  *   check_scan.c      recurrence
+ *   check_time.c      sequences of varying length
  *   check_call.c      arguments, signatures, let, layer and network
  *   check_var.c       parameters and states
  *   check_builtin.c   the table of built-in functions
@@ -56,6 +57,8 @@ struct Value {
         Node *node;
         DataValue *data;
     };
+    Node *length;         /* TENSOR: how many steps count, of its first axis, */
+    int64_t most;         /* or, above 0, what it is: such a number, at most this */
     Pos pos;              /* the expression                                  */
     const char *name;     /* what messages call it: "image", "decoder"       */
     bool made;            /* `name` is the function that gave it             */
@@ -267,6 +270,27 @@ Node *initial_value(Check *, const Ast *, Env *, Shape, const char *name, bool *
 Var *new_var(Check *, VarKind, const char *name, Type, Shape, Pos);
 Node *state_value(Check *, Var *);
 
+/* ==== check_time.c ======================================================== */
+bool is_sequence(Value);                       /* of varying length          */
+bool is_count(Value);                          /* a number of steps          */
+Value v_sequence(Node *, Node *length);        /* length NULL: a tensor      */
+Value v_count(Node *length, int64_t most);
+/* Truth values of this shape: is the step one that counts? */
+Node *valid_steps(Node *length, Shape);
+Node *valid_or(Node *length, Node *x, double otherwise);
+/* Zero in padded steps, which then are of no account to its gradient. */
+Value gated(Value);
+/* The length of those that vary, NULL if none does; false after a message. */
+bool common_length(Check *, Pos, int n, const Value *, Node **length);
+void report_lengths(Check *, Pos, Value a, Value b);
+/* The result of an operation that goes on step by step, with their length. */
+Value step_by_step(Check *, Pos, Value result, int n, const Value *);
+/* Reports a sequence of varying length, which `what` does not take. */
+bool only_fixed(Check *, Pos, const char *what, int n, const Value *);
+/* `time <= 512`, first in the shape of a sample; NULL: it is fixed. */
+const Ast *varying_size(const Ast *shape);
+bool maximum_of(Check *, const Ast *size, Env *, int64_t *most);
+
 /* ==== check_builtin.c ===================================================== */
 /* Arguments of a built-in function, by the order of its parameters. */
 typedef struct Call {
@@ -276,10 +300,18 @@ typedef struct Call {
     Value rest[MAX_ARGUMENTS]; int nrest;
 } Call;
 
+/* What a built-in makes of sequences of varying length. */
+typedef enum Lengths {
+    FIXED,        /* it takes none                                           */
+    SAME,         /* it goes on step by step: the result has their length    */
+    OWN           /* it sees to them itself                                  */
+} Lengths;
+
 struct Builtin {
     const char *name;
     const char *parameters;   /* "x, low, high"; "a?" optional, "a*" the rest;
                                * after ";" by name only, all optional        */
+    Lengths lengths;
     Value (*call)(Check *, Call *);
 };
 
@@ -292,7 +324,7 @@ bool builtin_is_layer(const Builtin *);
 int builtin_names(const char **names, int max);
 
 /* check_math.c check_random.c check_layout.c check_conv.c check_data.c */
-#define BUILTIN(name, parameters, function) Value function(Check *, Call *);
+#define BUILTIN(name, parameters, lengths, function) Value function(Check *, Call *);
 #include "graph/builtins.def"
 Value matrix_product(Check *, Pos, Value a, Value b);
 Node *scale_node(Node *, double factor);
@@ -330,6 +362,7 @@ bool bind_data(Check *, Fn *, const DataValue *, AstList names, Env *);
 void infer_shapes(Check *, const DataValue *, const Ast *block);
 /* The shape of a sample of a component in its file; NULL: unknown. */
 const Shape *component_shape(const Data *, int component);
+bool component_varies(const Data *, int component);
 void use_data(Check *, Data *);   /* lists its files in the model            */
 /* The values number `classes` things: where they are what a file holds, its
  * reader checks that. */
@@ -353,7 +386,12 @@ void build_reconstruct(Check *);
 Value network_body(Check *, NetworkInfo *, Env *, Value first, bool training, bool record);
 Fn *new_fn(Check *, FnKind, const char *name, Pos);
 Node *fn_input(Fn *, const char *name, Shape, Pos);
+/* A number of steps, at most this; the lengths of input `of`. They come last. */
+Node *fn_count(Fn *, const char *name, int64_t most, Pos);
+Node *fn_length(Fn *, int of, Pos);
 void fn_output(Fn *, const char *name, Node *);
+/* The lengths of all outputs so far, NULL where they do not vary. */
+void fn_output_lengths(Fn *, Node *const *length);
 void fn_update(Fn *, Var *, Node *);
 /* Lists a layer of the network being recorded. */
 void record_layer(Check *, const char *name, const char *type, Value result,

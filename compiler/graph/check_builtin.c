@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const Builtin builtins[] = {
-#define BUILTIN(name, parameters, function) {#name, parameters, function},
+#define BUILTIN(name, parameters, lengths, function) {#name, parameters, lengths, function},
 #include "graph/builtins.def"
 };
 enum { NBUILTINS = sizeof builtins / sizeof *builtins };
@@ -161,6 +161,13 @@ static bool place_all(Check *c, Call *call, const Arg *args, int n)
     return ok;
 }
 
+static bool takes_fixed(Check *c, const Call *call)
+{
+    const char *what = format("`%s`", call->builtin->name);
+    return only_fixed(c, call->pos, what, MAX_PARAMETERS, call->arg) &&
+           only_fixed(c, call->pos, what, call->nrest, call->rest);
+}
+
 Value call_builtin(Check *c, const Builtin *b, Arg *args, int n, Pos pos)
 {
     Call *call = NEW(Call);
@@ -169,5 +176,8 @@ Value call_builtin(Check *c, const Builtin *b, Arg *args, int n, Pos pos)
     if (!place_all(c, call, args, n))
         return v_error();
     place_nodes(c, pos);
-    return b->call(c, call);
+    if (b->lengths == FIXED && !takes_fixed(c, call))
+        return v_error();
+    Value v = b->call(c, call);
+    return b->lengths == SAME ? step_by_step(c, pos, v, MAX_PARAMETERS, call->arg) : v;
 }

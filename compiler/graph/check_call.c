@@ -73,7 +73,10 @@ static const char *signature_text(const Ast *list)
             text_printf(&t, "...");
         else if (e->kind == AST_NUMBER)
             text_printf(&t, "%s", number_text(e->number));
-        else if (e->kind == AST_NAME || e->kind == AST_AT_MOST)
+        else if (e->kind == AST_AT_MOST)
+            text_printf(&t, "%s <= %s", e->name,
+                        e->a->kind == AST_NUMBER ? number_text(e->a->number) : "(…)");
+        else if (e->kind == AST_NAME)
             text_printf(&t, "%s", e->name);
         else
             text_printf(&t, "(…)");
@@ -131,9 +134,12 @@ static bool known_size(Check *c, const Ast *e, Env *env, double *size)
 static bool match_size(Check *c, const Ast *e, int64_t size, Env *env)
 {
     double known;
-    if (known_size(c, e, env, &known))
+    int64_t most;
+    if (e->kind == AST_AT_MOST && (!maximum_of(c, e, env, &most) || size > most))
+        return false;
+    if (e->kind != AST_AT_MOST && known_size(c, e, env, &known))
         return known == (double)size;
-    if (e->kind == AST_NAME)
+    if (e->kind == AST_NAME || (e->kind == AST_AT_MOST && !env_own(env, e->name)))
         env_bind(env, e->name, v_number((double)size), e->pos, B_VALUE);
     return true;
 }
@@ -171,9 +177,29 @@ static bool wrong_signature(const Ast *list)
     for (int i = 0; i < list->kids.n; i++) {
         const Ast *e = list->kids.at[i];
         open += e->kind == AST_ELLIPSIS;
-        if (e->kind == AST_AT_MOST || open > 1 || (e->kind == AST_NUMBER && e->number < 1))
+        if ((e->kind == AST_AT_MOST && e != varying_size(list)) || open > 1 || (e->kind == AST_NUMBER && e->number < 1))
             return true;
     }
+    return false;
+}
+
+/* Is the number of steps one that the declaration fixes? */
+static bool fixes_steps(const Ast *list, const Env *env)
+{
+    int first = list->kids.n > 0 && list->kids.at[0]->kind == AST_NAME &&
+                list->kids.at[0]->name == intern("batch");
+    const Ast *e = list->kids.n > first ? list->kids.at[first] : NULL;
+    return e && e->kind != AST_ELLIPSIS && e->kind != AST_AT_MOST &&
+           !(e->kind == AST_NAME && env_own(env, e->name));
+}
+
+static bool report_fixed(Check *c, const char *function, const Ast *p, Value v)
+{
+    report(c, v.pos, "`%s` takes %s of a fixed length, %s; %s", function, p->name,
+           signature_text(p->a), introduce(v));
+    note(c, p->pos, "declared here");
+    advise(c, "`%s: [time <= %lld, …]` takes sequences of any length up to that", p->name,
+           (long long)v.node->shape.dim[0]);
     return false;
 }
 
@@ -185,7 +211,7 @@ bool match_signature(Check *c, const char *function, const Ast *p, Value v, Env 
         v.pos = pos;
     }
     if (v.kind == V_TENSOR && match_shape(c, p->a, v.node->shape, env))
-        return true;
+        return !is_sequence(v) || !fixes_steps(p->a, env) || report_fixed(c, function, p, v);
     if (wrong_signature(p->a)) /* reported where it is declared */
         return false;
     report_signature(c, function, p, v);
@@ -202,6 +228,13 @@ bool constant_shape(Check *c, const Ast *list, Env *env, Shape *shape)
     for (int i = 0; i < list->kids.n; i++) {
         double size;
         const Ast *e = list->kids.at[i];
+        int64_t most;
+        if (e->kind == AST_AT_MOST && e == varying_size(list)) {
+            if (!maximum_of(c, e, env, &most))
+                return false;
+            shape->dim[shape->rank++] = most;
+            continue;
+        }
         bool open = e->kind == AST_ELLIPSIS || e->kind == AST_AT_MOST;
         if (open || !known_size(c, e, env, &size) || size < 1 || size > (double)MAX_ELEMENTS ||
             size != (double)(int64_t)size)
@@ -393,7 +426,7 @@ static Value call_layer(Check *c, Function *f, Arg *args, int n, const Ast *call
     if (child)
         c->at.layer = child->name;
     bind_mode(c, env);
-    Value v = eval_body(c, f->decl, env, n > 0 ? args[0].value : v_error());
+    Value v = gated(eval_body(c, f->decl, env, n > 0 ? args[0].value : v_error()));
     c->at.record = record;
     if (child)
         record_layer(c, child->name, f->decl->name, v, child, user_place(c, pos));
@@ -406,7 +439,8 @@ static void bind_unknown(const Ast *signature, Env *env)
     for (int i = 0; i < signature->kids.n; i++) {
         const Ast *e = signature->kids.at[i];
         const char *name = e->kind == AST_ELLIPSIS ? intern("...") : e->name;
-        bool size = e->kind == AST_ELLIPSIS || (e->kind == AST_NAME && !env_find(env, name));
+        bool size = e->kind == AST_ELLIPSIS || e->kind == AST_AT_MOST ||
+                    (e->kind == AST_NAME && !env_find(env, name));
         if (size)
             env_bind(env, name, v_error(), e->pos, B_VALUE);
     }
@@ -477,7 +511,7 @@ Value network_body(Check *c, NetworkInfo *info, Env *env, Value first, bool trai
     c->at.training = training;
     c->at.layer = info->instance.name;
     bind_mode(c, env);
-    Value v = eval_body(c, info->decl, env, first);
+    Value v = gated(eval_body(c, info->decl, env, first));
     info->busy = false;
     c->at = saved;
     return v;
@@ -538,7 +572,8 @@ static int data_argument(const Function *f, const Arg *args, int n)
 {
     bool joins =
         f->builtin && (!strcmp(f->builtin->name, "split") || !strcmp(f->builtin->name, "zip") ||
-                       !strcmp(f->builtin->name, "concat"));
+                       !strcmp(f->builtin->name, "concat") ||
+                       !strcmp(f->builtin->name, "windows"));
     for (int i = 0; i < n && !joins; i++)
         if (args[i].value.kind == V_DATA)
             return i;
@@ -691,7 +726,7 @@ static bool lacks_tensor(Check *c, const Function *f, const Arg *args, int n, co
  * of the library takes a second tensor. */
 static bool written_out(Check *c, const Function *f, const Arg *args, int n, const Ast *call)
 {
-    if (n == 0 || args[0].name || args[0].value.kind != V_TENSOR)
+    if (n == 0 || args[0].name || args[0].value.kind != V_TENSOR || is_count(args[0].value))
         return false;
     if (f->decl && !in_library(c, f->decl->pos) && n < f->decl->params.n)
         return false;
@@ -724,6 +759,7 @@ Value eval_call(Check *c, const Ast *call, Env *env, const Value *running, const
         n++;
     }
     if (failed(args, n)) {
+        args = with_given(f, args, &n);
         if (f->decl && f->decl->kind == AST_LAYER && !waits(f, args, n))
             check_layer(c, f, args, n, call);
         else if (f->decl && !waits(f, args, n))

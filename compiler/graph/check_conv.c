@@ -80,8 +80,12 @@ Value matrix_product(Check *c, Pos pos, Value a, Value b)
     out.dim[out.rank - 1] = w->shape.rank > 1 ? w->shape.dim[w->shape.rank - 1] : 1;
     if (!shape_fits(c, pos, out))
         return v_error();
+    if ((x->shape.rank == 1 && !only_fixed(c, pos, "a sum over its steps", 1, &a)) ||
+        (w->shape.rank < 3 && !only_fixed(c, pos, "a sum over its steps", 1, &b)))
+        return v_error();
     place_nodes(c, pos);
-    return v_tensor(product_node(x, w));
+    Value both[] = {a, b};
+    return step_by_step(c, pos, v_tensor(product_node(x, w)), 2, both);
 }
 
 /* ---- Options of windows -------------------------------------------------------------- */
@@ -243,6 +247,22 @@ static bool groups_fit(Check *c, const Call *call, Value x, Value w, int n, int6
     return false;
 }
 
+/* Behind its last step a sequence is padded with zeros, as before its first. */
+static bool keeps_steps(Check *c, Pos pos, Value *x, Value w, const Geometry *g)
+{
+    if (!only_fixed(c, pos, "a kernel", 1, &w))
+        return false;
+    if (!is_sequence(*x))
+        return true;
+    if (!g->same || g->stride[0] != 1) {
+        report(c, pos, "%s, a sequence of varying length: it stays one with `padding: same` and "
+               "a stride of 1", introduce(*x));
+        return false;
+    }
+    x->node = valid_or(x->length, x->node, 0);
+    return true;
+}
+
 Value convolution(Check *c, Call *call)
 {
     enum { GROUPS = 5 };
@@ -259,7 +279,9 @@ Value convolution(Check *c, Call *call)
     if (!shape_fits(c, call->pos, out))
         return v_error();
     place_nodes(c, call->pos);
-    return v_tensor(convolution_node(x.node, w.node, &g, groups));
+    if (!keeps_steps(c, call->pos, &x, w, &g))
+        return v_error();
+    return v_sequence(convolution_node(x.node, w.node, &g, groups), x.length);
 }
 
 /* The transpose of a convolution: input i adds to output s i + d r - low. */

@@ -1,5 +1,5 @@
 /* Data sources. aecc never opens them: a source is a tree of files, splits,
- * zips and concatenations, and for each component the expression that makes
+ * zips, concatenations and windows, and for each component the expression that makes
  * a sample of what lies in the file. That expression goes into the graph of
  * every function that reads the component; where it is affine, the file
  * knows it too (pictures are written back by it). */
@@ -45,6 +45,11 @@ static Data *copy_tree(const Data *d)
     return copy;
 }
 
+static void ignore(Data *file, const void *argument)
+{
+    (void)file, (void)argument;
+}
+
 static Value data_value(Data *d, const Transform **parts, int nparts)
 {
     DataValue *v = NEW(DataValue);
@@ -61,17 +66,22 @@ static const Transform **one_transform(const Transform *t)
 
 Value data_file(Check *c, Call *call)
 {
-    const char *path;
-    if (!to_text(c, call->arg[0], "a path", &path))
+    const char *path, *option = NULL;
+    bool npy = strcmp(call->builtin->name, "npy") == 0;
+    if (!to_text(c, call->arg[0], "a path", &path) ||
+        (call->has[1] && !to_text(c, call->arg[1], npy ? "a path" : "the name of a column", &option)))
         return v_error();
-    if (!*path) {
-        report(c, call->arg[0].pos, "an empty path");
+    if (!*path || (option && !*option)) {
+        report(c, call->arg[*path ? 1 : 0].pos, *path && !npy ? "an empty name" : "an empty path");
         return v_error();
     }
     Data *d = new_data(DATA_FILE, call->pos);
     d->reader = call->builtin->name;
     d->path = path;
     d->type = T_F32;
+    d->lengths = npy ? option : NULL;
+    d->series = npy ? NULL : option;
+    d->varying = option != NULL;
     return data_value(d, one_transform(NULL), 1);
 }
 
@@ -120,6 +130,26 @@ static bool same_transform(const Transform *a, const Transform *b)
     return a == b;
 }
 
+/* The windows that a component is made of, or NULL. */
+static Data *windows_of(Data *d, int component)
+{
+    int first = 0;
+    if (d->kind == DATA_WINDOWS)
+        return d;
+    for (int i = 0; i < d->nparts; i++) {
+        int count = each_file(d->parts[i], 0, -1, ignore, NULL);
+        if (d->kind != DATA_ZIP || (component >= first && component < first + count))
+            return windows_of(d->parts[i], component - (d->kind == DATA_ZIP ? first : 0));
+        first += count;
+    }
+    return NULL;
+}
+
+static bool same_windows(const Data *a, const Data *b)
+{
+    return a && b ? a->count == b->count && a->stride == b->stride : a == b;
+}
+
 Value data_concat(Check *c, Call *call)
 {
     if (!only_data(c, call))
@@ -129,7 +159,8 @@ Value data_concat(Check *c, Call *call)
         DataValue *v = call->rest[i].data;
         bool same = v->nparts == first->nparts;
         for (int k = 0; same && k < v->nparts; k++)
-            same = same_transform(v->parts[k], first->parts[k]);
+            same = same_transform(v->parts[k], first->parts[k]) &&
+                   same_windows(windows_of(v->data, k), windows_of(first->data, k));
         if (!same) {
             report(c, call->rest[i].pos,
                    "sources that are concatenated have the same components and arithmetic");
@@ -177,6 +208,66 @@ Value data_split(Check *c, Call *call)
     Value both = v_list(2, parts);
     both.kind = V_TUPLE;
     return both;
+}
+
+/* Does it change numbers alone, each by itself? */
+static bool keeps_shape(const Transform *t)
+{
+    for (; t; t = t->before) {
+        bool number = t->op != 0 && (t->unary || t->other.kind == V_NUMBER);
+        bool map = t->op == 0 && t->function->builtin &&
+                   (t->function->builtin->call == map_one || t->function->builtin->call == clip);
+        if (!number && !map)
+            return false;
+    }
+    return true;
+}
+
+/* ---- Windows ------------------------------------------------------------------------ */
+
+static bool has_windows(Data *d, int components)
+{
+    for (int i = 0; i < components; i++)
+        if (windows_of(d, i))
+            return true;
+    return false;
+}
+
+/* `windows(series, length: 64, stride: 1)`. */
+Value data_windows(Check *c, Call *call)
+{
+    enum { SOURCE, LENGTH, STRIDE };
+    Value of = call->arg[SOURCE];
+    int64_t length, stride = 1;
+    if (of.kind != V_DATA) {
+        report(c, of.pos, "%s, expected a data source", introduce(of));
+        return v_error();
+    }
+    if (!call->has[LENGTH]) {
+        report(c, call->pos, "`windows` needs length, the number of steps of each");
+        return v_error();
+    }
+    if (!to_whole(c, call->arg[LENGTH], "a number of steps", 1, MAX_ELEMENTS, &length) ||
+        (call->has[STRIDE] && !to_whole(c, call->arg[STRIDE], "a stride", 1, MAX_ELEMENTS, &stride)))
+        return v_error();
+    DataValue *v = of.data;
+    for (int i = 0; i < v->nparts; i++)
+        if (!keeps_shape(v->parts[i])) {
+            report(c, call->pos, "windows are taken of what lies in the files");
+            advise(c, "take windows first: `f(windows(x, length: %lld))`", (long long)length);
+            return v_error();
+        }
+    if (has_windows(v->data, v->nparts)) {
+        report(c, call->pos, "these are windows already");
+        return v_error();
+    }
+    Data *d = new_data(DATA_WINDOWS, call->pos);
+    d->nparts = 1;
+    d->parts = NEW_ARRAY(Data *, 1);
+    d->parts[0] = v->data;
+    d->count = length;
+    d->stride = stride;
+    return data_value(d, v->parts, v->nparts);
 }
 
 /* ---- What expressions do to samples ---------------------------------------------- */
@@ -294,12 +385,38 @@ Value apply_transform(Check *c, const Transform *t, Value sample)
 
 /* ---- Shapes ------------------------------------------------------------------------- */
 
+/* A sample as it is declared, or as a network takes it. */
+typedef struct Sample {
+    Shape shape;
+    bool varying;
+    bool windows; /* of what lies in the file */
+} Sample;
+
+/* Of a file in windows: a series, however long, or one step. */
 static void set_shape(Data *file, const void *argument)
 {
+    const Sample *s = argument;
     if (file->shaped)
         return;
-    file->shape = *(const Shape *)argument;
+    file->shape = s->shape;
     file->shaped = true;
+    if (!s->windows) {
+        file->varying |= file->bounded = s->varying;
+        return;
+    }
+    int steps = !file->varying;
+    file->shape.dim[0] = 0;
+    for (int i = steps; i < s->shape.rank; i++)
+        file->shape.dim[i - steps] = i > 0 ? s->shape.dim[i] : 0;
+    file->shape.rank -= steps;
+}
+
+static void set_sample(const DataValue *v, int component, Sample s)
+{
+    const Data *windows = windows_of(v->data, component);
+    s.windows = windows && s.shape.rank > 0;
+    if (!windows || s.windows)
+        each_file(v->data, 0, component, set_shape, &s);
 }
 
 static void get_file(Data *file, const void *argument)
@@ -318,8 +435,24 @@ static const Data *component_file(const Data *d, int component)
 
 const Shape *component_shape(const Data *d, int component)
 {
+    const Data *file = component_file(d, component), *windows = windows_of((Data *)d, component);
+    if (!file || !file->shaped)
+        return NULL;
+    Shape *shape = NEW(Shape);
+    *shape = file->shape;
+    if (windows && !file->varying) {
+        shape->rank++;
+        memcpy(shape->dim + 1, file->shape.dim, sizeof *shape->dim * (MAX_RANK - 1));
+    }
+    if (windows)
+        shape->dim[0] = windows->count;
+    return shape;
+}
+
+bool component_varies(const Data *d, int component)
+{
     const Data *file = component_file(d, component);
-    return file && file->shaped ? &file->shape : NULL;
+    return file && file->varying && !windows_of((Data *)d, component);
 }
 
 /* A file inside of a `zip` has the name of the whole, and others have it. */
@@ -345,22 +478,10 @@ static void advise_shape(Check *c, const DataValue *v, int component, const char
                file && file->name ? file->name : "x");
 }
 
-static bool keeps_shape(const Transform *t)
-{
-    for (; t; t = t->before) {
-        bool number = t->op != 0 && (t->unary || t->other.kind == V_NUMBER);
-        bool map = t->op == 0 && t->function->builtin &&
-                   (t->function->builtin->call == map_one || t->function->builtin->call == clip);
-        if (!number && !map)
-            return false;
-    }
-    return true;
-}
-
 /* Looks for a network call that takes `name`, also by way of functions. */
-static bool find_use(Check *c, const Ast *e, const char *name, int depth, Shape *shape);
+static bool find_use(Check *c, const Ast *e, const char *name, int depth, Sample *s);
 
-static bool use_of_call(Check *c, const Ast *call, const char *name, int depth, Shape *shape)
+static bool use_of_call(Check *c, const Ast *call, const char *name, int depth, Sample *s)
 {
     Binding *b = env_find(c->file, call->name);
     const Ast *decl = b && b->value.kind == V_FUNCTION ? b->value.function->decl : NULL;
@@ -372,12 +493,14 @@ static bool use_of_call(Check *c, const Ast *call, const char *name, int depth, 
             if (arg->name ? decl->params.at[k]->name == arg->name : k == i)
                 p = decl->params.at[k];
         if (p && p->a && decl->kind == AST_NETWORK &&
-            constant_shape(c, p->a, b->value.function->env, shape))
+            constant_shape(c, p->a, b->value.function->env, &s->shape)) {
+            s->varying = varying_size(p->a) != NULL;
             return true;
+        }
         if (p && depth < 8 && decl->kind != AST_NETWORK) {
-            bool found = decl->a && find_use(c, decl->a, p->name, depth + 1, shape);
+            bool found = decl->a && find_use(c, decl->a, p->name, depth + 1, s);
             for (int k = 0; k < decl->kids.n && !found; k++)
-                found = find_use(c, decl->kids.at[k], p->name, depth + 1, shape);
+                found = find_use(c, decl->kids.at[k], p->name, depth + 1, s);
             if (found)
                 return true;
         }
@@ -385,27 +508,27 @@ static bool use_of_call(Check *c, const Ast *call, const char *name, int depth, 
     return false;
 }
 
-static bool find_use(Check *c, const Ast *e, const char *name, int depth, Shape *shape)
+static bool find_use(Check *c, const Ast *e, const char *name, int depth, Sample *s)
 {
     if (!e)
         return false;
-    if (e->kind == AST_CALL && use_of_call(c, e, name, depth, shape))
+    if (e->kind == AST_CALL && use_of_call(c, e, name, depth, s))
         return true;
     for (int i = 0; i < e->kids.n; i++)
-        if (find_use(c, e->kids.at[i], name, depth, shape))
+        if (find_use(c, e->kids.at[i], name, depth, s))
             return true;
-    return find_use(c, e->a, name, depth, shape) || find_use(c, e->b, name, depth, shape) ||
-           find_use(c, e->c, name, depth, shape);
+    return find_use(c, e->a, name, depth, s) || find_use(c, e->b, name, depth, s) ||
+           find_use(c, e->c, name, depth, s);
 }
 
 void infer_shapes(Check *c, const DataValue *v, const Ast *block)
 {
     for (int i = 0; i < v->nparts && i < block->params.n; i++) {
-        Shape shape;
+        Sample s = {0};
         bool known = component_shape(v->data, i) != NULL || !keeps_shape(v->parts[i]);
         for (int k = 0; k < block->kids.n && !known; k++)
-            if (find_use(c, block->kids.at[k], block->params.at[i]->name, 0, &shape)) {
-                each_file(v->data, 0, i, set_shape, &shape);
+            if (find_use(c, block->kids.at[k], block->params.at[i]->name, 0, &s)) {
+                set_sample(v, i, s);
                 known = true;
             }
     }
@@ -419,14 +542,43 @@ static void name_file(Data *file, const void *argument)
         file->name = argument;
 }
 
+/* `[28, 28]`, or `[time <= 512, 28]`. */
+static bool declared_sample(Check *c, const Ast *shape, Env *env, Sample *s)
+{
+    const Ast *steps = varying_size(shape);
+    int64_t most;
+    s->varying = steps != NULL;
+    if (!steps)
+        return to_shape(c, eval(c, shape, env), &s->shape);
+    Ast others = *shape;
+    others.kids = (AstList){0};
+    for (int i = 1; i < shape->kids.n; i++)
+        others.kids = i > 1 ? ast_append(others.kids, shape->kids.at[i])
+                            : ast_list(shape->kids.at[i]);
+    if (!maximum_of(c, steps, env, &most) || !to_shape(c, eval(c, &others, env), &s->shape))
+        return false;
+    if (s->shape.rank == MAX_RANK) {
+        report(c, shape->pos, "a shape of %d axes; there are at most %d", MAX_RANK + 1, MAX_RANK);
+        return false;
+    }
+    memmove(s->shape.dim + 1, s->shape.dim, sizeof *s->shape.dim * (size_t)s->shape.rank);
+    s->shape.dim[0] = most;
+    s->shape.rank++;
+    return shape_fits(c, shape->pos, s->shape);
+}
+
 static void declare_shape(Check *c, const Ast *decl, const Value *v, Env *env)
 {
-    Shape shape;
-    if (!to_shape(c, eval(c, decl->b, env), &shape))
+    Sample s = {0};
+    if (!declared_sample(c, decl->b, env, &s))
         return;
     bool one = v->kind == V_DATA && v->data->nparts == 1;
-    if (one)
-        each_file(v->data->data, 0, -1, set_shape, &shape);
+    const Data *windows = one ? windows_of(v->data->data, 0) : NULL;
+    if (windows && (s.varying || s.shape.rank == 0 || s.shape.dim[0] != windows->count))
+        report(c, decl->b->pos, "a window has %lld steps: `[%lld, …]`", (long long)windows->count,
+               (long long)windows->count);
+    else if (one)
+        set_sample(v->data, 0, s);
     else
         report(c, decl->b->pos, "a shape is declared for one source at a time");
     if (v->kind == V_DATA && !one)
@@ -482,23 +634,45 @@ DataValue *find_data(Check *c, const char *name, Pos pos)
     return NULL;
 }
 
-static bool bind_component(Check *c, Fn *fn, const DataValue *v, int i, const Ast *name, Env *env)
+/* A file whose samples have lengths, taken as if they were all as long. */
+static bool report_varying(Check *c, const DataValue *v, int i, const Ast *name)
+{
+    const Data *file = component_file(v->data, i);
+    bool lengths = file && (file->lengths || file->series);
+    if (!lengths || windows_of(v->data, i) || !file->shaped || file->bounded)
+        return false;
+    report(c, name->pos, "`%s` is a sequence of varying length: its source has `%s: …`", name->name,
+           file->lengths ? "lengths" : "series");
+    advise(c, "declare the most steps where the file is named, `data x: [time <= 512, 28] = …`");
+    return true;
+}
+
+/* Its inputs, and behind those of all components their lengths. */
+static bool bind_component(Check *c, Fn *fn, const DataValue *v, int i, const Ast *name)
 {
     const Shape *shape = component_shape(v->data, i);
+    if (report_varying(c, v, i, name))
+        return false;
     if (!shape) {
         report(c, name->pos,
                "the shape of `%s` is not known: no network with a fixed shape "
                "takes it",
                name->name);
         advise_shape(c, v, i, name->name);
-        env_bind(env, name->name, v_error(), name->pos, B_VALUE);
         return false;
     }
-    Value sample = v_tensor(fn_input(fn, name->name, *shape, name->pos));
+    fn_input(fn, name->name, *shape, name->pos);
+    return true;
+}
+
+static void bind_value(Check *c, Fn *fn, const DataValue *v, int i, const Ast *name, Env *env)
+{
+    Value sample = v_tensor(fn->inputs[i]);
+    if (component_varies(v->data, i))
+        sample.length = fn_length(fn, i, name->pos);
     sample.pos = name->pos;
     graph_at(name->pos, NULL);
     env_bind(env, name->name, apply_transform(c, v->parts[i], sample), name->pos, B_VALUE);
-    return true;
 }
 
 bool bind_data(Check *c, Fn *fn, const DataValue *v, AstList names, Env *env)
@@ -508,13 +682,16 @@ bool bind_data(Check *c, Fn *fn, const DataValue *v, AstList names, Env *env)
     if (!ok && names.n > 0)
         report(c, names.at[0]->pos, "%d name%s for a source of %d component%s", names.n,
                names.n == 1 ? "" : "s", v->nparts, v->nparts == 1 ? "" : "s");
+    bool bound[MAX_ARGUMENTS] = {false};
+    for (int i = 0; i < names.n && i < v->nparts && i < MAX_ARGUMENTS; i++)
+        ok &= bound[i] = bind_component(c, fn, v, i, names.at[i]);
     for (int i = 0; i < names.n; i++) {
         const Ast *name = names.at[i];
         if (env_own(env, name->name)) {
             report(c, name->pos, "`%s` is bound twice", name->name);
             ok = false;
-        } else if (i < v->nparts) {
-            ok &= bind_component(c, fn, v, i, name, env);
+        } else if (i < MAX_ARGUMENTS && bound[i]) {
+            bind_value(c, fn, v, i, name, env);
         } else {
             env_bind(env, name->name, v_error(), name->pos, B_VALUE);
         }

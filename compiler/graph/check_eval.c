@@ -143,7 +143,8 @@ static Value tensor_binary(Check *c, Pos pos, int op, Value a, Value b)
     if (!shape_fits(c, pos, shape))
         return v_error();
     place_nodes(c, pos);
-    return v_tensor(arithmetic_node(op, a, b, x, y));
+    Value both[] = {a, b};
+    return step_by_step(c, pos, v_tensor(arithmetic_node(op, a, b, x, y)), 2, both);
 }
 
 /* ---- Operators on numbers and the rest ------------------------------------- */
@@ -216,14 +217,14 @@ Value eval_unary(Check *c, Pos pos, int op, Value a)
         if (a.kind == V_BOOL)
             return v_bool(a.number == 0);
         if (is_truth(a))
-            return v_tensor(graph_op1(OP_not, a.node));
+            return step_by_step(c, pos, v_tensor(graph_op1(OP_not, a.node)), 1, &a);
         report(c, a.pos, "%s, expected a truth value for `not`", introduce(a));
         return v_error();
     }
     if (a.kind == V_NUMBER)
         return v_number(-a.number);
     Node *x = to_number_node(c, a);
-    return v_tensor(x ? graph_op1(OP_neg, x) : NULL);
+    return step_by_step(c, pos, v_tensor(x ? graph_op1(OP_neg, x) : NULL), 1, &a);
 }
 
 /* ---- Names ----------------------------------------------------------------- */
@@ -386,8 +387,10 @@ static Value select_value(Check *c, const Ast *e, Value test, Value a, Value b)
     if (!shape_fits(c, e->pos, shape))
         return v_error();
     place_nodes(c, e->pos);
-    return v_tensor(graph_select(graph_expand(test.node, shape), graph_expand(x, shape),
-                                 graph_expand(y, shape)));
+    Value all[] = {test, a, b};
+    Node *node = graph_select(graph_expand(test.node, shape), graph_expand(x, shape),
+                              graph_expand(y, shape));
+    return step_by_step(c, e->pos, v_tensor(node), 3, all);
 }
 
 /* A condition known now chooses; one of tensors selects element by element. */
@@ -431,7 +434,8 @@ static Value eval_kind(Check *c, const Ast *e, Env *env)
     case AST_BINARY: return eval_operator(c, e, env);
     case AST_IF: return eval_if(c, e, env);
     case AST_AT_MOST:
-        report(c, e->pos, "lengths known only at run time are not part of this version");
+        report(c, e->pos, "`%s <= …` is the first size of a network's input or of a source",
+               e->name);
         return v_error();
     case AST_ELLIPSIS: return v_error(); /* a second one: reported where declared */
     default: die("expression of kind %d", (int)e->kind);

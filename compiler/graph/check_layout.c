@@ -21,6 +21,18 @@ static Value rest_list(const Call *call)
     return list;
 }
 
+/* What moves the elements of a sequence of varying length and keeps its steps
+ * the first axis. */
+static Value steps_first(Check *c, const Call *call, bool keeps, Node *result)
+{
+    Value x = call->arg[0];
+    if (!is_sequence(x) || keeps)
+        return v_sequence(result, is_sequence(x) ? x.length : NULL);
+    report(c, call->pos, "%s, a sequence of varying length: its steps stay the first axis, as "
+           "they are", introduce(x));
+    return v_error();
+}
+
 /* ---- Shapes -------------------------------------------------------------------- */
 
 /* The one size given as -1 is what is left over. */
@@ -63,7 +75,8 @@ Value reshape(Check *c, Call *call)
         return v_error();
     }
     to.batch = x->shape.batch;
-    return v_tensor(graph_reshape(x, to));
+    bool keeps = to.rank > 0 && to.dim[0] == x->shape.dim[0];
+    return steps_first(c, call, keeps, graph_reshape(x, to));
 }
 
 Value transpose(Check *c, Call *call)
@@ -89,7 +102,18 @@ Value transpose(Check *c, Call *call)
         }
         seen[permutation[i]] = true;
     }
-    return v_tensor(graph_transpose(x, permutation));
+    return steps_first(c, call, permutation[0] == 0, graph_transpose(x, permutation));
+}
+
+/* `broadcast_to(x, length(y), n)`: the length, and the most steps in its place. */
+static Node *steps_of(Value *sizes)
+{
+    Value *first = sizes->list.at;
+    if (sizes->list.n == 0 || !is_count(*first))
+        return NULL;
+    Node *length = first->length;
+    *first = (Value){.kind = V_NUMBER, .number = (double)first->most, .pos = first->pos};
+    return length;
 }
 
 Value broadcast_to(Check *c, Call *call)
@@ -97,6 +121,7 @@ Value broadcast_to(Check *c, Call *call)
     Node *x = to_node(c, call->arg[0]);
     Value sizes = rest_list(call);
     Shape to, both;
+    Node *length = steps_of(&sizes);
     if (!x || !to_shape(c, sizes, &to))
         return v_error();
     to.batch = x->shape.batch;
@@ -104,7 +129,8 @@ Value broadcast_to(Check *c, Call *call)
         report(c, call->pos, "%s does not broadcast to %s", sample_text(x->shape), sample_text(to));
         return v_error();
     }
-    return v_tensor(graph_expand(x, to));
+    Value parts[] = {v_sequence(graph_expand(x, to), length), call->arg[0]};
+    return step_by_step(c, call->pos, parts[0], 2, parts);
 }
 
 /* ---- Parts ----------------------------------------------------------------------- */
@@ -153,7 +179,7 @@ Value slice(Check *c, Call *call)
                (long long)stop);
         return v_error();
     }
-    return v_tensor(take(x, axis, start, stop, stride));
+    return steps_first(c, call, axis > 0, take(x, axis, start, stop, stride));
 }
 
 /* Sizes of the parts of an axis: a count of equal ones or a list. */
@@ -205,8 +231,11 @@ Value split(Check *c, Call *call)
         !part_sizes(c, call->arg[PARTS], x->shape.dim[axis], sizes, &count))
         return v_error();
     Value *parts = NEW_ARRAY(Value, count);
-    for (int i = 0; i < count; start += sizes[i++])
-        parts[i] = v_tensor(take(x, axis, start, start + sizes[i], 1));
+    for (int i = 0; i < count; start += sizes[i++]) {
+        parts[i] = steps_first(c, call, axis > 0, take(x, axis, start, start + sizes[i], 1));
+        if (parts[i].kind == V_ERROR)
+            return v_error();
+    }
     Value v = v_list(count, parts);
     v.kind = V_TUPLE;
     return v;
@@ -261,7 +290,10 @@ Value concat(Check *c, Call *call)
         whole.dim[axis] += parts[i]->shape.dim[axis];
     if (!shape_fits(c, call->pos, whole))
         return v_error();
-    return v_tensor(graph_concatenate(call->nrest, parts, axis));
+    Value joined = v_tensor(graph_concatenate(call->nrest, parts, axis));
+    if (axis == 0 && !only_fixed(c, call->pos, "joining", call->nrest, call->rest))
+        return v_error();
+    return step_by_step(c, call->pos, joined, call->nrest, call->rest);
 }
 
 /* A number for all axes or a list with one for each. */
@@ -300,7 +332,8 @@ Value pad(Check *c, Call *call)
     }
     if (!shape_fits(c, call->pos, to))
         return v_error();
-    return v_tensor(graph_pad(x, scalar(value), low, high, interior));
+    bool keeps = to.rank > 0 && low[0] == 0 && high[0] == 0;
+    return steps_first(c, call, keeps, graph_pad(x, scalar(value), low, high, interior));
 }
 
 Value reverse(Check *c, Call *call)
@@ -335,7 +368,7 @@ Value repeat(Check *c, Call *call)
         map[i] = i <= axis ? i : i == axis + 1 ? -1 : i - 1;
         wide.dim[i] = map[i] < 0 ? times : x->shape.dim[map[i]];
     }
-    return v_tensor(graph_reshape(graph_broadcast(x, wide, map), to));
+    return steps_first(c, call, axis > 0, graph_reshape(graph_broadcast(x, wide, map), to));
 }
 
 /* ---- Tensors from indices ---------------------------------------------------------- */
@@ -366,7 +399,7 @@ Value one_hot(Check *c, Call *call)
     expect_classes(c, x, classes);
     Node *same = graph_op2(OP_eq, graph_expand(graph_reshape(x, column), to),
                            graph_expand(graph_iota(T_F32, row, 0), to));
-    return v_tensor(graph_convert(same, T_F32));
+    return steps_first(c, call, x->shape.rank > 0, graph_convert(same, T_F32));
 }
 
 Value gather(Check *c, Call *call)
@@ -379,7 +412,11 @@ Value gather(Check *c, Call *call)
         return v_error();
     }
     expect_classes(c, x, table->shape.dim[0]);
-    return v_tensor(graph_gather_rows(table, graph_convert(x, T_I32)));
+    if (!only_fixed(c, call->pos, "a table", 1, &call->arg[0]))
+        return v_error();
+    Value rows = call->arg[1];
+    return v_sequence(graph_gather_rows(table, graph_convert(x, T_I32)),
+                      is_sequence(rows) ? rows.length : NULL);
 }
 
 Value fill(Check *c, Call *call)

@@ -142,7 +142,7 @@ Value gradient_of(Check *c, Call *call)
         advise(c, "bind x to a name and compute y from that name");
         return v_error();
     }
-    return v_tensor(graph_gradient(y, of.node));
+    return v_sequence(graph_gradient(y, of.node), is_sequence(of) ? of.length : NULL);
 }
 
 /* Softmax tells which logits it comes from: of composed operations the graph
@@ -164,6 +164,10 @@ static Node *logits_node(const Check *c, Node *p)
             return c->marked[i].logits;
     if (p->op == OP_logistic)
         return p->in[0];
+    if (p->op == OP_select && p->in[2]->op == OP_const) { /* steps that count */
+        Node *z = logits_node(c, p->in[1]);
+        return z ? graph_select(p->in[0], z, p->in[2]) : NULL;
+    }
     Node *inner = p->op == OP_reshape ? logits_node(c, p->in[0]) : NULL;
     return inner ? graph_reshape(inner, p->shape) : NULL;
 }
@@ -183,7 +187,8 @@ typedef struct Reduction {
     bool axes[MAX_RANK + 1];
     Shape kept;
     bool keep;
-    double count; /* elements of a sample in each result     */
+    double count; /* elements of a sample in each result; without its steps, */
+    Node *length; /* where their number varies                               */
 } Reduction;
 
 enum { X, AXIS, EACH, OVER, KEEP };
@@ -230,6 +235,7 @@ static bool read_over(Check *c, const Call *call, Shape shape)
 
 static bool read_reduction(Check *c, const Call *call, Shape shape, Reduction *r)
 {
+    r->length = is_sequence(call->arg[X]) ? call->arg[X].length : NULL;
     bool all = !call->has[AXIS] && !call->has[EACH] && !call->has[OVER];
     bool sample = all || (call->has[EACH] && !call->has[AXIS]);
     if (call->has[AXIS] && !add_axes(c, call->arg[AXIS], shape, r))
@@ -250,16 +256,42 @@ static bool read_reduction(Check *c, const Call *call, Shape shape, Reduction *r
     r->count = 1;
     for (int i = 0; i < shape.rank; i++) {
         r->axes[i] |= sample;
-        r->count *= r->axes[i] ? (double)shape.dim[i] : 1;
+        bool varies = r->length && i == 0;
+        r->count *= r->axes[i] && !varies ? (double)shape.dim[i] : 1;
         r->kept.dim[i] = r->axes[i] ? 1 : shape.dim[i];
     }
     return true;
 }
 
+/* Are there padded steps in the sums? */
+static bool selects(const Reduction *r)
+{
+    return r->length && (r->axes[0] || r->axes[MAX_RANK]);
+}
+
 static Node *reduce_node(Op op, Node *x, const Reduction *r, bool keep)
 {
+    if (selects(r))
+        x = valid_or(r->length, x, op == OP_reduce_max ? -INFINITY : 0);
     Node *y = graph_reduce(op, x, r->axes);
     return keep ? graph_reshape(y, r->kept) : y;
+}
+
+/* How many steps each sum is over, of the samples that have them: a column,
+ * to be repeated along the other axes. */
+static Node *step_count(const Reduction *r, Shape out)
+{
+    bool batch[MAX_RANK + 1] = {[MAX_RANK] = true};
+    if (r->axes[0]) {
+        Node *steps = graph_convert(r->length, T_F32);
+        return r->axes[MAX_RANK] ? graph_reduce(OP_reduce_sum, steps, batch) : steps;
+    }
+    Shape column = {.rank = 1, .dim = {r->kept.dim[0]}}, as = out;
+    for (int i = 1; i < as.rank; i++)
+        as.dim[i] = 1;
+    Node *has = graph_convert(valid_steps(r->length, column), T_F32);
+    Node *samples = graph_reshape(graph_reduce(OP_reduce_sum, has, batch), as);
+    return graph_op2(OP_max, samples, graph_expand(scalar(1), as));
 }
 
 /* A sum over live samples and elements divided by how many there are. */
@@ -267,7 +299,9 @@ static Node *mean_node(Node *x, const Reduction *r, bool keep)
 {
     Node *y = reduce_node(OP_reduce_sum, x, r, keep);
     Node *count = scalar(r->count);
-    if (r->axes[MAX_RANK])
+    if (selects(r))
+        count = scale_node(step_count(r, y->shape), r->count);
+    else if (r->axes[MAX_RANK])
         count = scale_node(graph_live(), r->count);
     return graph_op2(OP_div, y, graph_expand(count, y->shape));
 }
@@ -300,5 +334,6 @@ Value reduction(Check *c, Call *call)
     Node *x = to_number_node(c, call->arg[X]);
     if (!x || !read_reduction(c, call, x->shape, &r))
         return v_error();
-    return v_tensor(reduce_by_name(call->builtin->name, x, &r));
+    Node *y = reduce_by_name(call->builtin->name, x, &r);
+    return v_sequence(y, selects(&r) ? NULL : r.length);
 }

@@ -28,14 +28,38 @@ static void *room(void *array, size_t size, int n)
     return wider;
 }
 
-Node *fn_input(Fn *fn, const char *name, Shape shape, Pos pos)
+static Node *add_input(Fn *fn, const char *name, Type type, Shape shape, Pos pos)
 {
     int n = fn->ninputs++;
     shape.batch = true;
+    fn->length_of = room(fn->length_of, sizeof *fn->length_of, n);
+    fn->most = room(fn->most, sizeof *fn->most, n);
+    fn->length_of[n] = -1;
+    fn->most[n] = 0;
     fn->inputs = room(fn->inputs, sizeof *fn->inputs, n);
     fn->input_names = room(fn->input_names, sizeof *fn->input_names, n);
     fn->input_names[n] = name;
-    return fn->inputs[n] = graph_input(T_F32, shape, n, pos);
+    return fn->inputs[n] = graph_input(type, shape, n, pos);
+}
+
+Node *fn_input(Fn *fn, const char *name, Shape shape, Pos pos)
+{
+    return add_input(fn, name, T_F32, shape, pos);
+}
+
+Node *fn_count(Fn *fn, const char *name, int64_t most, Pos pos)
+{
+    Node *n = add_input(fn, intern(name), T_I32, (Shape){0}, pos);
+    fn->most[fn->ninputs - 1] = most;
+    return n;
+}
+
+Node *fn_length(Fn *fn, int of, Pos pos)
+{
+    const char *name = format("%s.length", fn->input_names[of]);
+    Node *n = fn_count(fn, name, fn->inputs[of]->shape.dim[0], pos);
+    fn->length_of[fn->ninputs - 1] = of;
+    return n;
 }
 
 void fn_output(Fn *fn, const char *name, Node *node)
@@ -43,8 +67,24 @@ void fn_output(Fn *fn, const char *name, Node *node)
     int n = fn->noutputs++;
     fn->outputs = room(fn->outputs, sizeof *fn->outputs, n);
     fn->output_names = room(fn->output_names, sizeof *fn->output_names, n);
+    fn->length = room(fn->length, sizeof *fn->length, n);
+    fn->length[n] = -1;
     fn->output_names[n] = intern(name);
     fn->outputs[n] = node;
+}
+
+void fn_output_lengths(Fn *fn, Node *const *length)
+{
+    int n = fn->noutputs;
+    for (int i = 0; i < n; i++) {
+        for (int k = n; k < fn->noutputs && length[i]; k++)
+            if (fn->outputs[k] == length[i])
+                fn->length[i] = k;
+        if (!length[i] || fn->length[i] >= 0)
+            continue;
+        fn->length[i] = fn->noutputs;
+        fn_output(fn, format("%s.length", fn->output_names[i]), length[i]);
+    }
 }
 
 void fn_update(Fn *fn, Var *target, Node *value)
@@ -132,6 +172,10 @@ static bool network_argument(Check *c, Fn *fn, const NetworkInfo *info, int i, A
     Shape shape;
     arg->name = p->name;
     arg->pos = p->pos;
+    if (example && is_count(*example)) {
+        arg->value = *example; /* network_lengths makes it an input */
+        return true;
+    }
     if (!p->a && !example && p->b) {
         arg->value = eval(c, p->b, info->function->env);
     } else if (example && example->kind != V_TENSOR) {
@@ -142,10 +186,25 @@ static bool network_argument(Check *c, Fn *fn, const NetworkInfo *info, int i, A
                 return false;
             shape = example->node->shape;
         }
+        bool varies = varying_size(p->a) || (!p->a && example && is_sequence(*example));
         arg->value = v_tensor(fn_input(fn, p->name, shape, p->pos));
+        arg->value.length = varies ? arg->value.node : NULL; /* network_lengths */
     }
     arg->value.pos = p->pos;
     return true;
+}
+
+/* Lengths come after all other inputs. */
+static void network_lengths(Fn *fn, int n, Arg *args)
+{
+    for (int i = 0; i < n; i++) {
+        Value *v = &args[i].value;
+        if (is_count(*v))
+            *v = v_count(fn_count(fn, args[i].name, v->most, args[i].pos), v->most);
+        else if (v->kind == V_TENSOR && v->node->op == OP_input && v->length)
+            v->length = fn_length(fn, v->node->attr.input, args[i].pos);
+        v->pos = args[i].pos;
+    }
 }
 
 static const Ast *find_return(const Ast *decl)
@@ -156,7 +215,7 @@ static const Ast *find_return(const Ast *decl)
     return NULL;
 }
 
-static void network_output(Check *c, Fn *fn, const char *name, Value v, Pos pos)
+static void network_output(Check *c, Fn *fn, const char *name, Value v, Pos pos, Node **length)
 {
     if (v.kind != V_TENSOR || v.node->type != T_F32) {
         if (v.kind != V_ERROR)
@@ -166,6 +225,7 @@ static void network_output(Check *c, Fn *fn, const char *name, Value v, Pos pos)
     }
     Shape each = v.node->shape;
     each.batch = true;
+    length[fn->noutputs] = is_sequence(v) ? v.length : NULL;
     fn_output(fn, name, graph_expand(v.node, each));
 }
 
@@ -174,11 +234,13 @@ static void network_outputs(Check *c, Fn *fn, const Ast *decl, Value v)
 {
     const Ast *ret = find_return(decl);
     int n = v.kind == V_TUPLE ? v.list.n : 1;
+    Node **length = NEW_ARRAY(Node *, n + 1);
     for (int i = 0; i < n; i++) {
         bool named = ret && i < ret->kids.n && ret->kids.at[i]->kind == AST_NAME;
         const char *name = named ? ret->kids.at[i]->name : n == 1 ? "out" : format("out_%d", i + 1);
-        network_output(c, fn, name, v.kind == V_TUPLE ? v.list.at[i] : v, decl->pos);
+        network_output(c, fn, name, v.kind == V_TUPLE ? v.list.at[i] : v, decl->pos, length);
     }
+    fn_output_lengths(fn, length);
 }
 
 /* Gives the arguments their names; false if a shape is unknown. */
@@ -189,6 +251,7 @@ static bool bind_network(Check *c, Fn *fn, NetworkInfo *info, Env *env, Value *f
     for (int i = 0; i < n; i++)
         if (!network_argument(c, fn, info, i, &args[i]))
             return false;
+    network_lengths(fn, n, args);
     *first = n > 0 ? args[0].value : v_error();
     return bind_arguments(c, info->function, args, n, info->decl->pos, env);
 }
@@ -289,9 +352,11 @@ static void add_option(Report *r, const char *name, const char *value)
     r->option_values[r->noptions++] = value;
 }
 
-static void read_report(Check *c, Report *r, const Ast *call, Env *env)
+/* How many values it shows; lengths of sequences come after them. */
+static int read_report(Check *c, Report *r, const Ast *call, Env *env)
 {
     static const char *const names[] = {"prediction", "target"};
+    Node **length = NEW_ARRAY(Node *, call->kids.n + 1);
     for (int i = 0; i < call->kids.n; i++) {
         const Ast *arg = call->kids.at[i];
         if (arg->name) {
@@ -303,22 +368,34 @@ static void read_report(Check *c, Report *r, const Ast *call, Env *env)
         const char *name = r->fn->noutputs < 2 ? names[r->fn->noutputs] : "value";
         Value v = eval(c, arg->a, env);
         Node *node = v.kind == V_ERROR ? NULL : to_number_node(c, v);
+        if (node && is_sequence(v))
+            length[r->fn->noutputs] = v.length;
         if (node)
             fn_output(r->fn, name, node);
     }
+    int shown = r->fn->noutputs;
+    fn_output_lengths(r->fn, length);
+    return shown;
 }
 
 /* reconstructions(prediction, target): two values of a sample, of one shape. */
-static void check_reconstructions(Check *c, const Report *r, const Ast *call, int before)
+static void check_reconstructions(Check *c, const Report *r, const Ast *call, int shown,
+                                  int before)
 {
     if (error_count() != before)
         return;
-    if (r->fn->noutputs != 2) {
+    if (shown != 2) {
         report(c, call->pos, "`reconstructions` takes a prediction and a target");
         return;
     }
-    Shape a = r->fn->outputs[0]->shape, b = r->fn->outputs[1]->shape;
-    if (!a.batch || !shape_equal(a, b))
+    const Fn *fn = r->fn;
+    Shape a = fn->outputs[0]->shape, b = fn->outputs[1]->shape;
+    int *length = fn->length;
+    length[0] = length[0] < 0 ? length[1] : length[0];
+    length[1] = length[1] < 0 ? length[0] : length[1];
+    if (length[0] != length[1])
+        report(c, call->pos, "the prediction and the target have different lengths");
+    else if (!a.batch || !shape_equal(a, b))
         report(c, call->pos, "the prediction is %s, the target %s", sample_text(a), sample_text(b));
     else if (!c->model->reconstruct) {
         c->model->reconstruct = r->fn;
@@ -339,9 +416,9 @@ static void add_report(Check *c, const Ast *block, const DataValue *data, const 
     for (int i = 0; i < block->kids.n; i++)
         if (block->kids.at[i]->kind == AST_BIND)
             bind_names(c, block->kids.at[i], eval(c, block->kids.at[i]->a, env), env);
-    read_report(c, &r, call, env);
+    int shown = read_report(c, &r, call, env);
     if (strcmp(r.kind, "reconstructions") == 0)
-        check_reconstructions(c, &r, call, before);
+        check_reconstructions(c, &r, call, shown, before);
     else if (error_count() == before && r.fn->noutputs == 0)
         report(c, call->pos, "`%s` needs a value to show", call->name);
     PUSH(c->model->reports, c->model->nreports, c->reports_cap, r);
@@ -382,6 +459,42 @@ static Function *function_named(Check *c, const char *name)
     return b->value.function;
 }
 
+/* Inputs of a function that are tensors; numbers of steps that are no length
+ * of one of them. */
+static int tensor_inputs(const Fn *fn)
+{
+    int n = 0;
+    for (int i = 0; i < fn->ninputs; i++)
+        n += fn->most[i] == 0;
+    return n;
+}
+
+static int count_inputs(const Fn *fn)
+{
+    int n = 0;
+    for (int i = 0; i < fn->ninputs; i++)
+        n += fn->most[i] > 0 && fn->length_of[i] < 0;
+    return n;
+}
+
+static int shown_outputs(const Fn *fn)
+{
+    int n = fn->noutputs;
+    for (int i = 0; i < fn->noutputs; i++)
+        n = fn->length[i] >= 0 && fn->length[i] < n ? fn->length[i] : n;
+    return n;
+}
+
+/* Can decoder(encoder(x)) be told from x? */
+static bool reconstructs(const Fn *e, const Fn *d)
+{
+    bool varies = e->ninputs == 2 && tensor_inputs(e) == 1;
+    return tensor_inputs(e) == 1 && count_inputs(e) == 0 && shown_outputs(e) == 1 &&
+           tensor_inputs(d) == 1 && count_inputs(d) <= varies && shown_outputs(d) == 1 &&
+           shape_equal(e->outputs[0]->shape, d->inputs[0]->shape) &&
+           shape_equal(d->outputs[0]->shape, e->inputs[0]->shape);
+}
+
 /* Where nothing reports reconstructions: decoder(encoder(x)) beside x. */
 void build_reconstruct(Check *c)
 {
@@ -393,18 +506,22 @@ void build_reconstruct(Check *c)
     Train *t = &m->trains[m->ntrains - 1];
     Data *data = t->validation ? t->validation : t->data;
     const Shape *sample = data ? component_shape(data, 0) : NULL;
-    if (e->ninputs != 1 || e->noutputs != 1 || d->ninputs != 1 || d->noutputs != 1 || !sample ||
-        !shape_equal(e->outputs[0]->shape, d->inputs[0]->shape) ||
-        !shape_equal(d->outputs[0]->shape, e->inputs[0]->shape))
+    if (!sample || !reconstructs(e, d))
         return;
     Fn *fn = new_fn(c, FN_REPORT, "reconstruct", encoder->pos);
     Value x = v_tensor(fn_input(fn, e->input_names[0], e->inputs[0]->shape, encoder->pos));
-    Value code = call_values(c, function_named(c, "encoder"), 1, &x, encoder->pos);
-    Value back = call_values(c, function_named(c, "decoder"), 1, &code, decoder->pos);
+    if (e->ninputs == 2)
+        x.length = fn_length(fn, 0, encoder->pos);
+    Value code[2] = {call_values(c, function_named(c, "encoder"), 1, &x, encoder->pos)};
+    int given = 1 + count_inputs(d);
+    if (given == 2)
+        code[1] = v_count(x.length, x.node->shape.dim[0]);
+    Value back = call_values(c, function_named(c, "decoder"), given, code, decoder->pos);
     if (back.kind != V_TENSOR)
         return;
     fn_output(fn, "prediction", back.node);
     fn_output(fn, "target", x.node);
+    fn_output_lengths(fn, (Node *[]){x.length, x.length});
     m->reconstruct = fn;
     m->reconstruct_data = data;
 }

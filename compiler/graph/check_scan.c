@@ -23,6 +23,7 @@ typedef struct Scan {
     Env *env;                /* around the scan                              */
     int id;
     int64_t steps;
+    Value varying;           /* the first sequence whose length varies, or an error */
     Node *sequence[MAX_SEQUENCES]; /* time first; NULL: the step's number    */
     double from[MAX_SEQUENCES];    /* of a range                             */
     int nsequences;
@@ -30,6 +31,7 @@ typedef struct Scan {
     int ncarried;
     Value emit[MAX_CARRIED];
     int nemits;
+    bool backwards;
     bool failed;
 } Scan;
 
@@ -103,6 +105,16 @@ static bool agree_on_steps(Check *c, Scan *s, Pos pos, int64_t steps)
     return true;
 }
 
+static bool agree_on_length(Check *c, Scan *s, Value v)
+{
+    if (s->varying.length && s->varying.length != v.length) {
+        report_lengths(c, v.pos, s->varying, v);
+        return false;
+    }
+    s->varying = s->varying.length ? s->varying : v;
+    return true;
+}
+
 static bool open_tensor(Check *c, Scan *s, const Ast *e, int at)
 {
     Value v = eval(c, e, s->env);
@@ -120,13 +132,23 @@ static bool open_tensor(Check *c, Scan *s, const Ast *e, int at)
         !axis_of_size(c, s, shape, &axis))
         return false;
     s->sequence[at] = time_first(v.node, axis);
-    return agree_on_steps(c, s, e->pos, shape.dim[axis]);
+    if (is_sequence(v) && axis > 0) {
+        report(c, e->pos, "%s: only its steps are gone along where their number varies",
+               introduce(v));
+        return false;
+    }
+    return agree_on_steps(c, s, e->pos, shape.dim[axis]) &&
+           (!is_sequence(v) || agree_on_length(c, s, v));
 }
 
 static bool open_range(Check *c, Scan *s, const Ast *e, int at)
 {
     int64_t low, high;
     Value a = eval(c, e->a, s->env), b = eval(c, e->b, s->env);
+    if (is_count(b) && a.kind == V_NUMBER && a.number == 0) { /* 0..length(x) */
+        s->from[at] = 0;
+        return agree_on_steps(c, s, e->pos, b.most) && agree_on_length(c, s, b);
+    }
     if (!to_whole(c, a, "the start of a range", -MAX_ELEMENTS, MAX_ELEMENTS, &low) ||
         !to_whole(c, b, "the end of a range", -MAX_ELEMENTS, MAX_ELEMENTS, &high))
         return false;
@@ -154,6 +176,17 @@ static bool open_sequences(Check *c, Scan *s)
     }
     s->nsequences = of.n;
     return ok;
+}
+
+/* `backwards`, or `backwards if c` with a c known at compile time. */
+static bool read_direction(Check *c, Scan *s)
+{
+    const Ast *along = s->ast->c;
+    s->backwards = along && along->flag;
+    if (!along || !along->b)
+        return true;
+    Value v = eval(c, along->b, s->env);
+    return to_bool(c, v, "what decides the direction", &s->backwards);
 }
 
 /* ---- Carried values ------------------------------------------------------------------ */
@@ -262,6 +295,7 @@ static void take_next(Check *c, Scan *s, Carried *h, const Env *env)
         s->failed = true;
         return;
     }
+    both.batch |= s->varying.length != NULL;
     h->next = next;
     h->shape = both;
 }
@@ -307,7 +341,8 @@ static void bind_all(Check *c, const Scan *s, Node *scan)
         bind_result(c, s, name->name, name->pos, v, false);
     }
     for (int i = 0; i < s->nemits; i++)
-        emitted[i] = scan ? v_tensor(graph_result(scan, s->ncarried + i)) : v_error();
+        emitted[i] = scan ? v_sequence(graph_result(scan, s->ncarried + i), s->varying.length)
+                          : v_error();
     Value all = s->nemits == 1 ? emitted[0] : v_list(s->nemits, emitted);
     if (s->nemits != 1)
         all.kind = V_TUPLE;
@@ -317,10 +352,34 @@ static void bind_all(Check *c, const Scan *s, Node *scan)
         bind_result(c, s, intern("emitted"), s->ast->pos, all, true);
 }
 
+/* Does the step count, for each element of a value? NULL: they all do. */
+static Node *step_counts(const Scan *s, Shape shape)
+{
+    Node *time = graph_time(s->id), *length = s->varying.length;
+    if (!length)
+        return NULL;
+    return graph_op2(OP_lt, graph_expand(time, shape), graph_expand(length, shape));
+}
+
+/* Beyond the last step what is carried stays as it is, and zeros are emitted. */
+static void skip_padding(const Scan *s, Node **next, Node **emits)
+{
+    for (int i = 0; i < s->ncarried && s->varying.length; i++) {
+        Shape shape = next[i]->shape;
+        next[i] = graph_select(step_counts(s, shape), next[i],
+                               graph_carried(s->id, i, T_F32, shape));
+    }
+    for (int i = 0; i < s->nemits && s->varying.length; i++) {
+        Shape shape = emits[i]->shape;
+        shape.batch = true;
+        emits[i] = graph_select(step_counts(s, shape), graph_expand(emits[i], shape),
+                                graph_typed(emits[i]->type, shape, 0));
+    }
+}
+
 static Node *build(Check *c, Scan *s)
 {
     Node *init[MAX_CARRIED], *next[MAX_CARRIED], *emits[MAX_CARRIED];
-    bool backwards = s->ast->c && s->ast->c->flag;
     for (int i = 0; i < s->ncarried; i++) {
         init[i] = graph_expand(s->carried[i].init, s->carried[i].shape);
         next[i] = graph_expand(s->carried[i].next, s->carried[i].shape);
@@ -334,7 +393,8 @@ static Node *build(Check *c, Scan *s)
             return NULL;
         }
     }
-    return graph_scan(s->id, s->steps, backwards, s->ncarried, init, next, s->nemits, emits);
+    skip_padding(s, next, emits);
+    return graph_scan(s->id, s->steps, s->backwards, s->ncarried, init, next, s->nemits, emits);
 }
 
 void eval_scan(Check *c, const Ast *decl, const Ast *ast, Env *env)
@@ -343,6 +403,7 @@ void eval_scan(Check *c, const Ast *decl, const Ast *ast, Env *env)
     *s = (Scan){.decl = decl, .ast = ast, .env = env};
     place_nodes(c, ast->pos);
     s->failed = !open_sequences(c, s);
+    s->failed |= !read_direction(c, s);
     s->failed |= !open_carried(c, s);
     for (int round = 0; !s->failed && round < MAX_ROUNDS; round++) {
         s->id = graph_scan_id();

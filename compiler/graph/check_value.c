@@ -121,6 +121,8 @@ const char *describe_value(Value v)
     case V_FUNCTION: return format("the function `%s`", function_name(v.function));
     case V_DATA: return "a data source";
     case V_TENSOR:
+        if (is_sequence(v))
+            return format("[time <= %s", sample_text(v.node->shape) + 1);
         return format("%s%s", sample_text(v.node->shape),
                       v.node->type == T_BOOL ? " of truth values" : "");
     }

@@ -73,8 +73,14 @@ static void draw_vars(Check *c, uint32_t seed)
 
 static void draw_inputs(Check *c)
 {
-    for (int i = 0; i < c->fn->ninputs; i++)
-        fill(c, c->fn->inputs[i], c->run.inputs[i]);
+    const Fn *fn = c->fn;
+    for (int i = 0; i < fn->ninputs; i++) {
+        double *x = c->run.inputs[i];
+        int64_t most = fn->most ? fn->most[i] : 0, n = elements(fn->inputs[i]);
+        fill(c, fn->inputs[i], x);
+        for (int64_t j = 0; j < n && most > 0; j++) /* a length */
+            x[j] = 1 + floor((random_number(c) + 1) / 2 * (double)most);
+    }
 }
 
 static double dot(const double *a, const double *b, int64_t n)

@@ -35,13 +35,15 @@ static double uniform(Draw *d)
     return (d->word[--d->left] >> 8) * 0x1p-24;
 }
 
-static double *draw_input(Draw *d, const Node *input, int64_t samples)
+/* Lengths are from 1 to `most`. */
+static double *draw_input(Draw *d, const Node *input, int64_t most, int64_t samples)
 {
     int64_t n = shape_size(input->shape) * (input->shape.batch ? samples : 1);
+    int64_t choices = input->type == T_BOOL ? 2 : most > 0 ? most : 4;
     double *x = NEW_ARRAY(double, n + 1);
     for (int64_t i = 0; i < n; i++)
-        x[i] =
-            input->type == T_F32 ? uniform(d) : floor(uniform(d) * (input->type == T_I32 ? 4 : 2));
+        x[i] = input->type == T_F32 ? uniform(d)
+                                    : floor(uniform(d) * (double)choices) + (most > 0);
     return x;
 }
 
@@ -100,7 +102,7 @@ static Interp start(const Model *model, int f, int64_t samples, int draw)
                              .purpose = purpose,
                              .step = fn->kind == FN_INIT ? 0 : 3}};
     for (int i = 0; i < fn->ninputs; i++)
-        run.inputs[i] = draw_input(&d, fn->inputs[i], samples);
+        run.inputs[i] = draw_input(&d, fn->inputs[i], fn->most ? fn->most[i] : 0, samples);
     run.vars = first_values(model);
     for (int i = 0; i < model->nvars; i++)
         vary(&d, model->vars[i], run.vars[i]);

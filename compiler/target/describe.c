@@ -14,7 +14,7 @@
 #include "../graph/ops.h"
 #include "../loop/loop.h"
 
-static const char *const data_kind[] = {"file", "split", "zip", "concat"};
+static const char *const data_kind[] = {"file", "split", "zip", "concat", "windows"};
 
 static void put(Text *t, const char *s)
 {
@@ -140,6 +140,29 @@ static void put_tensor(Text *t, const char *name, const Node *node, const Buffer
     put_list(t, "strides", node->shape.rank, reshaped ? counted : b->stride);
     put(t, ",");
     put_int(t, "row", b->rows ? b->size / (4 * LANES) : 0);
+}
+
+/* Of a length: whose it is, or how large it can be. */
+static void put_input(Text *t, const Fn *fn, int i, const Buffer *b)
+{
+    put_tensor(t, fn->input_names[i], fn->inputs[i], b);
+    if (fn->length_of && fn->length_of[i] >= 0) {
+        put(t, ",");
+        put_int(t, "length_of", fn->length_of[i]);
+    } else if (fn->most && fn->most[i] > 0) {
+        put(t, ",");
+        put_int(t, "steps", fn->most[i]);
+    }
+    put(t, "}");
+}
+
+static void put_output(Text *t, const Fn *fn, int i, const Buffer *b)
+{
+    put_tensor(t, fn->output_names ? fn->output_names[i] : NULL, fn->outputs[i], b);
+    if (fn->length && fn->length[i] >= 0) {
+        put(t, ",");
+        put_int(t, "length", fn->length[i]);
+    }
     put(t, "}");
 }
 
@@ -209,13 +232,12 @@ static void put_fn(Text *t, const Model *m, const Fn *fn)
     put(t, ",\"inputs\":[");
     for (int i = 0; i < fn->ninputs; i++) {
         separate(t, i);
-        put_tensor(t, fn->input_names[i], fn->inputs[i], p->input_buffers[i]);
+        put_input(t, fn, i, p->input_buffers[i]);
     }
     put(t, "],\n \"outputs\":[");
     for (int i = 0; i < fn->noutputs; i++) {
         separate(t, i);
-        put_tensor(t, fn->output_names ? fn->output_names[i] : NULL, fn->outputs[i],
-                   p->output_buffers[i]);
+        put_output(t, fn, i, p->output_buffers[i]);
     }
     put(t, "],\n \"updates\":[");
     for (int i = 0; i < fn->nupdates; i++) {
@@ -233,6 +255,22 @@ static void put_fn(Text *t, const Model *m, const Fn *fn)
 }
 
 /* ---- Data ----------------------------------------------------------------- */
+
+static void put_sequences(Text *t, const Data *d)
+{
+    if (d->varying) {
+        put(t, ",");
+        put_int(t, "time", d->shaped ? d->shape.dim[0] : 0);
+    }
+    if (d->lengths) {
+        put(t, ",");
+        put_field(t, "lengths", d->lengths);
+    }
+    if (d->series) {
+        put(t, ",");
+        put_field(t, "series", d->series);
+    }
+}
 
 static void put_file(Text *t, const Model *m, const Data *d)
 {
@@ -254,6 +292,7 @@ static void put_file(Text *t, const Model *m, const Data *d)
     put_field(t, "type", d->type == T_F32 ? "f32" : "i32");
     put(t, ",");
     put_int(t, "classes", d->classes);
+    put_sequences(t, d);
     put(t, ",\"affine\":");
     if (!d->affine) {
         put(t, "null");
@@ -286,6 +325,16 @@ static void put_split(Text *t, const Model *m, const Data *d)
     }
 }
 
+static void put_windows(Text *t, const Model *m, const Data *d)
+{
+    put(t, ",\"of\":");
+    put_data(t, m, d->parts[0]);
+    put(t, ",");
+    put_int(t, "length", d->count);
+    put(t, ",");
+    put_int(t, "stride", d->stride);
+}
+
 static void put_parts(Text *t, const Model *m, const Data *d)
 {
     put(t, ",\"parts\":[");
@@ -310,6 +359,8 @@ static void put_data(Text *t, const Model *m, const Data *d)
         put_file(t, m, d);
     else if (d->kind == DATA_SPLIT)
         put_split(t, m, d);
+    else if (d->kind == DATA_WINDOWS)
+        put_windows(t, m, d);
     else
         put_parts(t, m, d);
     put(t, "}");
