@@ -177,7 +177,8 @@ static bool wrong_signature(const Ast *list)
     for (int i = 0; i < list->kids.n; i++) {
         const Ast *e = list->kids.at[i];
         open += e->kind == AST_ELLIPSIS;
-        if ((e->kind == AST_AT_MOST && e != varying_size(list)) || open > 1 || (e->kind == AST_NUMBER && e->number < 1))
+        if ((e->kind == AST_AT_MOST && e != varying_size(list)) || open > 1 ||
+            (e->kind == AST_NUMBER && e->number < 1))
             return true;
     }
     return false;
@@ -572,8 +573,7 @@ static int data_argument(const Function *f, const Arg *args, int n)
 {
     bool joins =
         f->builtin && (!strcmp(f->builtin->name, "split") || !strcmp(f->builtin->name, "zip") ||
-                       !strcmp(f->builtin->name, "concat") ||
-                       !strcmp(f->builtin->name, "windows"));
+                       !strcmp(f->builtin->name, "concat") || !strcmp(f->builtin->name, "windows"));
     for (int i = 0; i < n && !joins; i++)
         if (args[i].value.kind == V_DATA)
             return i;

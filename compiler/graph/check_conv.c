@@ -255,8 +255,10 @@ static bool keeps_steps(Check *c, Pos pos, Value *x, Value w, const Geometry *g)
     if (!is_sequence(*x))
         return true;
     if (!g->same || g->stride[0] != 1) {
-        report(c, pos, "%s, a sequence of varying length: it stays one with `padding: same` and "
-               "a stride of 1", introduce(*x));
+        report(c, pos,
+               "%s, a sequence of varying length: it stays one with `padding: same` and "
+               "a stride of 1",
+               introduce(*x));
         return false;
     }
     x->node = valid_or(x->length, x->node, 0);

@@ -69,7 +69,8 @@ Value data_file(Check *c, Call *call)
     const char *path, *option = NULL;
     bool npy = strcmp(call->builtin->name, "npy") == 0;
     if (!to_text(c, call->arg[0], "a path", &path) ||
-        (call->has[1] && !to_text(c, call->arg[1], npy ? "a path" : "the name of a column", &option)))
+        (call->has[1] &&
+         !to_text(c, call->arg[1], npy ? "a path" : "the name of a column", &option)))
         return v_error();
     if (!*path || (option && !*option)) {
         report(c, call->arg[*path ? 1 : 0].pos, *path && !npy ? "an empty name" : "an empty path");
@@ -248,7 +249,8 @@ Value data_windows(Check *c, Call *call)
         return v_error();
     }
     if (!to_whole(c, call->arg[LENGTH], "a number of steps", 1, MAX_ELEMENTS, &length) ||
-        (call->has[STRIDE] && !to_whole(c, call->arg[STRIDE], "a stride", 1, MAX_ELEMENTS, &stride)))
+        (call->has[STRIDE] &&
+         !to_whole(c, call->arg[STRIDE], "a stride", 1, MAX_ELEMENTS, &stride)))
         return v_error();
     DataValue *v = of.data;
     for (int i = 0; i < v->nparts; i++)
@@ -553,8 +555,8 @@ static bool declared_sample(Check *c, const Ast *shape, Env *env, Sample *s)
     Ast others = *shape;
     others.kids = (AstList){0};
     for (int i = 1; i < shape->kids.n; i++)
-        others.kids = i > 1 ? ast_append(others.kids, shape->kids.at[i])
-                            : ast_list(shape->kids.at[i]);
+        others.kids =
+            i > 1 ? ast_append(others.kids, shape->kids.at[i]) : ast_list(shape->kids.at[i]);
     if (!maximum_of(c, steps, env, &most) || !to_shape(c, eval(c, &others, env), &s->shape))
         return false;
     if (s->shape.rank == MAX_RANK) {

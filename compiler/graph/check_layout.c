@@ -28,8 +28,10 @@ static Value steps_first(Check *c, const Call *call, bool keeps, Node *result)
     Value x = call->arg[0];
     if (!is_sequence(x) || keeps)
         return v_sequence(result, is_sequence(x) ? x.length : NULL);
-    report(c, call->pos, "%s, a sequence of varying length: its steps stay the first axis, as "
-           "they are", introduce(x));
+    report(c, call->pos,
+           "%s, a sequence of varying length: its steps stay the first axis, as "
+           "they are",
+           introduce(x));
     return v_error();
 }
 

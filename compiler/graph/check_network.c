@@ -379,8 +379,7 @@ static int read_report(Check *c, Report *r, const Ast *call, Env *env)
 }
 
 /* reconstructions(prediction, target): two values of a sample, of one shape. */
-static void check_reconstructions(Check *c, const Report *r, const Ast *call, int shown,
-                                  int before)
+static void check_reconstructions(Check *c, const Report *r, const Ast *call, int shown, int before)
 {
     if (error_count() != before)
         return;

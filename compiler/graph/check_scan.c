@@ -11,7 +11,7 @@
 enum { MAX_CARRIED = 64, MAX_SEQUENCES = 16, MAX_ROUNDS = MAX_RANK + 3 };
 
 typedef struct Carried {
-    const Ast *ast;          /* `h = zeros(units)`                           */
+    const Ast *ast; /* `h = zeros(units)`                           */
     Value first;
     Node *init;
     Shape shape;
@@ -20,10 +20,10 @@ typedef struct Carried {
 
 typedef struct Scan {
     const Ast *decl, *ast;
-    Env *env;                /* around the scan                              */
+    Env *env; /* around the scan                              */
     int id;
     int64_t steps;
-    Value varying;           /* the first sequence whose length varies, or an error */
+    Value varying;                 /* the first sequence whose length varies, or an error */
     Node *sequence[MAX_SEQUENCES]; /* time first; NULL: the step's number    */
     double from[MAX_SEQUENCES];    /* of a range                             */
     int nsequences;
@@ -46,8 +46,8 @@ static bool axis_of_signature(const Scan *s, const Ast *sequence, int rank, int 
         if (p->name != sequence->name || !p->a)
             continue;
         AstList sizes = p->a->kids;
-        bool batch = sizes.n && sizes.at[0]->kind == AST_NAME &&
-                     sizes.at[0]->name == intern("batch");
+        bool batch =
+            sizes.n && sizes.at[0]->kind == AST_NAME && sizes.at[0]->name == intern("batch");
         bool open = false;
         for (int k = batch; k < sizes.n; k++) {
             const Ast *size = sizes.at[k];
@@ -264,8 +264,7 @@ static void run_block(Check *c, Scan *s, Env *env)
         case AST_EMIT: emit(c, s, line, env); break;
         case AST_SCAN: eval_scan(c, s->decl, line, env); break;
         default:
-            report(c, line->pos, "%s does not belong in a scan's block",
-                   ast_kind_name(line->kind));
+            report(c, line->pos, "%s does not belong in a scan's block", ast_kind_name(line->kind));
             advise(c, "the block binds names and emits: `h = tanh(s + h)`, `emit h`");
             s->failed = true;
         }
@@ -341,8 +340,8 @@ static void bind_all(Check *c, const Scan *s, Node *scan)
         bind_result(c, s, name->name, name->pos, v, false);
     }
     for (int i = 0; i < s->nemits; i++)
-        emitted[i] = scan ? v_sequence(graph_result(scan, s->ncarried + i), s->varying.length)
-                          : v_error();
+        emitted[i] =
+            scan ? v_sequence(graph_result(scan, s->ncarried + i), s->varying.length) : v_error();
     Value all = s->nemits == 1 ? emitted[0] : v_list(s->nemits, emitted);
     if (s->nemits != 1)
         all.kind = V_TUPLE;
@@ -366,8 +365,8 @@ static void skip_padding(const Scan *s, Node **next, Node **emits)
 {
     for (int i = 0; i < s->ncarried && s->varying.length; i++) {
         Shape shape = next[i]->shape;
-        next[i] = graph_select(step_counts(s, shape), next[i],
-                               graph_carried(s->id, i, T_F32, shape));
+        next[i] =
+            graph_select(step_counts(s, shape), next[i], graph_carried(s->id, i, T_F32, shape));
     }
     for (int i = 0; i < s->nemits && s->varying.length; i++) {
         Shape shape = emits[i]->shape;
@@ -388,8 +387,8 @@ static Node *build(Check *c, Scan *s)
         emits[i] = s->emit[i].node;
         Shape stack = emits[i]->shape;
         if (stack.rank + 1 > MAX_RANK || shape_size(stack) * s->steps > MAX_ELEMENTS) {
-            report(c, s->ast->pos, "%lld steps of %s are too many to be kept",
-                   (long long)s->steps, sample_text(stack));
+            report(c, s->ast->pos, "%lld steps of %s are too many to be kept", (long long)s->steps,
+                   sample_text(stack));
             return NULL;
         }
     }

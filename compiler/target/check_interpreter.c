@@ -42,8 +42,7 @@ static double *draw_input(Draw *d, const Node *input, int64_t most, int64_t samp
     int64_t choices = input->type == T_BOOL ? 2 : most > 0 ? most : 4;
     double *x = NEW_ARRAY(double, n + 1);
     for (int64_t i = 0; i < n; i++)
-        x[i] = input->type == T_F32 ? uniform(d)
-                                    : floor(uniform(d) * (double)choices) + (most > 0);
+        x[i] = input->type == T_F32 ? uniform(d) : floor(uniform(d) * (double)choices) + (most > 0);
     return x;
 }
 
