@@ -160,6 +160,11 @@ typedef struct Marked { Node *p, *logits; } Marked;
 
 typedef struct StateUpdate { Var *var; Node *value; Instance *owner; } StateUpdate;
 
+/* The scans whose blocks are being evaluated, the innermost first. */
+typedef struct Steps {
+    const struct Steps *outer; int id; int64_t steps;
+} Steps;
+
 /* What a call changes and its return restores. */
 typedef struct Context {
     const Frame *frame;
@@ -176,6 +181,7 @@ typedef struct Context {
                                   /* an earlier line failed: no conclusions  */
     ValueKind wanted;             /* kind of the default that a name replaces */
     NetworkInfo *record;          /* its layers are being listed             */
+    const Steps *scan;            /* a draw is another one at each step      */
 } Context;
 
 struct Check {

@@ -21,11 +21,33 @@ static uint32_t next_path(Check *c)
     return fnv1a(n ? format("%s#%d", c->at.init, n) : c->at.init);
 }
 
+/* Initial values are drawn once, wherever the layer stands. */
+static const Steps *steps_of(const Check *c)
+{
+    return c->at.init ? NULL : c->at.scan;
+}
+
+/* Is there room for the axes of the steps? */
+static bool draws_fit(Check *c, Pos pos, Shape shape)
+{
+    int64_t size = shape_size(shape);
+    int rank = shape.rank;
+    for (const Steps *s = steps_of(c); s; s = s->outer) {
+        size = size > MAX_ELEMENTS ? size : size * s->steps;
+        rank++;
+    }
+    if (rank <= MAX_RANK && size <= MAX_ELEMENTS)
+        return true;
+    report(c, pos, "draws of %s for all steps are too many",
+           sample_text(shape));
+    return false;
+}
+
 /* One draw for each sample, unless there are no samples or `each: batch`. */
-static bool draw_shape(Check *c, const Value *shape, const Value *each, Shape *out)
+static bool draw_shape(Check *c, Pos pos, const Value *shape, const Value *each, Shape *out)
 {
     *out = (Shape){0};
-    if (shape && !to_shape(c, *shape, out))
+    if ((shape && !to_shape(c, *shape, out)) || !draws_fit(c, pos, *out))
         return false;
     out->batch = !c->at.init && !c->at.in_optimizer;
     if (!each)
@@ -45,9 +67,24 @@ static const Value *given(const Call *call, int i)
     return call->has[i] ? &call->arg[i] : NULL;
 }
 
+/* In the block of a scan all steps are drawn at once, and a step takes its
+ * own: so the step is part of what a number is a function of. */
 static Node *draw(Check *c, RandomKind kind, Shape shape)
 {
-    return graph_random(kind, shape, next_path(c));
+    Shape all = shape;
+    for (const Steps *s = steps_of(c); s; s = s->outer) {
+        memmove(all.dim + 1, all.dim, sizeof *all.dim * (MAX_RANK - 1));
+        all.dim[0] = s->steps;
+        all.rank++;
+    }
+    Node *n = graph_random(kind, all, next_path(c));
+    const Steps *outward[MAX_RANK];
+    int depth = 0;
+    for (const Steps *s = steps_of(c); s; s = s->outer)
+        outward[depth++] = s;
+    while (depth > 0)
+        n = graph_element(n, graph_time(outward[--depth]->id));
+    return n;
 }
 
 Value draw_uniform(Check *c, Call *call)
@@ -57,7 +94,7 @@ Value draw_uniform(Check *c, Call *call)
     Shape shape;
     if ((call->has[LOW] && !to_number(c, call->arg[LOW], "low", &low)) ||
         (call->has[HIGH] && !to_number(c, call->arg[HIGH], "high", &high)) ||
-        !draw_shape(c, given(call, SHAPE), given(call, EACH), &shape))
+        !draw_shape(c, call->pos, given(call, SHAPE), given(call, EACH), &shape))
         return v_error();
     Node *u = scale_node(draw(c, RANDOM_UNIFORM, shape), high - low);
     return v_tensor(low == 0 ? u : graph_op2(OP_add, u, graph_expand(scalar(low), shape)));
@@ -74,7 +111,7 @@ Value draw_normal(Check *c, Call *call)
     sizes.pos = call->nrest ? call->rest[0].pos : call->pos;
     if ((call->has[MEAN] && !to_number(c, call->arg[MEAN], "mean", &mean)) ||
         (call->has[STDDEV] && !to_number(c, call->arg[STDDEV], "stddev", &stddev)) ||
-        !draw_shape(c, &sizes, given(call, EACH), &shape))
+        !draw_shape(c, call->pos, &sizes, given(call, EACH), &shape))
         return v_error();
     Node *n = scale_node(draw(c, RANDOM_NORMAL, shape), stddev);
     return v_tensor(mean == 0 ? n : graph_op2(OP_add, n, graph_expand(scalar(mean), shape)));
@@ -87,7 +124,7 @@ Value draw_bernoulli(Check *c, Call *call)
     double p;
     Shape shape;
     if (!to_number(c, call->arg[P], "a probability", &p) ||
-        !draw_shape(c, given(call, SHAPE), given(call, EACH), &shape))
+        !draw_shape(c, call->pos, given(call, SHAPE), given(call, EACH), &shape))
         return v_error();
     if (!(p >= 0 && p <= 1)) {
         report(c, call->arg[P].pos, "%s, expected a probability from 0 to 1",

@@ -305,8 +305,11 @@ static bool settle(Check *c, Scan *s)
     Shape before[MAX_CARRIED];
     bool settled = true;
     Env *env = enter(s);
+    const Steps steps = {c->at.scan, s->id, s->steps}, *outer = c->at.scan;
     s->nemits = 0;
+    c->at.scan = &steps;
     run_block(c, s, env);
+    c->at.scan = outer;
     for (int i = 0; i < s->ncarried; i++) {
         before[i] = s->carried[i].shape;
         take_next(c, s, &s->carried[i], env);
