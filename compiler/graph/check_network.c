@@ -484,14 +484,28 @@ static int shown_outputs(const Fn *fn)
     return n;
 }
 
-/* Can decoder(encoder(x)) be told from x? */
-static bool reconstructs(const Fn *e, const Fn *d)
+static bool varies(const Fn *e)
 {
-    bool varies = e->ninputs == 2 && tensor_inputs(e) == 1;
+    return e->ninputs == 2 && tensor_inputs(e) == 1 && count_inputs(e) == 0;
+}
+
+/* Two shapes, of which the first may have fewer steps. */
+static bool same_steps_aside(Shape a, Shape b, bool aside)
+{
+    if (aside && a.rank > 0 && b.rank > 0 && a.dim[0] <= b.dim[0])
+        a.dim[0] = b.dim[0];
+    return shape_equal(a, b);
+}
+
+/* Can decoder(encoder(x)) be told from x? */
+static bool reconstructs(const Fn *e, const Fn *d, Shape sample)
+{
+    sample.batch = true;
     return tensor_inputs(e) == 1 && count_inputs(e) == 0 && shown_outputs(e) == 1 &&
-           tensor_inputs(d) == 1 && count_inputs(d) <= varies && shown_outputs(d) == 1 &&
+           tensor_inputs(d) == 1 && count_inputs(d) <= varies(e) && shown_outputs(d) == 1 &&
            shape_equal(e->outputs[0]->shape, d->inputs[0]->shape) &&
-           shape_equal(d->outputs[0]->shape, e->inputs[0]->shape);
+           (!varies(e) || same_steps_aside(sample, e->inputs[0]->shape, true)) &&
+           same_steps_aside(d->outputs[0]->shape, e->inputs[0]->shape, varies(e));
 }
 
 /* Where nothing reports reconstructions: decoder(encoder(x)) beside x. */
@@ -505,16 +519,17 @@ void build_reconstruct(Check *c)
     Train *t = &m->trains[m->ntrains - 1];
     Data *data = t->validation ? t->validation : t->data;
     const Shape *sample = data ? component_shape(data, 0) : NULL;
-    if (!sample || !reconstructs(e, d))
+    if (!sample || !reconstructs(e, d, *sample))
         return;
     Fn *fn = new_fn(c, FN_REPORT, "reconstruct", encoder->pos);
-    Value x = v_tensor(fn_input(fn, e->input_names[0], e->inputs[0]->shape, encoder->pos));
-    if (e->ninputs == 2)
+    Shape shape = varies(e) ? *sample : e->inputs[0]->shape;
+    Value x = v_tensor(fn_input(fn, e->input_names[0], shape, encoder->pos));
+    if (varies(e) && component_varies(data, 0))
         x.length = fn_length(fn, 0, encoder->pos);
     Value code[2] = {call_values(c, function_named(c, "encoder"), 1, &x, encoder->pos)};
     int given = 1 + count_inputs(d);
     if (given == 2)
-        code[1] = v_count(x.length, x.node->shape.dim[0]);
+        code[1] = x.length ? v_count(x.length, shape.dim[0]) : v_number((double)shape.dim[0]);
     Value back = call_values(c, function_named(c, "decoder"), given, code, decoder->pos);
     if (back.kind != V_TENSOR)
         return;

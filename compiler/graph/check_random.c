@@ -38,8 +38,7 @@ static bool draws_fit(Check *c, Pos pos, Shape shape)
     }
     if (rank <= MAX_RANK && size <= MAX_ELEMENTS)
         return true;
-    report(c, pos, "draws of %s for all steps are too many",
-           sample_text(shape));
+    report(c, pos, "draws of %s for all steps are too many", sample_text(shape));
     return false;
 }
 

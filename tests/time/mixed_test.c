@@ -21,7 +21,8 @@ static const char program[] =
     "    dense(3)\n"
     "}\n"
     "network all(x: [time <= 11, 3]) {\n"
-    "    return decoder(encoder(x), steps: length(x)), encoder(x), x / norm(x, axis: 1, keep: true)\n"
+    "    y = decoder(encoder(x), steps: length(x))\n"
+    "    return y, encoder(x), x / norm(x, axis: 1, keep: true)\n"
     "}\n"
     "train on d(x) {\n"
     "    y, z, u = all(x)\n"
@@ -204,8 +205,8 @@ static void draws_differ_by_step(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mixed_and_equal),    cmocka_unit_test(padding_is_nothing),
-        cmocka_unit_test(means_count_steps),  cmocka_unit_test(scans_skip_padding),
+        cmocka_unit_test(mixed_and_equal),      cmocka_unit_test(padding_is_nothing),
+        cmocka_unit_test(means_count_steps),    cmocka_unit_test(scans_skip_padding),
         cmocka_unit_test(draws_differ_by_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
