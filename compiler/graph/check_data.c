@@ -442,6 +442,8 @@ const Shape *component_shape(const Data *d, int component)
         return NULL;
     Shape *shape = NEW(Shape);
     *shape = file->shape;
+    if (windows && !file->varying && shape->rank == MAX_RANK)
+        return NULL;
     if (windows && !file->varying) {
         shape->rank++;
         memcpy(shape->dim + 1, file->shape.dim, sizeof *shape->dim * (MAX_RANK - 1));
@@ -663,6 +665,8 @@ static bool bind_component(Check *c, Fn *fn, const DataValue *v, int i, const As
         advise_shape(c, v, i, name->name);
         return false;
     }
+    if (!shape_fits(c, name->pos, *shape))
+        return false;
     fn_input(fn, name->name, *shape, name->pos);
     return true;
 }
