@@ -41,7 +41,7 @@ static double measure(const data_component *c, const int64_t *samples, bool pref
             const int64_t *mine = samples + (block * AECC_LANES) % (c->samples - 2 * AECC_LANES);
             if (prefetch)
                 gather_prefetch(c, mine + AECC_LANES);
-            gather_block(c, mine, out);
+            gather_block(c, mine, c->elements, out);
         }
         double seconds = now() - start;
         best = seconds < best ? seconds : best;

@@ -187,7 +187,7 @@ static bool is_folder(const char *path)
 }
 
 /* On success the array keeps `path`. */
-static bool open_file(data_array *array, const data_source *source, const char *path,
+static bool read_file(data_array *array, const data_source *source, const char *path,
                       rt_error *error)
 {
     size_t size;
@@ -199,7 +199,23 @@ static bool open_file(data_array *array, const data_source *source, const char *
         free(bytes);
         return false;
     }
+    if (source->series != NULL && format->read == data_read_csv)
+        return data_read_csv_series(array, path, bytes, size, source->series, error);
     return format->read(array, path, bytes, size, error);
+}
+
+/* Finds and reads the file of lengths, where the source has one. */
+static bool read_lengths(data_array *array, const data_source *source, rt_error *error)
+{
+    data_source file = {source->name, NULL, source->lengths, source->beside};
+    data_array lengths;
+    if (source->lengths == NULL)
+        return true;
+    if (!data_open(&lengths, &file, error))
+        return false;
+    bool good = data_set_lengths(array, &lengths, source->step, error);
+    data_close(&lengths);
+    return good;
 }
 
 bool data_open(data_array *array, const data_source *source, rt_error *error)
@@ -210,9 +226,9 @@ bool data_open(data_array *array, const data_source *source, rt_error *error)
         return false;
     bool folder = is_folder(path) && (source->reader == NULL || source->reader[0] == 'p');
     bool good =
-        folder ? data_read_png_folder(array, path, error) : open_file(array, source, path, error);
+        folder ? data_read_png_folder(array, path, error) : read_file(array, source, path, error);
     array->path = path;
-    good = good && data_check_finite(array, error);
+    good = good && read_lengths(array, source, error) && data_check_finite(array, error);
     if (!good)
         data_close(array);
     return good;
@@ -222,6 +238,7 @@ void data_close(data_array *array)
 {
     free(array->path);
     free(array->memory);
+    data_sequences_free(array->sequences);
     *array = (data_array){0};
 }
 
@@ -307,18 +324,18 @@ void data_take_values(data_array *array, size_t start, uint64_t size, bool big)
         reverse(values + at, width);
 }
 
-/* The first value that is not finite as float32, or -1. */
-static int64_t first_bad(const data_array *array)
+/* The first value of a span that is not finite as float32, or -1. */
+static int64_t first_bad(const data_array *array, data_place span)
 {
-    int64_t count = array->samples * array->elements;
+    int64_t end = span.start + span.count;
     if (array->type == DATA_F32) {
         const float *values = array->values;
-        for (int64_t i = 0; i < count; i++)
+        for (int64_t i = span.start; i < end; i++)
             if (!isfinite(values[i]))
                 return i;
     } else if (array->type == DATA_F64) {
         const double *values = array->values;
-        for (int64_t i = 0; i < count; i++)
+        for (int64_t i = span.start; i < end; i++)
             if (!isfinite((float)values[i]))
                 return i;
     }
@@ -327,22 +344,23 @@ static int64_t first_bad(const data_array *array)
 
 bool data_check_finite(const data_array *array, rt_error *error)
 {
-    int64_t bad = first_bad(array);
+    int64_t bad = -1, spans = data_spans(array);
+    char place[160];
+    for (int64_t i = 0; i < spans && bad < 0; i++)
+        bad = first_bad(array, data_span(array, i));
     if (bad < 0)
         return true;
-    double value = array->type == DATA_F32 ? (double)((const float *)array->values)[bad]
-                                           : ((const double *)array->values)[bad];
+    double value = data_value(array, bad);
     const char *what = isnan(value)   ? "is NaN"
                        : isinf(value) ? "is infinite"
                                       : "is too large for float32";
     return rt_set(error, RT_BAD_INPUT,
-                  "%s: sample %lld, element %lld %s (both counted from 0)\n"
+                  "%s: %s %s (counted from 0)\n"
                   "training needs finite numbers: repair or drop that sample",
-                  array->path, (long long)(bad / array->elements),
-                  (long long)(bad % array->elements), what);
+                  array->path, data_place_text(place, sizeof place, array, bad), what);
 }
 
-static double value_at(const data_array *array, int64_t i)
+double data_value(const data_array *array, int64_t i)
 {
     const void *values = array->values;
     switch (array->type) {
@@ -358,20 +376,29 @@ static double value_at(const data_array *array, int64_t i)
     return 0;
 }
 
-bool data_check_classes(const data_array *array, int64_t classes, rt_error *error)
+static bool check_classes_in(const data_array *array, data_place span, int64_t classes,
+                             rt_error *error)
 {
-    int64_t count = array->samples * array->elements;
-    for (int64_t i = 0; i < count; i++) {
-        double value = value_at(array, i);
+    char place[160];
+    for (int64_t i = span.start; i < span.start + span.count; i++) {
+        double value = data_value(array, i);
         if (value >= 0 && value < (double)classes && value == floor(value))
             continue;
         return rt_set(error, RT_BAD_INPUT,
-                      "%s: sample %lld, element %lld is %.9g (both counted from 0), not one of "
+                      "%s: %s is %.9g (counted from 0), not one of "
                       "the program's %lld classes\n"
                       "a class is a whole number from 0 to %lld",
-                      array->path, (long long)(i / array->elements),
-                      (long long)(i % array->elements), value, (long long)classes,
-                      (long long)classes - 1);
+                      array->path, data_place_text(place, sizeof place, array, i), value,
+                      (long long)classes, (long long)classes - 1);
     }
+    return true;
+}
+
+bool data_check_classes(const data_array *array, int64_t classes, rt_error *error)
+{
+    int64_t spans = data_spans(array);
+    for (int64_t i = 0; i < spans; i++)
+        if (!check_classes_in(array, data_span(array, i), classes, error))
+            return false;
     return true;
 }

@@ -40,6 +40,7 @@ typedef struct data_array {
     int64_t elements;       /* of one sample, >= 1                            */
     const void *values;     /* [samples][elements], native byte order         */
     void *memory;           /* the allocation that holds values               */
+    struct data_sequences *sequences;   /* NULL: all samples are alike        */
 } data_array;
 
 typedef struct data_source {
@@ -47,6 +48,9 @@ typedef struct data_source {
     const char *reader;     /* "idx", "npy", "csv", "png"; NULL: by content   */
     const char *path;       /* as written: a file, or a folder of PNGs        */
     const char *beside;     /* folder of the .nn file, or NULL                */
+    const char *series;     /* column of a CSV that names the series, or NULL */
+    const char *lengths;    /* file with the length of each sequence, or NULL */
+    int64_t step;           /* elements of a step, for `lengths`; 0: not known */
 } data_source;
 
 /* Looks for the path as given, beside the .nn file, in each folder of
@@ -61,8 +65,55 @@ bool data_check_classes(const data_array *array, int64_t classes, rt_error *erro
 /* An array that borrows `values`; nothing is checked. */
 data_array data_borrow(const char *name, data_type type, int rank, const int64_t *dims,
                        const void *values);
+/* The product of dims. */
+int64_t data_elements(int rank, const int64_t *dims);
 /* "[60000, 28, 28]" */
 const char *data_shape_text(char *text, size_t size, int rank, const int64_t *dims);
+
+/* data_sequence.c: samples of several lengths, and windows */
+
+/* Series of steps, one after another in the values, or with room between them.
+ * A sample of the array is a whole series or, with `window`, a window of one;
+ * dims[1] is the longest. Windows overlap in memory: each is but a place. */
+typedef struct data_sequences {
+    int64_t step;           /* elements of a step                             */
+    int64_t nseries;
+    int64_t *first;         /* [series] its first step, in steps from values  */
+    int64_t *length;        /* [series] its steps, >= 1                       */
+    const char **names;     /* [series], or NULL                              */
+    char *text;             /* what they point into; NULL: of another array   */
+    int64_t window, stride; /* steps; 0: samples are whole series             */
+    int64_t *before;        /* [series] windows before its own; NULL          */
+} data_sequences;
+
+/* Where a sample lies. */
+typedef struct data_place {
+    int64_t series;         /* which of the array's                           */
+    int64_t first;          /* step of that series                            */
+    int64_t start, count;   /* elements, from values                          */
+} data_place;
+
+data_place data_place_of(const data_array *array, int64_t sample);
+/* What is checked of an array: its series, or all of its samples at once. */
+int64_t data_spans(const data_array *array);
+data_place data_span(const data_array *array, int64_t span);
+/* "sample 3, element 17", "series 3, step 8, element 1" (from 0) of element
+ * `at`, counted from values. */
+const char *data_place_text(char *text, size_t size, const data_array *array, int64_t at);
+
+/* The array's samples are sequences of equal length, whose steps have `step`
+ * elements (0: what dims[1] leaves). */
+bool data_set_equal(data_array *array, int64_t step, rt_error *error);
+/* The same with these lengths: padded, [sequences,
+ * steps, …], or without padding, [steps of all, …]; the elements of a step
+ * decide, where they are not known (0) whether the lengths add up to dims[0]. */
+bool data_set_lengths(data_array *array, const data_array *lengths, int64_t step,
+                      rt_error *error);
+/* Series that begin at these steps of an array [steps, …]; takes them over. */
+void data_set_series(data_array *array, data_sequences *sequences);
+/* Room for first and length; the rest is zero. */
+data_sequences *data_sequences_new(int64_t nseries, int64_t step);
+void data_sequences_free(data_sequences *sequences);
 
 /* data_view.c: which samples, of which arrays, in which order */
 
@@ -112,21 +163,43 @@ bool data_zip(data_view *out, const data_view *parts, int nparts, rt_error *erro
 /* Samples one after another: equal numbers of components, equal shapes. */
 bool data_concat(data_view *out, const data_view *parts, int nparts, rt_error *error);
 
-/* Does a component fill an input `name` of this shape? The products must
- * agree ([784] fills [28, 28]). An integer input also needs whole numbers
- * that fit 32 bits. */
-bool data_check(const data_component *component, const char *name, int rank,
-                const int64_t *dims, bool integer, rt_error *error);
+/* Windows of `length` steps, one each `stride` steps, of the sequences of a
+ * view; samples that are no sequences are the steps of one, for each run. What
+ * `out` points into comes to `arrays`, one for each run. Counts in *skipped the
+ * series that are too short; an error where all are. */
+bool data_windows(data_view *out, const data_view *view, int64_t length, int64_t stride,
+                  data_array *arrays, int64_t *skipped, rt_error *error);
+
+/* An input that data is to fill. */
+typedef struct data_input {
+    const char *name;
+    int rank;
+    const int64_t *dims;
+    bool integer;
+    bool varying;           /* takes up to dims[0] steps                      */
+} data_input;
+
+/* Does a component fill an input? The products must agree ([784] fills [28,
+ * 28]), those of a step where it is varying. An integer input also needs whole
+ * numbers that fit 32 bits. */
+bool data_check(const data_component *component, const data_input *input, rt_error *error);
 
 /* gather.c: samples into lanes and back */
 
 /* Writes out[element][lane] of AECC_LANES samples (repeat the last live one in
- * dead lanes). `out` is 64-byte aligned. The same bits on every machine. */
-void gather_block(const data_component *component, const int64_t *samples, float *out);
-void gather_block_i32(const data_component *component, const int64_t *samples, int32_t *out);
+ * dead lanes), `elements` of each: zero where a sample has fewer. `out` is 64-
+ * byte aligned. The same bits on every machine. */
+void gather_block(const data_component *component, const int64_t *samples, int64_t elements,
+                  float *out);
+void gather_block_i32(const data_component *component, const int64_t *samples, int64_t elements,
+                      int32_t *out);
 /* out[element] of one sample, by the same rounding. */
-void gather_sample(const data_component *component, int64_t sample, float *out);
-void gather_sample_i32(const data_component *component, int64_t sample, int32_t *out);
+void gather_sample(const data_component *component, int64_t sample, int64_t elements, float *out);
+void gather_sample_i32(const data_component *component, int64_t sample, int64_t elements,
+                       int32_t *out);
+/* The steps of `count` samples; a step has `step` elements. */
+void gather_lengths(const data_component *component, const int64_t *samples, int count,
+                    int64_t step, int32_t *out);
 /* Asks for the rows of a block that will be gathered soon. */
 void gather_prefetch(const data_component *component, const int64_t *samples);
 /* rows[i][element] = lanes[element][i] for the first `live` lanes; a row is
@@ -142,6 +215,10 @@ void gather_plan(data_run *run);
 typedef bool data_reader(data_array *array, const char *path, unsigned char *bytes, size_t size,
                          rt_error *error);
 data_reader data_read_idx, data_read_npy, data_read_csv, data_read_png;
+/* A CSV whose column `series` (by its name in the first line) says which series
+ * a line is a step of; the other columns are its elements. NULL: no such. */
+bool data_read_csv_series(data_array *array, const char *path, unsigned char *bytes, size_t size,
+                          const char *series, rt_error *error);
 /* All the PNGs of a folder in order of their names. */
 bool data_read_png_folder(data_array *array, const char *folder, rt_error *error);
 
@@ -158,6 +235,8 @@ bool data_check_length(const data_array *array, uint64_t bytes, uint64_t present
  * endian order if `big`: aligns them there and puts them in native order. */
 void data_take_values(data_array *array, size_t start, uint64_t size, bool big);
 bool data_check_finite(const data_array *array, rt_error *error);
+/* Value `i` of all that lie in the array. */
+double data_value(const data_array *array, int64_t i);
 /* The end of a message and its hint for a file of another format than was
  * expected: "\nit is a NumPy file: read it with npy(…)". */
 const char *data_kind_hint(const unsigned char *bytes, size_t size);

@@ -5,6 +5,10 @@
  *   "1.5","2","3e-2"          quotes, CRLF, a byte order mark, blank lines
  *   # …                       comments before the first line
  *
+ * With a column of series the first line holds names
+ * and that column any text: lines that follow one another with one text are the
+ * steps of one series, the other columns their elements.
+ *
  * Every line needs as many fields as the first. Numbers become float32,
  * correctly rounded; NaN, infinity and missing values are errors with their
  * line and column (of characters, from 1). */
@@ -25,12 +29,22 @@ typedef struct csv {
     float *values;
     size_t count, room;
     rt_error *error;
+    const char *series;    /* name of the column of series, or NULL */
+    int64_t series_column; /* -1: none */
+    struct group *groups;  /* lines of one series that follow one another */
+    size_t ngroups, room_of_groups;
 } csv;
 
 /* A field without its quotes and the spaces around. */
 typedef struct field {
     const char *at, *end;
 } field;
+
+typedef struct group {
+    field name;
+    int64_t first; /* line of numbers, from 0 */
+    long long line;
+} group;
 
 static bool fail_at(csv *c, const char *place, const char *what, const char *hint)
 {
@@ -179,6 +193,35 @@ static bool bad_number(csv *c, field f)
 
 /* ---- Lines --------------------------------------------------------------------- */
 
+static bool no_memory(csv *c)
+{
+    return rt_set(c->error, RT_IO, "%s: not enough memory for its values", c->path);
+}
+
+static bool same_field(field a, field b)
+{
+    return a.end - a.at == b.end - b.at && memcmp(a.at, b.at, (size_t)(a.end - a.at)) == 0;
+}
+
+/* The series of line `row` of numbers. */
+static bool append_series(csv *c, field f, int64_t row)
+{
+    if (f.at == f.end)
+        return fail_at(c, f.at, "the name of the series is missing",
+                       "fill it in, or drop the line");
+    if (c->ngroups > 0 && same_field(c->groups[c->ngroups - 1].name, f))
+        return true;
+    if (c->ngroups == c->room_of_groups) {
+        c->room_of_groups = c->room_of_groups * 2 + 64;
+        group *grown = realloc(c->groups, c->room_of_groups * sizeof *grown);
+        if (grown == NULL)
+            return no_memory(c);
+        c->groups = grown;
+    }
+    c->groups[c->ngroups++] = (group){f, row, c->line};
+    return true;
+}
+
 static bool append(csv *c, field f)
 {
     float value;
@@ -191,7 +234,7 @@ static bool append(csv *c, field f)
         c->room = c->room * 2 + 1024;
         float *grown = realloc(c->values, c->room * sizeof *grown);
         if (grown == NULL)
-            return rt_set(c->error, RT_IO, "%s: not enough memory for its values", c->path);
+            return no_memory(c);
         c->values = grown;
     }
     c->values[c->count++] = value;
@@ -213,9 +256,11 @@ static bool check_columns(csv *c, int64_t columns)
 static bool read_line(csv *c)
 {
     int64_t columns = 0;
+    int64_t row = c->columns > 1 ? (int64_t)c->count / (c->columns - 1) : 0;
     for (;;) {
         field f;
-        if (!read_field(c, &f) || !append(c, f))
+        if (!read_field(c, &f) ||
+            !(columns == c->series_column ? append_series(c, f, row) : append(c, f)))
             return false;
         columns++;
         if (at_line_end(c))
@@ -282,6 +327,109 @@ static bool skip_header(csv *c)
     return true;
 }
 
+/* ---- Series ---------------------------------------------------------------------- */
+
+static bool no_such_column(csv *c, const char *names)
+{
+    return rt_set(c->error, RT_BAD_INPUT,
+                  "%s:%lld: no column \"%s\" to name the series; the first line has %s\n"
+                  "write the name of that column after `series:`, or give the file a first line "
+                  "of names",
+                  c->path, c->line, c->series, names);
+}
+
+/* The first line must name the column. */
+static bool find_series(csv *c)
+{
+    char names[200] = "";
+    size_t used = 0, length = strlen(c->series);
+    for (;;) {
+        field f;
+        if (!read_field(c, &f))
+            return false;
+        if (c->series_column < 0 && same_field(f, (field){c->series, c->series + length}))
+            c->series_column = c->columns;
+        if (used < sizeof names)
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%.*s",
+                                     c->columns > 0 ? ", " : "",
+                                     f.end - f.at > 40 ? 40 : (int)(f.end - f.at), f.at);
+        c->columns++;
+        if (at_line_end(c))
+            break;
+        c->at++;
+    }
+    if (c->series_column < 0)
+        return no_such_column(c, names);
+    if (c->columns < 2)
+        return rt_set(c->error, RT_BAD_INPUT,
+                      "%s:%lld: the only column is \"%s\", which names the series\n"
+                      "a step needs a column of numbers",
+                      c->path, c->line, c->series);
+    skip_line_end(c);
+    return true;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const group *x = a, *y = b;
+    size_t n = (size_t)(x->name.end - x->name.at), m = (size_t)(y->name.end - y->name.at);
+    int order = memcmp(x->name.at, y->name.at, n < m ? n : m);
+    return order != 0 ? order
+           : n != m   ? (n > m) - (n < m)
+                      : (x->line > y->line) - (x->line < y->line);
+}
+
+/* No series begins twice: such a file would be cut in pieces without a word. */
+static bool check_groups(csv *c)
+{
+    group *sorted = rt_alloc(c->ngroups, sizeof *sorted);
+    bool good = true;
+    memcpy(sorted, c->groups, c->ngroups * sizeof *sorted);
+    qsort(sorted, c->ngroups, sizeof *sorted, by_name);
+    for (size_t i = 1; i < c->ngroups && good; i++) {
+        field f = sorted[i].name;
+        if (same_field(sorted[i - 1].name, f))
+            good = rt_set(c->error, RT_BAD_INPUT,
+                          "%s:%lld: series %.*s goes on here, after other series; it began in "
+                          "line %lld\nsort the lines by the column \"%s\"",
+                          c->path, sorted[i].line, f.end - f.at > 40 ? 40 : (int)(f.end - f.at),
+                          f.at, sorted[i - 1].line, c->series);
+    }
+    free(sorted);
+    return good;
+}
+
+/* Names in one block of text, each with its end. */
+static void copy_names(const csv *c, data_sequences *s)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < c->ngroups; i++)
+        bytes += (size_t)(c->groups[i].name.end - c->groups[i].name.at) + 1;
+    char *to = s->text = rt_alloc(bytes, 1);
+    s->names = rt_alloc(c->ngroups, sizeof *s->names);
+    for (size_t i = 0; i < c->ngroups; i++) {
+        field f = c->groups[i].name;
+        s->names[i] = to;
+        memcpy(to, f.at, (size_t)(f.end - f.at));
+        to += f.end - f.at + 1;
+    }
+}
+
+static data_sequences *make_series(const csv *c)
+{
+    int64_t step = c->columns - 1, rows = (int64_t)c->count / step;
+    data_sequences *s = data_sequences_new((int64_t)c->ngroups, step);
+    for (int64_t i = 0; i < s->nseries; i++) {
+        int64_t end = i + 1 < s->nseries ? c->groups[i + 1].first : rows;
+        s->first[i] = c->groups[i].first;
+        s->length[i] = end - s->first[i];
+    }
+    copy_names(c, s);
+    return s;
+}
+
+/* ---- The reader -------------------------------------------------------------------- */
+
 static void skip_preamble(csv *c)
 {
     if (c->end - c->at >= 3 && memcmp(c->at, "\xef\xbb\xbf", 3) == 0)
@@ -297,7 +445,7 @@ static bool read_table(csv *c)
 {
     skip_preamble(c);
     c->separator = find_separator(c);
-    if (c->at < c->end && !skip_header(c))
+    if (c->at < c->end && !(c->series != NULL ? find_series(c) : skip_header(c)))
         return false;
     while (c->at < c->end) {
         if (!is_blank(c) && !read_line(c))
@@ -321,8 +469,23 @@ static bool check_text(const char *path, const unsigned char *bytes, size_t size
                   path, (size_t)(zero - bytes), data_kind_hint(bytes, size));
 }
 
-bool data_read_csv(data_array *array, const char *path, unsigned char *bytes, size_t size,
-                   rt_error *error)
+/* On success the array has the values and the series of `c`. */
+static void take_table(data_array *array, csv *c)
+{
+    float *exact = realloc(c->values, c->count * sizeof *exact);
+    int64_t columns = c->columns - (c->series != NULL);
+    array->memory = exact != NULL ? exact : c->values;
+    array->values = array->memory;
+    array->type = DATA_F32;
+    array->rank = 2;
+    array->dims[0] = array->samples = (int64_t)c->count / columns;
+    array->dims[1] = array->elements = columns;
+    if (c->series != NULL)
+        data_set_series(array, make_series(c));
+}
+
+bool data_read_csv_series(data_array *array, const char *path, unsigned char *bytes, size_t size,
+                          const char *series, rt_error *error)
 {
     const char *text = (const char *)bytes;
     csv c = {.path = path,
@@ -330,20 +493,23 @@ bool data_read_csv(data_array *array, const char *path, unsigned char *bytes, si
              .end = text + size,
              .line_start = text,
              .line = 1,
-             .error = error};
+             .error = error,
+             .series = series,
+             .series_column = -1};
     *array = (data_array){0};
-    bool good = check_text(path, bytes, size, error) && read_table(&c);
-    free(bytes);
-    if (!good) {
+    bool good = check_text(path, bytes, size, error) && read_table(&c) &&
+                (series == NULL || check_groups(&c));
+    if (good)
+        take_table(array, &c);
+    else
         free(c.values);
-        return false;
-    }
-    float *exact = realloc(c.values, c.count * sizeof *exact);
-    array->memory = exact != NULL ? exact : c.values;
-    array->values = array->memory;
-    array->type = DATA_F32;
-    array->rank = 2;
-    array->dims[0] = array->samples = (int64_t)c.count / c.columns;
-    array->dims[1] = array->elements = c.columns;
-    return true;
+    free(c.groups);
+    free(bytes);
+    return good;
+}
+
+bool data_read_csv(data_array *array, const char *path, unsigned char *bytes, size_t size,
+                   rt_error *error)
+{
+    return data_read_csv_series(array, path, bytes, size, NULL, error);
 }

@@ -9,6 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool has_sequences(const data_component *c)
+{
+    for (int i = 0; i < c->nruns; i++)
+        if (c->runs[i].array->sequences != NULL)
+            return true;
+    return false;
+}
+
 static data_run *new_runs(int count)
 {
     return rt_alloc((size_t)count, sizeof(data_run));
@@ -116,9 +124,12 @@ bool data_zip(data_view *out, const data_view *parts, int nparts, rt_error *erro
     return true;
 }
 
+/* Steps may differ in number. */
 static bool same_shape(const data_component *a, const data_component *b)
 {
-    return a->rank == b->rank && memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) == 0;
+    int from = a->rank > 0 && (has_sequences(a) || has_sequences(b)) ? 1 : 0;
+    return a->rank == b->rank &&
+           memcmp(a->dims + from, b->dims + from, (size_t)(a->rank - from) * sizeof *a->dims) == 0;
 }
 
 static bool check_concat(const data_view *first, const data_view *other, int place, rt_error *error)
@@ -149,6 +160,10 @@ static void append_runs(data_component *to, const data_component *from)
     to->runs = runs;
     to->nruns += from->nruns;
     to->samples += from->samples;
+    if (from->elements > to->elements) {
+        to->elements = from->elements;
+        to->dims[0] = from->dims[0];
+    }
 }
 
 bool data_concat(data_view *out, const data_view *parts, int nparts, rt_error *error)
@@ -166,6 +181,14 @@ bool data_concat(data_view *out, const data_view *parts, int nparts, rt_error *e
 }
 
 /* ---- Fitness for an input ------------------------------------------------ */
+
+int64_t data_elements(int rank, const int64_t *dims)
+{
+    int64_t product = 1;
+    for (int i = 0; i < rank; i++)
+        product *= dims[i];
+    return product;
+}
 
 /* Is value `i` of the array a whole number that fits 32 bits? */
 static bool is_int32(const data_array *array, int64_t i)
@@ -187,6 +210,20 @@ static bool is_int32(const data_array *array, int64_t i)
     }
 }
 
+/* Of rows of samples, or of whole sequences. */
+static bool check_integers_in(const data_array *array, data_place span, const char *name,
+                              rt_error *error)
+{
+    char place[160];
+    for (int64_t i = span.start; i < span.start + span.count; i++)
+        if (!is_int32(array, i))
+            return rt_set(error, RT_BAD_INPUT,
+                          "%s: %s is not an integer of 32 bits, which the input %s takes\n"
+                          "give class numbers or indices, not scaled values",
+                          array->path, data_place_text(place, sizeof place, array, i), name);
+    return true;
+}
+
 static bool check_integers(const data_run *run, const char *name, rt_error *error)
 {
     const data_array *array = run->array;
@@ -195,36 +232,79 @@ static bool check_integers(const data_run *run, const char *name, rt_error *erro
                       "%s: the input %s takes integers, but its data is "
                       "scaled\ntake the scaling away from the data",
                       array->path, name);
-    int64_t first = run->first * array->elements, end = first + run->count * array->elements;
-    for (int64_t i = first; i < end; i++)
-        if (!is_int32(array, i))
-            return rt_set(error, RT_BAD_INPUT,
-                          "%s: sample %lld, element %lld is not an integer of "
-                          "32 bits, which the input %s takes\n"
-                          "give class numbers or indices, not scaled values",
-                          array->path, (long long)(i / array->elements),
-                          (long long)(i % array->elements), name);
+    if (array->sequences == NULL) {
+        data_place rows = {.start = run->first * array->elements,
+                           .count = run->count * array->elements};
+        return check_integers_in(array, rows, name, error);
+    }
+    for (int64_t i = 0; i < data_spans(array); i++)
+        if (!check_integers_in(array, data_span(array, i), name, error))
+            return false;
     return true;
 }
 
-bool data_check(const data_component *component, const char *name, int rank, const int64_t *dims,
-                bool integer, rt_error *error)
+static bool wrong_shape(const data_component *c, const data_input *in, rt_error *error)
 {
     char have[256], want[256];
-    int64_t product = 1;
-    for (int i = 0; i < rank; i++)
-        product *= dims[i];
-    if (product != component->elements)
-        return rt_set(error, RT_BAD_INPUT,
-                      "%s: its samples have the shape %s, %lld elements; the "
-                      "input %s takes %s, %lld elements\n"
-                      "give the data that the model was written for, or change the model's input",
-                      component->runs[0].array->path,
-                      data_shape_text(have, sizeof have, component->rank, component->dims),
-                      (long long)component->elements, name,
-                      data_shape_text(want, sizeof want, rank, dims), (long long)product);
-    for (int i = 0; integer && i < component->nruns; i++)
-        if (!check_integers(&component->runs[i], name, error))
+    int64_t product = data_elements(in->rank, in->dims);
+    return rt_set(error, RT_BAD_INPUT,
+                  "%s: its samples have the shape %s, %lld elements; the "
+                  "input %s takes %s%s, %lld elements\n"
+                  "give the data that the model was written for, or change the model's input",
+                  c->runs[0].array->path, data_shape_text(have, sizeof have, c->rank, c->dims),
+                  (long long)c->elements, in->name, in->varying ? "up to " : "",
+                  data_shape_text(want, sizeof want, in->rank, in->dims), (long long)product);
+}
+
+/* A sample that is no sequence of the input's steps, or too long a one. */
+static bool check_steps(const data_component *c, const data_run *run, const data_input *in,
+                        rt_error *error)
+{
+    const data_array *a = run->array;
+    int64_t step = data_elements(in->rank - 1, in->dims + 1);
+    if (a->sequences != NULL ? a->sequences->step != step : a->elements % step != 0)
+        return wrong_shape(c, in, error);
+    for (int64_t i = 0; i < run->count; i++) {
+        data_place place = data_place_of(a, run->first + i);
+        if (place.count > in->dims[0] * step)
+            return rt_set(error, RT_BAD_INPUT,
+                          "%s: sequence %lld (from 0) has %lld steps, the input %s takes up to "
+                          "%lld\nraise the maximum in the program, or cut the sequence",
+                          a->path, (long long)(run->first + i), (long long)(place.count / step),
+                          in->name, (long long)in->dims[0]);
+    }
+    return true;
+}
+
+static bool check_equal_lengths(const data_run *run, const data_input *in, int64_t elements,
+                                rt_error *error)
+{
+    const data_array *a = run->array;
+    for (int64_t i = 0; a->sequences != NULL && i < run->count; i++) {
+        data_place place = data_place_of(a, run->first + i);
+        if (place.count != elements)
+            return rt_set(error, RT_BAD_INPUT,
+                          "%s: sequence %lld (from 0) has %lld steps, the input %s takes "
+                          "sequences of %lld only\n"
+                          "declare a maximum, `[time <= %lld, …]`, or take `windows` of one length",
+                          a->path, (long long)(run->first + i),
+                          (long long)(place.count / a->sequences->step), in->name,
+                          (long long)(elements / a->sequences->step), (long long)a->dims[1]);
+    }
+    return true;
+}
+
+bool data_check(const data_component *c, const data_input *in, rt_error *error)
+{
+    int64_t product = data_elements(in->rank, in->dims);
+    if (!in->varying && product != c->elements)
+        return wrong_shape(c, in, error);
+    for (int i = 0; i < c->nruns; i++) {
+        const data_run *run = &c->runs[i];
+        if (!(in->varying ? check_steps(c, run, in, error)
+                          : check_equal_lengths(run, in, product, error)) ||
+            (in->integer && !check_integers(run, in->name, error)))
             return false;
+    }
     return true;
 }

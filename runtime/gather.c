@@ -102,7 +102,9 @@ INLINE float scaled(float x, data_run run, int scaling)
 typedef struct block_rows {
     const unsigned char *row[LANES];
     const data_run *run[LANES];
-    bool uniform; /* all of run[0] */
+    int64_t live[LANES];       /* elements that there are; zeros follow */
+    int64_t shortest, longest; /* of live */
+    bool uniform;              /* all of run[0] */
 } block_rows;
 
 static const data_run *run_of(const data_component *c, int64_t *sample)
@@ -113,19 +115,28 @@ static const data_run *run_of(const data_component *c, int64_t *sample)
     return run;
 }
 
-static const unsigned char *row_of(const data_component *c, int64_t sample, const data_run **run)
+static const unsigned char *row_of(const data_component *c, int64_t sample, const data_run **run,
+                                   int64_t *live)
 {
     *run = run_of(c, &sample);
-    size_t size = data_type_size((*run)->array->type) * (size_t)c->elements;
-    return (const unsigned char *)(*run)->array->values + (size_t)((*run)->first + sample) * size;
+    const data_array *array = (*run)->array;
+    data_place place = data_place_of(array, (*run)->first + sample);
+    *live = place.count;
+    return (const unsigned char *)array->values + (size_t)place.start * data_type_size(array->type);
 }
 
-static void locate(block_rows *r, const data_component *c, const int64_t *samples)
+static void locate(block_rows *r, const data_component *c, const int64_t *samples, int64_t elements)
 {
     r->uniform = true;
+    r->shortest = elements;
+    r->longest = 0;
     for (int lane = 0; lane < LANES; lane++) {
-        r->row[lane] = row_of(c, samples[lane], &r->run[lane]);
+        int64_t *live = &r->live[lane];
+        r->row[lane] = row_of(c, samples[lane], &r->run[lane], live);
         r->uniform &= r->run[lane] == r->run[0];
+        *live = *live < elements ? *live : elements;
+        r->shortest = *live < r->shortest ? *live : r->shortest;
+        r->longest = *live > r->longest ? *live : r->longest;
     }
 }
 
@@ -133,11 +144,22 @@ void gather_prefetch(const data_component *c, const int64_t *samples)
 {
     enum { LINE = 64 };
     block_rows r;
-    locate(&r, c, samples);
+    locate(&r, c, samples, INT64_MAX);
     for (int lane = 0; lane < LANES; lane++) {
-        size_t size = data_type_size(r.run[lane]->array->type) * (size_t)c->elements;
+        size_t size = data_type_size(r.run[lane]->array->type) * (size_t)r.live[lane];
         for (size_t at = 0; at < size; at += LINE)
             __builtin_prefetch(r.row[lane] + at, 0, 2);
+    }
+}
+
+void gather_lengths(const data_component *c, const int64_t *samples, int count, int64_t step,
+                    int32_t *out)
+{
+    for (int i = 0; i < count; i++) {
+        const data_run *run;
+        int64_t live;
+        row_of(c, samples[i], &run, &live);
+        out[i] = (int32_t)(live / step);
     }
 }
 
@@ -268,67 +290,86 @@ INLINE void scale_row(float *x, const data_run *run)
 #undef SCALE
 }
 
-/* `n` <= TILE elements of every lane. */
-INLINE void gather_tile(const block_rows *r, int64_t e, int n, float *out)
+/* TILE elements of a row, the first `n` of which there are. */
+INLINE void part_of_row(const data_run *run, const unsigned char *row, int64_t e, int64_t n,
+                        float *out)
+{
+    memset(out, 0, TILE * sizeof *out);
+    if (n <= 0)
+        return;
+    widen(run, row, e, (int)n, out);
+    scale_row(out, run);
+    memset(out + n, 0, (size_t)(TILE - n) * sizeof *out);
+}
+
+/* TILE elements of every lane; `whole`: all lanes have as many. */
+INLINE void gather_tile(const block_rows *r, int64_t e, bool whole, float *out)
 {
     float tile[LANES][TILE];
     const float *rows[LANES];
     for (int lane = 0; lane < LANES; lane++) {
         const data_run *run = r->run[lane];
-        bool direct = run->array->type == DATA_F32 && run->scaling == SCALE_COPY && n == TILE;
+        bool full = whole || e + TILE <= r->live[lane];
+        bool direct = run->array->type == DATA_F32 && run->scaling == SCALE_COPY && full;
         rows[lane] = direct ? (const float *)(const void *)r->row[lane] + e : tile[lane];
         if (direct)
             continue;
-        if (n == TILE) {
+        if (full) {
             widen(run, r->row[lane], e, TILE, tile[lane]);
+            scale_row(tile[lane], run);
         } else {
-            memset(tile[lane], 0, sizeof tile[lane]);
-            widen(run, r->row[lane], e, n, tile[lane]);
+            part_of_row(run, r->row[lane], e, r->live[lane] - e, tile[lane]);
         }
-        scale_row(tile[lane], run);
     }
     transpose_tile(rows, out);
 }
 
+/* From element `e` on; zeros behind the longest row cost no more than memset. */
 FOR_EACH_CPU
-static void gather_any(const block_rows *r, int64_t elements, float *out)
+static void gather_any(const block_rows *r, int64_t e, int64_t elements, float *out)
 {
     float last[TILE * LANES];
-    int64_t e = 0;
-    for (; e + TILE <= elements; e += TILE)
-        gather_tile(r, e, TILE, out + e * LANES);
-    if (e == elements)
-        return;
-    gather_tile(r, e, (int)(elements - e), last);
-    memcpy(out + e * LANES, last, (size_t)(elements - e) * LANES * sizeof *last);
+    for (; e + TILE <= r->shortest; e += TILE)
+        gather_tile(r, e, true, out + e * LANES);
+    for (; e < r->longest; e += TILE) {
+        int64_t n = elements - e < TILE ? elements - e : TILE;
+        gather_tile(r, e, false, last);
+        memcpy(out + e * LANES, last, (size_t)n * LANES * sizeof *last);
+    }
+    if (e < elements)
+        memset(out + e * LANES, 0, (size_t)(elements - e) * LANES * sizeof *out);
 }
 
-void gather_block(const data_component *c, const int64_t *samples, float *out)
+void gather_block(const data_component *c, const int64_t *samples, int64_t elements, float *out)
 {
     block_rows r;
-    locate(&r, c, samples);
-    if (r.uniform && r.run[0]->array->type == DATA_U8)
-        gather_u8(&r, c->elements, (v16f *)(void *)out);
-    else
-        gather_any(&r, c->elements, out);
+    int64_t done = 0;
+    locate(&r, c, samples, elements);
+    if (r.uniform && r.run[0]->array->type == DATA_U8) {
+        done = r.shortest == elements ? elements : r.shortest / TILE * TILE;
+        gather_u8(&r, done, (v16f *)(void *)out);
+    }
+    if (done < elements)
+        gather_any(&r, done, elements, out);
 }
 
 FOR_EACH_CPU
-void gather_sample(const data_component *c, int64_t sample, float *out)
+void gather_sample(const data_component *c, int64_t sample, int64_t elements, float *out)
 {
     const data_run *run;
-    const unsigned char *row = row_of(c, sample, &run);
-    float last[TILE] = {0};
-    int64_t e = 0;
-    for (; e + TILE <= c->elements; e += TILE) {
+    int64_t live, e = 0;
+    const unsigned char *row = row_of(c, sample, &run, &live);
+    float last[TILE];
+    live = live < elements ? live : elements;
+    for (; e + TILE <= live; e += TILE) {
         widen(run, row, e, TILE, out + e);
         scale_row(out + e, run);
     }
-    if (e == c->elements)
-        return;
-    widen(run, row, e, (int)(c->elements - e), last);
-    scale_row(last, run);
-    memcpy(out + e, last, (size_t)(c->elements - e) * sizeof *last);
+    if (e < live) {
+        part_of_row(run, row, e, live - e, last);
+        memcpy(out + e, last, (size_t)(live - e) * sizeof *last);
+    }
+    memset(out + live, 0, (size_t)(elements - live) * sizeof *out);
 }
 
 /* ---- Integers ------------------------------------------------------------------ */
@@ -348,21 +389,23 @@ static int32_t integer_at(const data_run *run, const unsigned char *row, int64_t
     return 0;
 }
 
-void gather_block_i32(const data_component *c, const int64_t *samples, int32_t *out)
+void gather_block_i32(const data_component *c, const int64_t *samples, int64_t elements,
+                      int32_t *out)
 {
     block_rows r;
-    locate(&r, c, samples);
-    for (int64_t e = 0; e < c->elements; e++)
+    locate(&r, c, samples, elements);
+    for (int64_t e = 0; e < elements; e++)
         for (int lane = 0; lane < LANES; lane++)
-            out[e * LANES + lane] = integer_at(r.run[lane], r.row[lane], e);
+            out[e * LANES + lane] = e < r.live[lane] ? integer_at(r.run[lane], r.row[lane], e) : 0;
 }
 
-void gather_sample_i32(const data_component *c, int64_t sample, int32_t *out)
+void gather_sample_i32(const data_component *c, int64_t sample, int64_t elements, int32_t *out)
 {
     const data_run *run;
-    const unsigned char *row = row_of(c, sample, &run);
-    for (int64_t e = 0; e < c->elements; e++)
-        out[e] = integer_at(run, row, e);
+    int64_t live;
+    const unsigned char *row = row_of(c, sample, &run, &live);
+    for (int64_t e = 0; e < elements; e++)
+        out[e] = e < live ? integer_at(run, row, e) : 0;
 }
 
 /* ---- Back ------------------------------------------------------------------------ */

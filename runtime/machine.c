@@ -107,8 +107,7 @@ void machine_set(rt_machine *m, int function, uint32_t purpose, int64_t step, co
     m->call.samples = count;
     m->call.nblocks = blocks_of(count);
     m->call.scratch_stride = f->scratch_bytes;
-    m->call.parts =
-        m->call.scratch + (int64_t)scratch_bytes(f, m->call.nblocks, m->call.threads);
+    m->call.parts = m->call.scratch + (int64_t)scratch_bytes(f, m->call.nblocks, m->call.threads);
     m->call.part_stride = f->part_bytes;
     m->call.round = aecc_round(m->call.nblocks, f->chunk, m->call.threads, f->part_bytes);
     m->call.step = (uint32_t)step;
@@ -127,9 +126,9 @@ static void load_one(const aecc_call *call, const rt_function *f, int64_t block)
     for (int i = 0; i < f->ninputs; i++) {
         void *to = call->fixed + f->inputs[i].offset;
         if (f->inputs[i].integer)
-            gather_sample_i32(&m->view->components[i], sample_at(m, 0), to);
+            gather_sample_i32(&m->view->components[i], sample_at(m, 0), f->inputs[i].elements, to);
         else
-            gather_sample(&m->view->components[i], sample_at(m, 0), to);
+            gather_sample(&m->view->components[i], sample_at(m, 0), f->inputs[i].elements, to);
     }
 }
 
@@ -147,9 +146,9 @@ static void load_block(const aecc_call *call, const rt_function *f, int64_t bloc
         const data_component *from = &m->view->components[i];
         char *at = (f->inputs[i].scratch ? scratch : part) + f->inputs[i].offset;
         if (f->inputs[i].integer)
-            gather_block_i32(from, samples, (int32_t *)at);
+            gather_block_i32(from, samples, f->inputs[i].elements, (int32_t *)at);
         else
-            gather_block(from, samples, (float *)at);
+            gather_block(from, samples, f->inputs[i].elements, (float *)at);
     }
 }
 

@@ -119,8 +119,8 @@ static data_view view_file(rt_sources *s, const rt_tree *t, rt_form form)
     data_view view = data_view_of(open_file(s, t), form != AS_FILES_HOLD ? &t->affine : NULL);
     rt_error error;
     check_classes(open_file(s, t), t, form);
-    if (t->rank >= 0 && !data_check(&view.components[0], t->name ? t->name : t->path, t->rank,
-                                    t->shape, false, &error))
+    data_input declared = {t->name ? t->name : t->path, t->rank, t->shape, false, false};
+    if (t->rank >= 0 && !data_check(&view.components[0], &declared, &error))
         rt_raise(&error);
     return view;
 }
@@ -275,7 +275,8 @@ void view_check(const data_view *view, const rt_function *f)
                 view->ncomponents);
     for (int i = 0; i < f->ninputs; i++) {
         const rt_tensor *t = &f->inputs[i];
-        if (!data_check(&view->components[i], t->name, t->rank, t->shape, t->integer, &error))
+        data_input input = {t->name, t->rank, t->shape, t->integer, false};
+        if (!data_check(&view->components[i], &input, &error))
             rt_raise(&error);
     }
 }

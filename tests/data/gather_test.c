@@ -60,7 +60,7 @@ static void expect_block(const data_component *c, const int64_t *samples)
     assert_non_null(out);
     memset(out, CANARY, (MAX_ELEMENTS + 1) * LANES * sizeof *out);
     gather_prefetch(c, samples);
-    gather_block(c, samples, out);
+    gather_block(c, samples, c->elements, out);
     for (int64_t e = 0; e < c->elements; e++)
         for (int lane = 0; lane < LANES; lane++) {
             float expected = expected_at(c, samples[lane], e);
@@ -78,7 +78,7 @@ static void expect_sample(const data_component *c, int64_t sample)
     float *out = malloc((size_t)(c->elements + 1) * sizeof *out);
     assert_non_null(out);
     memset(out, CANARY, (size_t)(c->elements + 1) * sizeof *out);
-    gather_sample(c, sample, out);
+    gather_sample(c, sample, c->elements, out);
     for (int64_t e = 0; e < c->elements; e++) {
         float expected = expected_at(c, sample, e);
         assert_memory_equal(&out[e], &expected, sizeof expected);
@@ -151,7 +151,7 @@ static void test_division_of_bytes(void **state)
     for (int i = 1; i < 4000; i++) {
         float divide = i < 1000 ? (float)i : (float)i / 7.3f;
         data_view view = data_view_of(&array, &(data_affine){divide, 1, 0});
-        gather_block(&view.components[0], samples, out);
+        gather_block(&view.components[0], samples, 16, out);
         for (int lane = 0; lane < LANES; lane++)
             for (int e = 0; e < 16; e++)
                 assert_true(out[e * LANES + lane] == (float)bytes[lane * 16 + e] / divide);
@@ -191,7 +191,7 @@ static void test_integers(void **state)
     for (data_type type = DATA_U8; type <= DATA_I32; type++) {
         data_array array = make_array(type, 17);
         data_view view = data_view_of(&array, NULL);
-        gather_block_i32(&view.components[0], samples, out);
+        gather_block_i32(&view.components[0], samples, 17, out);
         for (int e = 0; e < 17; e++)
             for (int lane = 0; lane < LANES; lane++)
                 assert_true((float)out[e * LANES + lane] ==

@@ -125,14 +125,21 @@ static void test_messages(void **state)
     data_close(&other);
 }
 
+static bool fills(const data_component *c, int rank, const int64_t *dims, bool integer,
+                  rt_error *error)
+{
+    data_input input = {integer ? "y" : "x", rank, dims, integer, false};
+    return data_check(c, &input, error);
+}
+
 static void test_check(void **state)
 {
     fixture *f = *state;
     rt_error error;
     const data_component *c = &f->va.components[0];
-    assert_true(data_check(c, "x", 1, (int64_t[]){2}, false, &error));
-    assert_true(data_check(c, "x", 3, (int64_t[]){1, 2, 1}, true, &error));
-    assert_false(data_check(c, "x", 2, (int64_t[]){28, 28}, false, &error));
+    assert_true(fills(c, 1, (int64_t[]){2}, false, &error));
+    assert_true(fills(c, 3, (int64_t[]){1, 2, 1}, true, &error));
+    assert_false(fills(c, 2, (int64_t[]){28, 28}, false, &error));
     expect_text(&error, "a: its samples have the shape [2], 2 elements; the input x takes "
                         "[28, 28], 784 elements");
 }
@@ -142,7 +149,7 @@ static void expect_integers(data_type type, const void *values, bool good)
     rt_error error;
     data_array array = data_borrow("labels", type, 1, (int64_t[]){2}, values);
     data_view view = data_view_of(&array, NULL);
-    assert_int_equal(data_check(&view.components[0], "y", 0, NULL, true, &error), good);
+    assert_int_equal(fills(&view.components[0], 0, NULL, true, &error), good);
     if (!good)
         expect_text(&error, "sample 1, element 0 is not an integer of 32 bits");
     data_view_free(&view);
@@ -161,7 +168,7 @@ static void test_integers(void **state)
     expect_integers(DATA_F64, (double[]){1, 2147483648.0}, false);
     data_array array = data_borrow("labels", DATA_U8, 1, (int64_t[]){2}, "ab");
     data_view view = data_view_of(&array, &(data_affine){255, 1, 0});
-    assert_false(data_check(&view.components[0], "y", 0, NULL, true, &error));
+    assert_false(fills(&view.components[0], 0, NULL, true, &error));
     expect_text(&error, "the input y takes integers, but its data is scaled");
     data_view_free(&view);
     data_close(&array);

@@ -26,7 +26,7 @@ static inline void use_array(const data_array *array)
     if (out == NULL)
         abort();
     gather_prefetch(&view.components[0], samples);
-    gather_block(&view.components[0], samples, out);
+    gather_block(&view.components[0], samples, array->elements, out);
     free(out);
     data_view_free(&view);
 }
