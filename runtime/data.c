@@ -207,10 +207,12 @@ static bool read_file(data_array *array, const data_source *source, const char *
 /* Finds and reads the file of lengths, where the source has one. */
 static bool read_lengths(data_array *array, const data_source *source, rt_error *error)
 {
-    data_source file = {source->name, NULL, source->lengths, source->beside};
+    char name[128];
+    data_source file = {source->name != NULL ? name : NULL, NULL, source->lengths, source->beside};
     data_array lengths;
     if (source->lengths == NULL)
         return true;
+    snprintf(name, sizeof name, "%s.lengths", source->name != NULL ? source->name : "");
     if (!data_open(&lengths, &file, error))
         return false;
     bool good = data_set_lengths(array, &lengths, source->step, error);

@@ -109,6 +109,8 @@ bool data_set_equal(data_array *array, int64_t step, rt_error *error);
  * decide, where they are not known (0) whether the lengths add up to dims[0]. */
 bool data_set_lengths(data_array *array, const data_array *lengths, int64_t step,
                       rt_error *error);
+/* Is every value a length, a whole number from 1 to `most`? */
+bool data_check_lengths(const data_array *lengths, int64_t most, rt_error *error);
 /* Series that begin at these steps of an array [steps, …]; takes them over. */
 void data_set_series(data_array *array, data_sequences *sequences);
 /* Room for first and length; the rest is zero. */
@@ -151,6 +153,8 @@ data_view data_view_of(const data_array *array, const data_affine *affine);
 void data_view_free(data_view *view);
 data_view data_view_copy(const data_view *view);
 
+/* The array that holds a sample; *sample becomes its number there. */
+const data_array *data_array_of(const data_component *component, int64_t *sample);
 /* Rows [first, first + count) of a view; within its samples. */
 data_view data_slice(const data_view *view, int64_t first, int64_t count);
 /* A part of `count` samples, or where count is 0 of fraction * samples rounded
@@ -245,12 +249,14 @@ unsigned char *data_slurp(const char *path, size_t *size, rt_error *error);
 /* Memory for `size` bytes, or NULL with an error: sizes come from files. */
 void *data_alloc(const char *path, uint64_t size, rt_error *error);
 
-/* npy_write.c: results as .npy of float32 (format 1.0), whole or not at all */
+/* npy_write.c: results as .npy (format 1.0), whole or not at all */
 
 typedef struct npy_writer npy_writer;
-npy_writer *npy_create(const char *path, int rank, const int64_t *dims, rt_error *error);
-/* Appends `count` floats, in C order. */
-bool npy_append(npy_writer *writer, const float *values, size_t count, rt_error *error);
+/* Of DATA_F32 or DATA_I32. */
+npy_writer *npy_create(const char *path, data_type type, int rank, const int64_t *dims,
+                       rt_error *error);
+/* Appends `count` values, in C order. */
+bool npy_append(npy_writer *writer, const void *values, size_t count, rt_error *error);
 /* Closes; false (and no file) unless exactly the product of dims was appended. */
 bool npy_commit(npy_writer *writer, rt_error *error);
 void npy_abandon(npy_writer *writer);

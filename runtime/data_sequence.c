@@ -122,28 +122,37 @@ void data_set_series(data_array *array, data_sequences *sequences)
     take_series(array, sequences, 1);
 }
 
-/* Every length is a whole number above zero. */
-static bool read_lengths(const data_array *lengths, int64_t *to, rt_error *error)
+static bool check_length(const data_array *lengths, int64_t i, int64_t most, rt_error *error)
+{
+    double value = data_value(lengths, i);
+    if (value == 0)
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: the length of sequence %lld (from 0) is zero\n"
+                      "a sequence has at least one step: drop those that are empty",
+                      lengths->path, (long long)i);
+    if (!(value > 0 && value <= INT32_MAX && value == floor(value)))
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: the length of sequence %lld (from 0) is %.9g\n"
+                      "a length is a whole number of steps, at least one",
+                      lengths->path, (long long)i, value);
+    if (value > (double)most)
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: the length of sequence %lld (from 0) is %lld, more than the maximum, "
+                      "%lld\nraise the maximum in the program, or cut the sequence",
+                      lengths->path, (long long)i, (long long)value, (long long)most);
+    return true;
+}
+
+bool data_check_lengths(const data_array *lengths, int64_t most, rt_error *error)
 {
     if (lengths->elements != 1)
         return rt_set(error, RT_BAD_INPUT,
                       "%s: %lld numbers for each sequence, expected one, its length\n"
                       "save an array of one axis",
                       lengths->path, (long long)lengths->elements);
-    for (int64_t i = 0; i < lengths->samples; i++) {
-        double value = data_value(lengths, i);
-        if (value == 0)
-            return rt_set(error, RT_BAD_INPUT,
-                          "%s: the length of sequence %lld (from 0) is zero\n"
-                          "a sequence has at least one step: drop those that are empty",
-                          lengths->path, (long long)i);
-        if (!(value > 0 && value <= INT32_MAX && value == floor(value)))
-            return rt_set(error, RT_BAD_INPUT,
-                          "%s: the length of sequence %lld (from 0) is %.9g\n"
-                          "a length is a whole number of steps, at least one",
-                          lengths->path, (long long)i, value);
-        to[i] = (int64_t)value;
-    }
+    for (int64_t i = 0; i < lengths->samples; i++)
+        if (!check_length(lengths, i, most, error))
+            return false;
     return true;
 }
 
@@ -215,12 +224,15 @@ static bool is_padded(const data_array *array, int64_t step, data_sequences *s)
 
 bool data_set_lengths(data_array *array, const data_array *lengths, int64_t step, rt_error *error)
 {
+    if (!data_check_lengths(lengths, INT32_MAX, error))
+        return false;
     data_sequences *s = data_sequences_new(lengths->samples, 1);
-    bool good = read_lengths(lengths, s->length, error);
-    bool padded = good && is_padded(array, step, s);
+    for (int64_t i = 0; i < s->nseries; i++)
+        s->length[i] = (int64_t)data_value(lengths, i);
+    bool padded = is_padded(array, step, s);
     s->step = padded ? array->elements / array->dims[1] : array->elements;
-    good = good && (padded ? set_padded(array, lengths, s, error)
-                           : set_concatenated(array, lengths, s, error));
+    bool good =
+        padded ? set_padded(array, lengths, s, error) : set_concatenated(array, lengths, s, error);
     if (!good)
         data_sequences_free(s);
     return good;

@@ -52,6 +52,15 @@ data_view data_view_copy(const data_view *view)
     return data_slice(view, 0, view->samples);
 }
 
+const data_array *data_array_of(const data_component *c, int64_t *sample)
+{
+    const data_run *run = c->runs;
+    while (*sample >= run->count)
+        *sample -= run++->count;
+    *sample += run->first;
+    return run->array;
+}
+
 /* Only the runs that hold a sample of [first, first + count). */
 static data_component slice_component(const data_component *c, int64_t first, int64_t count)
 {

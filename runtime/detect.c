@@ -1,5 +1,6 @@
 /* `detect`: samples ranked by reconstruction error; those above a quantile of
- * the training errors are anomalies. */
+ * the training errors are anomalies. The error of a sequence is over its steps;
+ * windows are told by their series and first step. */
 #include "rt.h"
 
 #include "atomic.h"
@@ -31,7 +32,10 @@ static void take(rt_machine *m, void *job, int64_t first, int64_t count)
     for (int64_t s = 0; s < count; s++) {
         machine_sample(m, made, s, e->made);
         machine_sample(m, given, s, e->given);
-        e->at[first + s] = sample_error(e, made->elements);
+        int64_t live = made->elements;
+        if (made->length >= 0)
+            live = machine_length(m, made, s) * (made->elements / made->shape[0]);
+        e->at[first + s] = sample_error(e, live);
     }
 }
 
@@ -85,24 +89,73 @@ static int descending(const void *a, const void *b)
     return (x->sample > y->sample) - (x->sample < y->sample);
 }
 
-static void print_csv(FILE *to, const ranked *r, int64_t n, double threshold)
+typedef struct table {
+    const ranked *rows;
+    int64_t n;
+    double threshold, quantile;
+    const data_component *data; /* NULL: samples are no parts of series */
+} table;
+
+/* The name of a series as a field of CSV, or of JSON: quotes twice, or escaped. */
+static void print_name(FILE *to, const char *name, bool json)
 {
-    char text[32];
-    fprintf(to, "rank,sample,error,anomaly\n");
-    for (int64_t i = 0; i < n; i++)
-        fprintf(to, "%lld,%lld,%s,%d\n", (long long)i + 1, (long long)r[i].sample,
-                number_text(text, r[i].error), r[i].error > threshold);
+    bool quoted = json || strpbrk(name, ",;\" ");
+    fputs(quoted ? "\"" : "", to);
+    for (; *name; name++) {
+        unsigned char c = (unsigned char)*name;
+        if (json && c < 0x20) {
+            fprintf(to, "\\u%04x", c);
+            continue;
+        }
+        if (c == '"' || (json && c == '\\'))
+            fputc(json ? '\\' : '"', to);
+        fputc(c, to);
+    }
+    fputs(quoted ? "\"" : "", to);
 }
 
-static void print_json(FILE *to, const ranked *r, int64_t n, double threshold, double q)
+/* Series and first step of a sample. */
+static void print_place(FILE *to, const table *t, int64_t sample, bool json)
+{
+    const data_array *array = data_array_of(t->data, &sample);
+    data_place place = data_place_of(array, sample);
+    const data_sequences *s = array->sequences;
+    fputs(json ? ",\"series\":" : ",", to);
+    if (s && s->names)
+        print_name(to, s->names[place.series], json);
+    else
+        fprintf(to, "%lld", (long long)place.series);
+    fprintf(to, json ? ",\"step\":%lld" : ",%lld", (long long)place.first);
+}
+
+static void print_csv(FILE *to, const table *t)
 {
     char text[32];
-    fprintf(to, "{\"quantile\":%s,", number_text(text, q));
-    fprintf(to, "\"threshold\":%s,\"samples\":[", number_text(text, threshold));
-    for (int64_t i = 0; i < n; i++)
-        fprintf(to, "%s\n{\"sample\":%lld,\"error\":%s,\"anomaly\":%s}", i ? "," : "",
-                (long long)r[i].sample, number_text(text, r[i].error),
-                r[i].error > threshold ? "true" : "false");
+    fprintf(to, "rank,sample,error,anomaly%s\n", t->data ? ",series,step" : "");
+    for (int64_t i = 0; i < t->n; i++) {
+        const ranked *r = &t->rows[i];
+        fprintf(to, "%lld,%lld,%s,%d", (long long)i + 1, (long long)r->sample,
+                number_text(text, r->error), r->error > t->threshold);
+        if (t->data)
+            print_place(to, t, r->sample, false);
+        fputc('\n', to);
+    }
+}
+
+static void print_json(FILE *to, const table *t)
+{
+    char text[32];
+    fprintf(to, "{\"quantile\":%s,", number_text(text, t->quantile));
+    fprintf(to, "\"threshold\":%s,\"samples\":[", number_text(text, t->threshold));
+    for (int64_t i = 0; i < t->n; i++) {
+        const ranked *r = &t->rows[i];
+        fprintf(to, "%s\n{\"sample\":%lld,\"error\":%s,\"anomaly\":%s", i ? "," : "",
+                (long long)r->sample, number_text(text, r->error),
+                r->error > t->threshold ? "true" : "false");
+        if (t->data)
+            print_place(to, t, r->sample, true);
+        fputc('}', to);
+    }
     fprintf(to, "]}\n");
 }
 
@@ -115,31 +168,44 @@ static bool wants_json(const char *out)
     return json;
 }
 
-static void write_result(const rt_options *o, const ranked *r, int64_t n, double threshold)
+static void write_result(const char *out, const table *t)
 {
     atomic_file file = {.stream = stdout};
     rt_error error;
-    bool json = wants_json(o->out);
-    if (o->out && !atomic_open(&file, o->out, &error))
+    bool json = wants_json(out);
+    if (out && !atomic_open(&file, out, &error))
         rt_raise(&error);
-    if (json)
-        print_json(file.stream, r, n, threshold, o->quantile);
-    else
-        print_csv(file.stream, r, n, threshold);
-    if (o->out && !atomic_commit(&file, &error))
+    (json ? print_json : print_csv)(file.stream, t);
+    if (out && !atomic_commit(&file, &error))
         rt_raise(&error);
 }
 
-static void report(rt_trainer *t, const double *found, int64_t n, double threshold)
+/* Are samples of a component windows, or series that have names? */
+static bool has_places(const data_component *c)
 {
+    for (int i = 0; i < c->nruns; i++) {
+        const data_sequences *s = c->runs[i].array->sequences;
+        if (s && (s->names || s->window))
+            return true;
+    }
+    return false;
+}
+
+static void report(rt_trainer *t, const double *found, const data_view *view, double threshold)
+{
+    int64_t n = view->samples, anomalies = 0, shown = t->options->count;
     ranked *r = rt_alloc((size_t)n, sizeof *r);
-    int64_t anomalies = 0, shown = t->options->count;
     for (int64_t i = 0; i < n; i++) {
         r[i] = (ranked){i, found[i]};
         anomalies += found[i] > threshold;
     }
     qsort(r, (size_t)n, sizeof *r, descending);
-    write_result(t->options, r, shown && shown < n ? shown : n, threshold);
+    table all = {.rows = r,
+                 .n = shown && shown < n ? shown : n,
+                 .threshold = threshold,
+                 .quantile = t->options->quantile,
+                 .data = has_places(&view->components[0]) ? &view->components[0] : NULL};
+    write_result(t->options->out, &all);
     fprintf(stderr,
             "%lld of %lld samples are anomalies: error above %.6g, the %g quantile of the "
             "training errors\n",
@@ -165,7 +231,7 @@ int command_detect(rt_trainer *t)
     signals_catch();
     double *known = errors_of(t, &normal), *found = known ? errors_of(t, &view) : NULL;
     if (found)
-        report(t, found, view.samples, quantile(known, normal.samples, t->options->quantile));
+        report(t, found, &view, quantile(known, normal.samples, t->options->quantile));
     free(known);
     free(found);
     data_view_free(&view);

@@ -119,16 +119,34 @@ static int64_t sample_at(const rt_machine *m, int64_t place)
     return m->order ? m->order[m->first + place] : m->first + place;
 }
 
+/* The data of an input, or of the one whose length it is. */
+static const data_component *source_of(const rt_machine *m, const rt_function *f, int input)
+{
+    const rt_tensor *t = &f->inputs[input];
+    int component = t->length_of >= 0 ? f->inputs[t->length_of].component : t->component;
+    return &m->view->components[component];
+}
+
+static int64_t step_of(const rt_tensor *t)
+{
+    return t->elements / t->shape[0];
+}
+
 static void load_one(const aecc_call *call, const rt_function *f, int64_t block)
 {
     const rt_machine *m = call->runtime;
+    int64_t sample = sample_at(m, 0);
     (void)block;
     for (int i = 0; i < f->ninputs; i++) {
-        void *to = call->fixed + f->inputs[i].offset;
-        if (f->inputs[i].integer)
-            gather_sample_i32(&m->view->components[i], sample_at(m, 0), f->inputs[i].elements, to);
+        const rt_tensor *t = &f->inputs[i];
+        const data_component *from = source_of(m, f, i);
+        void *to = call->fixed + t->offset;
+        if (t->length_of >= 0)
+            gather_lengths(from, &sample, 1, step_of(&f->inputs[t->length_of]), to);
+        else if (t->integer)
+            gather_sample_i32(from, sample, t->elements, to);
         else
-            gather_sample(&m->view->components[i], sample_at(m, 0), f->inputs[i].elements, to);
+            gather_sample(from, sample, t->elements, to);
     }
 }
 
@@ -143,12 +161,15 @@ static void load_block(const aecc_call *call, const rt_function *f, int64_t bloc
         samples[lane] = sample_at(m, i < call->samples ? i : call->samples - 1);
     }
     for (int i = 0; i < f->ninputs; i++) {
-        const data_component *from = &m->view->components[i];
-        char *at = (f->inputs[i].scratch ? scratch : part) + f->inputs[i].offset;
-        if (f->inputs[i].integer)
-            gather_block_i32(from, samples, f->inputs[i].elements, (int32_t *)at);
+        const rt_tensor *t = &f->inputs[i];
+        const data_component *from = source_of(m, f, i);
+        void *at = (t->scratch ? scratch : part) + t->offset;
+        if (t->length_of >= 0)
+            gather_lengths(from, samples, AECC_LANES, step_of(&f->inputs[t->length_of]), at);
+        else if (t->integer)
+            gather_block_i32(from, samples, t->elements, at);
         else
-            gather_block(from, samples, f->inputs[i].elements, (float *)at);
+            gather_block(from, samples, t->elements, at);
     }
 }
 
@@ -273,18 +294,33 @@ float machine_scalar(const rt_machine *m, const rt_tensor *t)
     return value_at(t, m->call.fixed + t->offset, 0);
 }
 
+/* Element `element` of a sample. */
+static float element_at(const rt_machine *m, const rt_tensor *t, int64_t sample, int64_t element)
+{
+    int64_t lane = sample % AECC_LANES, place = tensor_place(t, element);
+    if (!t->batch)
+        return value_at(t, m->call.fixed + t->offset, place);
+    const char *at = m->call.blocks + sample / AECC_LANES * m->call.block_stride + t->offset;
+    return value_at(t, at, t->row ? lane * t->row + place : place * AECC_LANES + lane);
+}
+
+int64_t machine_length(const rt_machine *m, const rt_tensor *t, int64_t sample)
+{
+    int64_t most = t->rank ? t->shape[0] : 1;
+    if (t->length < 0)
+        return most;
+    int64_t length = (int64_t)element_at(m, &m->function->outputs[t->length], sample, 0);
+    return length < 0 ? 0 : length < most ? length : most;
+}
+
 void machine_sample(const rt_machine *m, const rt_tensor *t, int64_t sample, float *to)
 {
-    int64_t lane = sample % AECC_LANES;
-    const char *at = m->call.fixed + t->offset;
-    if (t->batch)
-        at = m->call.blocks + sample / AECC_LANES * m->call.block_stride + t->offset;
-    for (int64_t i = 0; i < t->elements; i++) {
-        int64_t place = tensor_place(t, i);
-        if (t->batch)
-            place = t->row ? lane * t->row + place : place * AECC_LANES + lane;
-        to[i] = value_at(t, at, place);
-    }
+    int64_t live = t->elements;
+    if (t->length >= 0)
+        live = machine_length(m, t, sample) * (t->elements / t->shape[0]);
+    for (int64_t i = 0; i < live; i++)
+        to[i] = element_at(m, t, sample, i);
+    memset(to + live, 0, (size_t)(t->elements - live) * sizeof *to);
 }
 
 const rt_var *machine_bad_var(const rt_machine *m, int64_t *at)

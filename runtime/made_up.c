@@ -17,26 +17,38 @@ static void *floats(uint64_t seed, uint32_t stream, int64_t n)
     return values;
 }
 
+/* Random floats; whole numbers are 0, numbers of steps the most there are. */
+static void *values_of(const rt_tensor *t, uint64_t seed, uint32_t stream, int64_t n)
+{
+    if (!t->integer)
+        return floats(seed, stream, n);
+    int32_t *values = rt_alloc((size_t)n, sizeof *values);
+    for (int64_t i = 0; i < n && t->steps; i++)
+        values[i] = (int32_t)t->steps;
+    return values;
+}
+
 static data_view input(const rt_tensor *t, uint64_t seed, uint32_t stream, int64_t samples)
 {
-    int64_t dims[RT_MAX_RANK + 1] = {samples}, n = samples * t->elements;
+    int64_t dims[RT_MAX_RANK + 1] = {samples};
     for (int i = 0; i < t->rank; i++)
         dims[1 + i] = t->shape[i];
     data_array *array = rt_alloc(1, sizeof *array);
     *array = data_borrow("random numbers", t->integer ? DATA_I32 : DATA_F32, t->rank + 1, dims,
-                         t->integer ? rt_alloc((size_t)n, 4) : floats(seed, stream, n));
+                         values_of(t, seed, stream, samples * t->elements));
     return data_view_of(array, NULL);
 }
 
 data_view made_up(const rt_function *f, uint64_t seed, int64_t samples)
 {
-    data_view *parts = rt_alloc((size_t)f->ninputs + 1, sizeof *parts), view;
+    data_view *parts = rt_alloc((size_t)f->ncomponents + 1, sizeof *parts), view;
     rt_error error;
     for (int i = 0; i < f->ninputs; i++)
-        parts[i] = input(&f->inputs[i], seed, (uint32_t)i, samples);
-    if (!data_zip(&view, parts, f->ninputs, &error))
+        if (f->inputs[i].component >= 0)
+            parts[f->inputs[i].component] = input(&f->inputs[i], seed, (uint32_t)i, samples);
+    if (!data_zip(&view, parts, f->ncomponents, &error))
         rt_raise(&error);
-    for (int i = 0; i < f->ninputs; i++)
+    for (int i = 0; i < f->ncomponents; i++)
         data_view_free(&parts[i]);
     free(parts);
     return view;

@@ -90,6 +90,13 @@ static int function_index(const json_t *object, const char *key)
 
 /* ---- Parts ---------------------------------------------------------------- */
 
+/* -1 where the key is missing. */
+static int64_t optional(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    return json_is_integer(value) ? (int64_t)json_integer_value(value) : -1;
+}
+
 static void read_tensor(void *out, const json_t *object)
 {
     rt_tensor *t = out;
@@ -107,6 +114,10 @@ static void read_tensor(void *out, const json_t *object)
     }
     t->offset = whole(object, "offset");
     t->row = json_object_get(object, "row") ? whole(object, "row") : 0;
+    t->length = (int)optional(object, "length");
+    t->length_of = (int)optional(object, "length_of");
+    t->steps = optional(object, "steps") > 0 ? optional(object, "steps") : 0;
+    t->component = -1;
 }
 
 static void read_var(void *out, const json_t *object)
@@ -136,6 +147,32 @@ static void read_kernel(void *out, const json_t *object)
     k->updates = whole(object, "updates");
 }
 
+/* Which component of a view each input takes; which outputs are results. */
+static void number_tensors(rt_function *f)
+{
+    for (int i = 0; i < f->ninputs; i++) {
+        rt_tensor *t = &f->inputs[i];
+        if (t->length_of >= f->ninputs)
+            rt_defect("%s, input %d: the length of input %d", f->name, i, t->length_of);
+        if (t->length_of >= 0)
+            f->inputs[t->length_of].length = i;
+        else if (!t->steps)
+            t->component = f->nvalues++;
+    }
+    f->ncomponents = f->nvalues;
+    for (int i = 0; i < f->ninputs; i++)
+        if (f->inputs[i].steps && f->inputs[i].length_of < 0)
+            f->inputs[i].component = f->ncomponents++;
+    f->nresults = f->noutputs;
+    for (int i = 0; i < f->noutputs; i++) {
+        int length = f->outputs[i].length;
+        if (length >= f->noutputs)
+            rt_defect("%s, output %d: its length in output %d", f->name, i, length);
+        if (length >= 0 && length < f->nresults)
+            f->nresults = length;
+    }
+}
+
 static void read_function(void *out, const json_t *object)
 {
     rt_function *f = out;
@@ -148,6 +185,7 @@ static void read_function(void *out, const json_t *object)
     f->outputs = array(object, "outputs", sizeof *f->outputs, &f->noutputs, read_tensor);
     f->kernels = array(object, "kernels", sizeof *f->kernels, &f->nkernels, read_kernel);
     f->single = function_index(object, "single");
+    number_tensors(f);
 }
 
 static void read_file(rt_tree *t, const json_t *object)
@@ -157,6 +195,9 @@ static void read_file(rt_tree *t, const json_t *object)
     t->path = text(object, "path");
     if (!json_is_null(field(object, "shape")))
         t->rank = list(object, "shape", t->shape);
+    t->time = optional(object, "time");
+    t->lengths = json_string_value(json_object_get(object, "lengths"));
+    t->series = json_string_value(json_object_get(object, "series"));
     t->classes = json_integer_value(json_object_get(object, "classes"));
     const json_t *affine = field(object, "affine");
     t->opaque = !json_is_array(affine);
@@ -168,19 +209,31 @@ static void read_file(rt_tree *t, const json_t *object)
         };
 }
 
+static void read_tree(void *out, const json_t *object);
+
+/* The one part of a tree. */
+static void read_of(rt_tree *t, const json_t *object)
+{
+    t->nparts = 1;
+    t->parts = rt_alloc(1, sizeof *t->parts);
+    read_tree(t->parts, field(object, "of"));
+}
+
 static void read_tree(void *out, const json_t *object)
 {
-    static const char *const kinds[] = {"file", "split", "zip", "concat"};
+    static const char *const kinds[] = {"file", "split", "zip", "concat", "windows"};
     rt_tree *t = out;
-    t->kind = (rt_tree_kind)choice(object, "kind", kinds, 4);
+    t->kind = (rt_tree_kind)choice(object, "kind", kinds, 5);
     t->name = text(object, "name");
     t->rank = -1;
     if (t->kind == RT_FILE) {
         read_file(t, object);
+    } else if (t->kind == RT_WINDOWS) {
+        read_of(t, object);
+        t->length = whole(object, "length");
+        t->stride = whole(object, "stride");
     } else if (t->kind == RT_SPLIT) {
-        t->nparts = 1;
-        t->parts = rt_alloc(1, sizeof *t->parts);
-        read_tree(t->parts, field(object, "of"));
+        read_of(t, object);
         t->last = flag(object, "last");
         t->rest = flag(object, "rest");
         t->count = json_integer_value(json_object_get(object, "count"));

@@ -1,4 +1,4 @@
-/* data.h: .npy files of float32, as numpy.save writes them (format 1.0). */
+/* data.h: .npy files of float32 and int32, as numpy.save writes them (format 1.0). */
 #include "atomic.h"
 #include "data.h"
 
@@ -11,7 +11,7 @@ struct npy_writer {
 };
 
 /* The header ends in spaces and a newline so that the values start at 64. */
-static bool write_header(FILE *stream, int rank, const int64_t *dims)
+static bool write_header(FILE *stream, data_type type, int rank, const int64_t *dims)
 {
     enum { START = 10, ALIGN = 64 };
     char text[512], shape[256] = "";
@@ -21,8 +21,8 @@ static bool write_header(FILE *stream, int rank, const int64_t *dims)
                                  (long long)dims[i]);
     const char *order = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? ">" : "<";
     int length =
-        snprintf(text, sizeof text, "{'descr': '%sf4', 'fortran_order': False, 'shape': (%s%s), }",
-                 order, shape, rank == 1 ? "," : "");
+        snprintf(text, sizeof text, "{'descr': '%s%c4', 'fortran_order': False, 'shape': (%s%s), }",
+                 order, type == DATA_I32 ? 'i' : 'f', shape, rank == 1 ? "," : "");
     int padded = (START + length + 1 + ALIGN - 1) / ALIGN * ALIGN - START;
     unsigned char magic[START] = {0x93,
                                   'N',
@@ -38,7 +38,8 @@ static bool write_header(FILE *stream, int rank, const int64_t *dims)
            fprintf(stream, "%-*s\n", padded - 1, text) == padded;
 }
 
-npy_writer *npy_create(const char *path, int rank, const int64_t *dims, rt_error *error)
+npy_writer *npy_create(const char *path, data_type type, int rank, const int64_t *dims,
+                       rt_error *error)
 {
     npy_writer *writer = rt_alloc(1, sizeof *writer);
     if (!atomic_open(&writer->file, path, error)) {
@@ -48,7 +49,7 @@ npy_writer *npy_create(const char *path, int rank, const int64_t *dims, rt_error
     writer->left = 1;
     for (int i = 0; i < rank; i++)
         writer->left *= (uint64_t)dims[i];
-    if (!write_header(writer->file.stream, rank, dims)) {
+    if (!write_header(writer->file.stream, type, rank, dims)) {
         rt_set_errno(error, path, "write");
         npy_abandon(writer);
         return NULL;
@@ -56,11 +57,11 @@ npy_writer *npy_create(const char *path, int rank, const int64_t *dims, rt_error
     return writer;
 }
 
-bool npy_append(npy_writer *writer, const float *values, size_t count, rt_error *error)
+bool npy_append(npy_writer *writer, const void *values, size_t count, rt_error *error)
 {
     if (count > writer->left)
         return rt_set(error, RT_DEFECT, "%s: more values than its shape holds", writer->file.path);
-    if (fwrite(values, sizeof *values, count, writer->file.stream) != count)
+    if (fwrite(values, 4, count, writer->file.stream) != count)
         return rt_set_errno(error, writer->file.path, "write");
     writer->left -= count;
     return true;
@@ -88,7 +89,7 @@ void npy_abandon(npy_writer *writer)
 bool npy_write(const char *path, int rank, const int64_t *dims, const float *values,
                rt_error *error)
 {
-    npy_writer *writer = npy_create(path, rank, dims, error);
+    npy_writer *writer = npy_create(path, DATA_F32, rank, dims, error);
     if (writer == NULL)
         return false;
     if (!npy_append(writer, values, (size_t)writer->left, error)) {

@@ -66,7 +66,7 @@ static void write_grid(const pictures *p, int columns, const rt_tensor *t, const
 static void draw(rt_trainer *t, int function, const data_view *all, int64_t count, const char *path)
 {
     const rt_function *f = &t->model->functions[function];
-    int rows = f->noutputs < 2 ? 1 : 2;
+    int rows = f->nresults < 2 ? 1 : 2;
     pictures p;
     if (count > all->samples)
         count = all->samples;
@@ -150,9 +150,9 @@ static const rt_network *noise_network(const rt_trainer *t)
                 "with normal noise",
                 m->source, rt_name());
     const rt_function *f = &m->functions[network->function];
-    if (f->ninputs != 1 || f->inputs[0].integer)
+    if (f->nvalues != 1 || f->inputs[0].integer)
         rt_fail(RT_USAGE, "%s cannot be fed with noise: it takes %s", name,
-                f->ninputs != 1 ? "more than one input" : "integers");
+                f->nvalues != 1 ? "more than one input" : "integers");
     if (!is_picture(&f->outputs[0]))
         no_picture(&f->outputs[0]);
     return network;
@@ -188,6 +188,7 @@ int command_generate(rt_trainer *t)
     data_array array = data_borrow("noise", DATA_F32, in->rank + 1, dims, values);
     data_view view = data_view_of(&array, NULL);
     pictures p;
+    sources_complete(&t->sources, f, &view);
     trainer_machine(t, count < 256 ? count : 256);
     weights_need(&t->machine, t->options);
     open_pictures(&p, 1, count, f->outputs[0].elements);

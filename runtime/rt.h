@@ -2,7 +2,7 @@
  * code, data.h the data, error.h messages and exit statuses.
  *
  *   model.c      the descriptor as structures       options.c  the command line
- *   source.c     data trees -> views                machine.c  memory, calls
+ *   source.c source_in.c  data -> views             machine.c  memory, calls
  *   threads.c    team of threads, barrier           rng.c      Philox, shuffles
  *   peak.c bandwidth.c measured limits              main.c     start, signals
  *   cpu.c        features, code for them
@@ -43,6 +43,10 @@ typedef struct rt_tensor {
     int64_t elements;       /* of a sample, without padding                   */
     bool dense;             /* element i is number i                          */
     int64_t offset, row;
+    int length;             /* its length varies: input or output that has it; -1 */
+    int length_of;          /* input: it is the length of that one; -1        */
+    int64_t steps;          /* input: a number of steps up to this one; 0     */
+    int component;          /* input: of the data that fills it; -1           */
 } rt_tensor;
 
 typedef enum { RT_PARAM, RT_STATE, RT_SLOT, RT_COUNT } rt_var_kind;
@@ -73,6 +77,9 @@ enum { TICKS_WAITING, TICKS_LOADING, N_MORE_TICKS };
 typedef struct rt_function {
     const char *name;
     int ninputs, noutputs, nkernels;
+    int nvalues;                  /* inputs that samples fill; lengths follow */
+    int ncomponents;              /* of a view: values, then numbers of steps */
+    int nresults;                 /* outputs; their lengths follow            */
     int64_t chunk, shared_blocks, scratch_bytes, part_bytes;
     int single;                   /* its twin for one sample, or -1           */
     rt_tensor *inputs, *outputs;
@@ -80,15 +87,18 @@ typedef struct rt_function {
     aecc_function *code;
 } rt_function;
 
-typedef enum { RT_FILE, RT_SPLIT, RT_ZIP, RT_CONCAT } rt_tree_kind;
+typedef enum { RT_FILE, RT_SPLIT, RT_ZIP, RT_CONCAT, RT_WINDOWS } rt_tree_kind;
 
 typedef struct rt_tree {
     rt_tree_kind kind;
     const char *name;             /* as declared, or NULL                     */
-    int nparts;                   /* SPLIT has one                            */
+    int nparts;                   /* SPLIT and WINDOWS have one               */
     struct rt_tree *parts;
     int index;                    /* FILE: which of the model's files         */
     const char *reader, *path;
+    const char *lengths, *series; /* FILE: its file of lengths, column; NULL  */
+    int64_t time;                 /* FILE: steps of its sequences; 0: any; -1: none */
+    int64_t length, stride;       /* WINDOWS                                  */
     int rank;                     /* of a declared shape; -1: not declared    */
     int64_t shape[RT_MAX_RANK];
     int64_t classes;              /* FILE: above 0: values are 0 … classes - 1 */
@@ -185,7 +195,7 @@ typedef struct rt_options {
     int64_t epochs, batch, threads, steps, every, early_stop, count;
     uint64_t seed;
     double quantile;
-    rt_list data, in;
+    rt_list data, in, lengths;
     const char *init, *weights, *save, *checkpoint, *log, *out, *progress;
     bool no_shuffle, resume, log_steps, quiet, infer, json, help, version;
 } rt_options;
@@ -253,7 +263,7 @@ double barrier_seconds(rt_team *);
 /* Fills read and size; tens of milliseconds. */
 void measure_levels(rt_team *, rt_limits *);
 
-/* ==== source.c: data trees -> views ====================================== */
+/* ==== source.c source_in.c: data trees, files of --in -> views ============ */
 
 typedef struct rt_sources {
     const rt_model *model;
@@ -261,7 +271,7 @@ typedef struct rt_sources {
     char *beside;                  /* folder of the .nn file                  */
     data_array *arrays;            /* [file]; opened when first wanted        */
     bool *opened;
-    struct rt_input *inputs;       /* files of --in, last one first           */
+    struct rt_kept *kept;          /* arrays that views borrow, last one first */
 } rt_sources;
 
 void sources_open(rt_sources *, const rt_model *, const rt_options *);
@@ -278,9 +288,19 @@ data_view sources_view(rt_sources *, const rt_tree *, rt_form);
 data_view sources_in(rt_sources *, const rt_function *, const rt_tree *like, rt_form);
 /* --in where it is given, else the tree. */
 data_view sources_given(rt_sources *, const rt_function *, const rt_tree *, rt_form);
+/* For these two: arrays, `n` of them and empty, that live as long as the sources;
+ * windows of a view as the tree has them; what to say where scaling is needed
+ * and the program's expression is not affine; the same for class numbers, which
+ * functions of train and report blocks count with as the file holds them. */
+data_array *sources_keep(rt_sources *, int n);
+data_view sources_windows(rt_sources *, const rt_tree *, const data_view *of);
+_Noreturn void sources_cannot_scale(const char *data, rt_form);
+void sources_check_classes(const data_array *, const rt_tree *file, rt_form);
 /* Random inputs of a function, which live as long as the process: floats of
  * [0, 1), whole numbers 0. */
 data_view made_up(const rt_function *, uint64_t seed, int64_t samples);
+/* Numbers of steps that no data tells become components: the most there are. */
+void sources_complete(rt_sources *, const rt_function *, data_view *);
 /* Checks that the view fills the function's inputs. */
 void view_check(const data_view *, const rt_function *);
 
@@ -321,7 +341,11 @@ int faster_function(const rt_model *, int function, int64_t *count);
 void machine_pack(rt_machine *);
 /* A scalar output of the last call. */
 float machine_scalar(const rt_machine *, const rt_tensor *);
-/* Copies sample `sample` of an output to `elements` floats in natural order. */
+/* Steps of an output in a sample of the last call; the first size of its shape
+ * where the length does not vary. */
+int64_t machine_length(const rt_machine *, const rt_tensor *, int64_t sample);
+/* Copies sample `sample` of an output to `elements` floats in natural order,
+ * zeros behind its steps. */
 void machine_sample(const rt_machine *, const rt_tensor *, int64_t sample, float *to);
 /* The first of vars with a value that is not finite, or NULL; *at its place. */
 const rt_var *machine_bad_var(const rt_machine *, int64_t *at);

@@ -1,4 +1,5 @@
-/* `run` and `encode`: a network over all samples of a file, to .npy. */
+/* `run` and `encode`: a network over all samples of a file, to .npy; of a result
+ * whose length varies, the lengths too. */
 #define _GNU_SOURCE
 #include "rt.h"
 
@@ -6,8 +7,8 @@
 #include <string.h>
 
 typedef struct results {
-    int n;
-    npy_writer **writers; /* [output]; NULL: closed */
+    int n;                /* files: a result's, then the one of its lengths */
+    npy_writer **writers; /* [2 * result], [2 * result + 1]; NULL: closed, or none */
     float *sample;
 } results;
 
@@ -25,51 +26,68 @@ static _Noreturn void give_up(results *r, const rt_error *error)
     rt_raise(error);
 }
 
-/* OUT.npy for one output, OUT-NAME.npy for each of several. */
-static char *output_path(const rt_function *f, const char *out, int output)
+/* OUT.npy for one result, OUT-NAME.npy for each of several; OUT.lengths.npy. */
+static char *output_path(const rt_function *f, const char *out, int output, const char *end)
 {
     char *path;
     int stem = (int)strlen(out) - 4;
     const char *name = f->outputs[output].name;
-    int n = f->noutputs == 1 ? asprintf(&path, "%s", out)
-            : name           ? asprintf(&path, "%.*s-%s.npy", stem, out, name)
-                             : asprintf(&path, "%.*s-%d.npy", stem, out, output + 1);
+    int n = f->nresults == 1 ? asprintf(&path, "%.*s%s", stem, out, end)
+            : name           ? asprintf(&path, "%.*s-%s%s", stem, out, name, end)
+                             : asprintf(&path, "%.*s-%d%s", stem, out, output + 1, end);
     if (n < 0)
         rt_fail(RT_IO, "out of memory");
     return path;
 }
 
+static npy_writer *create_one(results *r, char *path, data_type type, int rank, const int64_t *dims)
+{
+    rt_error error;
+    npy_writer *writer = npy_create(path, type, rank, dims, &error);
+    if (!writer)
+        give_up(r, &error);
+    free(path);
+    return writer;
+}
+
 static void create(results *r, const rt_function *f, const char *out, int64_t samples)
 {
     int64_t largest = 1;
-    r->n = f->noutputs;
-    r->writers = rt_alloc((size_t)f->noutputs, sizeof *r->writers);
-    for (int i = 0; i < f->noutputs; i++) {
+    r->n = 2 * f->nresults;
+    r->writers = rt_alloc((size_t)r->n, sizeof *r->writers);
+    for (int i = 0; i < f->nresults; i++) {
         const rt_tensor *t = &f->outputs[i];
         int64_t dims[RT_MAX_RANK + 1] = {samples};
-        rt_error error;
-        char *path = output_path(f, out, i);
         memcpy(dims + 1, t->shape, (size_t)t->rank * sizeof *dims);
-        r->writers[i] = npy_create(path, t->rank + 1, dims, &error);
-        if (!r->writers[i])
-            give_up(r, &error);
-        free(path);
+        r->writers[2 * i] =
+            create_one(r, output_path(f, out, i, ".npy"), DATA_F32, t->rank + 1, dims);
+        if (t->length >= 0)
+            r->writers[2 * i + 1] =
+                create_one(r, output_path(f, out, i, ".lengths.npy"), DATA_I32, 1, dims);
         largest = t->elements > largest ? t->elements : largest;
     }
     r->sample = rt_alloc((size_t)largest, sizeof *r->sample);
 }
 
+static void append_one(results *r, int file, const void *values, int64_t count)
+{
+    rt_error error;
+    if (!npy_append(r->writers[file], values, (size_t)count, &error))
+        give_up(r, &error);
+}
+
 static void append(rt_machine *m, void *job, int64_t first, int64_t count)
 {
     results *r = job;
-    rt_error error;
     (void)first;
-    for (int i = 0; i < m->function->noutputs; i++) {
+    for (int i = 0; i < m->function->nresults; i++) {
         const rt_tensor *t = &m->function->outputs[i];
         for (int64_t s = 0; s < count; s++) {
+            int32_t length = (int32_t)machine_length(m, t, s);
             machine_sample(m, t, s, r->sample);
-            if (!npy_append(r->writers[i], r->sample, (size_t)t->elements, &error))
-                give_up(r, &error);
+            append_one(r, 2 * i, r->sample, t->elements);
+            if (r->writers[2 * i + 1])
+                append_one(r, 2 * i + 1, &length, 1);
         }
     }
 }
@@ -80,7 +98,7 @@ static void finish(results *r, bool whole)
     for (int i = 0; whole && i < r->n; i++) {
         npy_writer *writer = r->writers[i];
         r->writers[i] = NULL;
-        if (!npy_commit(writer, &error))
+        if (writer && !npy_commit(writer, &error))
             give_up(r, &error);
     }
     abandon(r);

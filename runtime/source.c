@@ -1,15 +1,25 @@
-/* Data trees of the descriptor, and files of the command line, as views. */
+/* Data trees of the descriptor as views. */
 #define _GNU_SOURCE
 #include "rt.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A file of --in; views borrow its array. */
-typedef struct rt_input {
-    data_array array;
-    struct rt_input *next;
-} rt_input;
+/* Arrays that views point into: files of --in, windows. */
+typedef struct rt_kept {
+    data_array *arrays;
+    int n;
+    int64_t skipped; /* series without a window */
+    struct rt_kept *next;
+} rt_kept;
+
+data_array *sources_keep(rt_sources *s, int n)
+{
+    rt_kept *kept = rt_alloc(1, sizeof *kept);
+    *kept = (rt_kept){rt_alloc((size_t)n, sizeof *kept->arrays), n, 0, s->kept};
+    s->kept = kept;
+    return kept->arrays;
+}
 
 static char *folder_of(const char *path)
 {
@@ -31,20 +41,35 @@ static const char *replacement(const rt_options *o, const char *name)
     return NULL;
 }
 
+/* "x.lengths", the name of the file with the lengths of data `x`; malloc'd. */
+static char *name_of_lengths(const char *name)
+{
+    char *text;
+    if (!name)
+        return NULL;
+    if (asprintf(&text, "%s.lengths", name) < 0)
+        rt_fail(RT_IO, "out of memory");
+    return text;
+}
+
 /* Ends the process unless the program declares data of this name. */
 static void check_name(const rt_model *m, const char *given)
 {
-    const char **names = rt_alloc((size_t)m->nfiles + 1, sizeof *names);
+    const char **names = rt_alloc(2 * (size_t)m->nfiles + 1, sizeof *names);
     size_t n = 0;
     if (!strchr(given, '='))
         rt_fail(RT_USAGE, "--data takes NAME=FILE, not '%s'", given);
     char *name = strndup(given, strcspn(given, "="));
     bool known = false;
-    for (int i = 0; i < m->nfiles; i++)
-        if (m->files[i].name) {
-            names[n++] = m->files[i].name;
-            known = known || !strcmp(m->files[i].name, name);
-        }
+    for (int i = 0; i < m->nfiles; i++) {
+        const rt_tree *file = &m->files[i];
+        if (file->name)
+            names[n++] = file->name;
+        if (file->name && file->lengths)
+            names[n++] = name_of_lengths(file->name); /* lives as long as the process */
+    }
+    for (size_t i = 0; i < n; i++)
+        known = known || !strcmp(names[i], name);
     if (!known && !n)
         rt_fail(RT_USAGE, "--data %s: %s reads no files", given, m->source);
     const char *near = known ? NULL : rt_closest(name, names, n);
@@ -69,10 +94,12 @@ void sources_close(rt_sources *s)
     for (int i = 0; i < s->model->nfiles; i++)
         if (s->opened[i])
             data_close(&s->arrays[i]);
-    for (rt_input *next; s->inputs; s->inputs = next) {
-        next = s->inputs->next;
-        data_close(&s->inputs->array);
-        free(s->inputs);
+    for (rt_kept *next; s->kept; s->kept = next) {
+        next = s->kept->next;
+        for (int i = 0; i < s->kept->n; i++)
+            data_close(&s->kept->arrays[i]);
+        free(s->kept->arrays);
+        free(s->kept);
     }
     free(s->arrays);
     free(s->opened);
@@ -81,21 +108,41 @@ void sources_close(rt_sources *s)
 
 /* ---- Trees ---------------------------------------------------------------- */
 
-static const data_array *open_file(rt_sources *s, const rt_tree *t)
+/* Elements of a step of a file of sequences; 0: not known. */
+static int64_t step_of(const rt_tree *file)
 {
-    data_array *array = &s->arrays[t->index];
-    if (s->opened[t->index])
-        return array;
+    return file->rank > 0 ? data_elements(file->rank - 1, file->shape + 1) : 0;
+}
+
+static void read_file(rt_sources *s, const rt_tree *t, data_array *array)
+{
     const char *other = replacement(s->options, t->name);
-    data_source source = {t->name, other ? NULL : t->reader, other ? other : t->path, s->beside};
+    char *name = name_of_lengths(t->name);
+    const char *lengths = t->lengths ? replacement(s->options, name) : NULL;
+    data_source source = {.name = t->name,
+                          .reader = other ? NULL : t->reader,
+                          .path = other ? other : t->path,
+                          .beside = s->beside,
+                          .series = t->series,
+                          .lengths = lengths ? lengths : t->lengths,
+                          .step = step_of(t)};
     rt_error error;
     if (!data_open(array, &source, &error))
         rt_raise(&error);
-    s->opened[t->index] = true;
-    return array;
+    if (t->time >= 0 && !array->sequences && !data_set_equal(array, step_of(t), &error))
+        rt_raise(&error);
+    free(name);
 }
 
-static _Noreturn void cannot_scale(const char *data, rt_form form)
+static const data_array *open_file(rt_sources *s, const rt_tree *t)
+{
+    if (!s->opened[t->index])
+        read_file(s, t, &s->arrays[t->index]);
+    s->opened[t->index] = true;
+    return &s->arrays[t->index];
+}
+
+_Noreturn void sources_cannot_scale(const char *data, rt_form form)
 {
     rt_fail(RT_USAGE, "%s: only train and report blocks can apply the program's expression\n%s",
             data,
@@ -104,7 +151,7 @@ static _Noreturn void cannot_scale(const char *data, rt_form form)
 }
 
 /* Functions of train and report blocks count classes with what a file holds. */
-static void check_classes(const data_array *array, const rt_tree *file, rt_form form)
+void sources_check_classes(const data_array *array, const rt_tree *file, rt_form form)
 {
     rt_error error;
     if (form == AS_FILES_HOLD && file && file->classes > 0 &&
@@ -112,16 +159,58 @@ static void check_classes(const data_array *array, const rt_tree *file, rt_form 
         rt_raise(&error);
 }
 
+/* Does what lies in the file have the declared shape? */
+static void check_shape(const data_view *view, const data_array *array, const rt_tree *t)
+{
+    data_input declared = {t->name ? t->name : t->path, t->rank, t->shape,
+                           .varying = t->time >= 0 && t->rank > 0};
+    int64_t any[RT_MAX_RANK];
+    rt_error error;
+    if (t->rank < 0)
+        return;
+    if (t->time == 0 && t->rank > 0) {
+        memcpy(any, t->shape, sizeof any);
+        any[0] = array->dims[1];
+        declared.dims = any;
+    }
+    if (!data_check(&view->components[0], &declared, &error))
+        rt_raise(&error);
+}
+
 static data_view view_file(rt_sources *s, const rt_tree *t, rt_form form)
 {
     if (form != AS_FILES_HOLD && t->opaque)
-        cannot_scale(t->name ? t->name : t->path, form);
-    data_view view = data_view_of(open_file(s, t), form != AS_FILES_HOLD ? &t->affine : NULL);
+        sources_cannot_scale(t->name ? t->name : t->path, form);
+    const data_array *array = open_file(s, t);
+    data_view view = data_view_of(array, form != AS_FILES_HOLD ? &t->affine : NULL);
+    sources_check_classes(array, t, form);
+    check_shape(&view, array, t);
+    return view;
+}
+
+/* Once for the same series. */
+static void warn_skipped(rt_sources *s, const data_view *windows, int64_t length, int64_t skipped)
+{
+    const char *path = windows->components[0].runs[0].array->path;
+    for (const rt_kept *kept = s->kept->next; kept; kept = kept->next)
+        if (kept->skipped == skipped && !strcmp(kept->arrays[0].path, path))
+            return;
+    rt_warn("%s: %lld series shorter than a window of %lld steps: skipped", path,
+            (long long)skipped, (long long)length);
+}
+
+data_view sources_windows(rt_sources *s, const rt_tree *t, const data_view *of)
+{
+    data_view view;
     rt_error error;
-    check_classes(open_file(s, t), t, form);
-    data_input declared = {t->name ? t->name : t->path, t->rank, t->shape, false, false};
-    if (t->rank >= 0 && !data_check(&view.components[0], &declared, &error))
+    int runs = 0;
+    for (int i = 0; i < of->ncomponents; i++)
+        runs += of->components[i].nruns;
+    data_array *arrays = sources_keep(s, runs);
+    if (!data_windows(&view, of, t->length, t->stride, arrays, &s->kept->skipped, &error))
         rt_raise(&error);
+    if (s->kept->skipped)
+        warn_skipped(s, &view, t->length, s->kept->skipped);
     return view;
 }
 
@@ -143,140 +232,17 @@ static data_view view_parts(rt_sources *s, const rt_tree *t, rt_form form)
     return view;
 }
 
-data_view sources_view(rt_sources *s, const rt_tree *t, rt_form form)
+static data_view view_windows(rt_sources *s, const rt_tree *t, rt_form form)
 {
-    return t->kind == RT_FILE ? view_file(s, t, form) : view_parts(s, t, form);
-}
-
-/* ---- Files of the command line -------------------------------------------- */
-
-/* File `*skip` among the components of a tree, in their order. */
-static const rt_tree *component(const rt_tree *t, int *skip)
-{
-    if (t->kind == RT_FILE)
-        return (*skip)-- ? NULL : t;
-    int parts = t->kind == RT_CONCAT ? 1 : t->nparts;
-    for (int i = 0; i < parts; i++) {
-        const rt_tree *found = component(&t->parts[i], skip);
-        if (found)
-            return found;
-    }
-    return NULL;
-}
-
-static bool is_npy_of_floats(const data_array *array)
-{
-    size_t n = strlen(array->path);
-    return n > 4 && !strcmp(array->path + n - 4, ".npy") &&
-           (array->type == DATA_F32 || array->type == DATA_F64);
-}
-
-/* How `like` scales component i, if the form asks for it; else NULL. */
-static const data_affine *scaling(const data_array *array, const rt_tree *like, int i, rt_form form)
-{
-    if (!like || form == AS_FILES_HOLD || (form == SCALED_BUT_NPY && is_npy_of_floats(array)))
-        return NULL;
-    const rt_tree *file = component(like, &i);
-    if (file && file->opaque)
-        cannot_scale(array->path, form);
-    return file ? &file->affine : NULL;
-}
-
-/* Which input an argument of --in names: by "NAME=", else by its place. */
-static int input_of(const rt_function *f, const char *given, int place, const char **path)
-{
-    size_t n = strcspn(given, "=");
-    *path = given;
-    for (int i = 0; given[n] && i < f->ninputs; i++)
-        if (f->inputs[i].name && strlen(f->inputs[i].name) == n &&
-            !strncmp(f->inputs[i].name, given, n)) {
-            *path = given + n + 1;
-            return i;
-        }
-    return place;
-}
-
-static data_view read_input(rt_sources *s, const char *path, const rt_tree *like, int i,
-                            rt_form form)
-{
-    rt_input *input = rt_alloc(1, sizeof *input);
-    data_source source = {NULL, NULL, path, NULL};
-    rt_error error;
-    if (!data_open(&input->array, &source, &error))
-        rt_raise(&error);
-    int at = i;
-    check_classes(&input->array, like ? component(like, &at) : NULL, form);
-    input->next = s->inputs;
-    s->inputs = input;
-    return data_view_of(&input->array, scaling(&input->array, like, i, form));
-}
-
-/* "train block 1" of "train_1.objective", whose name is the compiler's own. */
-static const char *shown_name(const rt_function *f, char text[64])
-{
-    int block;
-    if (sscanf(f->name, "train_%d.objective", &block) != 1)
-        return f->name;
-    snprintf(text, 64, "train block %d", block);
-    return text;
-}
-
-static _Noreturn void wrong_count(const rt_function *f, int given)
-{
-    char names[256] = "", own[64];
-    size_t n = 0;
-    for (int i = 0; i < f->ninputs && n < sizeof names; i++)
-        if (f->inputs[i].name)
-            n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n ? ", " : "",
-                                  f->inputs[i].name);
-    rt_fail(RT_USAGE, "%s takes %d input%s%s%s%s, and --in gives %d\nrepeat --in for each of them",
-            shown_name(f, own), f->ninputs, f->ninputs == 1 ? "" : "s", n ? " (" : "", names,
-            n ? ")" : "", given);
-}
-
-data_view sources_in(rt_sources *s, const rt_function *f, const rt_tree *like, rt_form form)
-{
-    const rt_list *in = &s->options->in;
-    const char **paths = rt_alloc((size_t)f->ninputs + 1, sizeof *paths);
-    data_view *parts = rt_alloc((size_t)f->ninputs + 1, sizeof *parts), view;
-    rt_error error;
-    if (!in->n)
-        rt_fail(RT_USAGE, "%s needs its input: --in FILE", f->name);
-    if (in->n != f->ninputs)
-        wrong_count(f, in->n);
-    for (int i = 0; i < in->n; i++) {
-        const char *path;
-        int input = input_of(f, in->at[i], i, &path);
-        if (paths[input])
-            rt_fail(RT_USAGE, "--in gives input %s twice", f->inputs[input].name);
-        paths[input] = path;
-        parts[input] = read_input(s, path, like, input, form);
-    }
-    if (!data_zip(&view, parts, f->ninputs, &error))
-        rt_raise(&error);
-    view_check(&view, f);
-    for (int i = 0; i < f->ninputs; i++)
-        data_view_free(&parts[i]);
-    free(parts);
-    free(paths);
+    data_view of = sources_view(s, &t->parts[0], form);
+    data_view view = sources_windows(s, t, &of);
+    data_view_free(&of);
     return view;
 }
 
-data_view sources_given(rt_sources *s, const rt_function *f, const rt_tree *t, rt_form form)
+data_view sources_view(rt_sources *s, const rt_tree *t, rt_form form)
 {
-    return s->options->in.n ? sources_in(s, f, t, form) : sources_view(s, t, form);
-}
-
-void view_check(const data_view *view, const rt_function *f)
-{
-    rt_error error;
-    if (view->ncomponents < f->ninputs)
-        rt_fail(RT_BAD_INPUT, "%s takes %d inputs, and its data has %d", f->name, f->ninputs,
-                view->ncomponents);
-    for (int i = 0; i < f->ninputs; i++) {
-        const rt_tensor *t = &f->inputs[i];
-        data_input input = {t->name, t->rank, t->shape, t->integer, false};
-        if (!data_check(&view->components[i], &input, &error))
-            rt_raise(&error);
-    }
+    return t->kind == RT_FILE      ? view_file(s, t, form)
+           : t->kind == RT_WINDOWS ? view_windows(s, t, form)
+                                   : view_parts(s, t, form);
 }

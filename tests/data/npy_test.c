@@ -206,7 +206,7 @@ static void test_write_whole_or_not(void **state)
     (void)state;
     rt_error error;
     const float value = 1;
-    npy_writer *writer = npy_create(written, 1, (int64_t[]){2}, &error);
+    npy_writer *writer = npy_create(written, DATA_F32, 1, (int64_t[]){2}, &error);
     assert_non_null(writer);
     assert_true(npy_append(writer, &value, 1, &error));
     assert_false(npy_append(writer, &value, 2, &error));
