@@ -12,22 +12,48 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* An input may unpack to more than it is worth gathering. */
 enum { GATHERED_ELEMENTS = 1 << 16 };
 
+static inline void use_view(const data_view *view, int64_t elements)
+{
+    const data_component *c = &view->components[0];
+    int64_t samples[AECC_LANES];
+    int32_t lengths[AECC_LANES];
+    float *out = aligned_alloc(64, (size_t)elements * AECC_LANES * sizeof *out);
+    for (int i = 0; i < AECC_LANES; i++)
+        samples[i] = i < view->samples ? view->samples - 1 - i : 0;
+    if (out == NULL)
+        abort();
+    gather_prefetch(c, samples);
+    gather_block(c, samples, elements, out);
+    gather_lengths(c, samples, AECC_LANES, 1, lengths);
+    free(out);
+}
+
+/* Windows of its series, or of its rows. */
+static inline void use_windows(const data_view *view, int64_t length)
+{
+    data_array array = {0};
+    data_view windows;
+    rt_error error = {0};
+    int64_t skipped;
+    if (data_windows(&windows, view, length, 2, &array, &skipped, &error)) {
+        use_view(&windows, windows.components[0].elements);
+        data_view_free(&windows);
+    } else if (error.text[0] == '\0') {
+        abort();
+    }
+    data_close(&array);
+}
+
 /* An array that a reader accepts must hold: its last rows are gathered, which
  * the address sanitizer watches. */
 static inline void use_array(const data_array *array)
 {
     if (array->elements > GATHERED_ELEMENTS)
         return;
-    int64_t samples[AECC_LANES];
     data_view view = data_view_of(array, &(data_affine){255, 1, 0});
-    float *out = aligned_alloc(64, (size_t)array->elements * AECC_LANES * sizeof *out);
-    for (int i = 0; i < AECC_LANES; i++)
-        samples[i] = i < array->samples ? array->samples - 1 - i : 0;
-    if (out == NULL)
-        abort();
-    gather_prefetch(&view.components[0], samples);
-    gather_block(&view.components[0], samples, array->elements, out);
-    free(out);
+    use_view(&view, array->elements);
+    if (array->elements < GATHERED_ELEMENTS / 3)
+        use_windows(&view, 3);
     data_view_free(&view);
 }
 

@@ -54,7 +54,7 @@ CORPUS=$PWD/tests/fuzz/corpus
 export ASAN_OPTIONS UBSAN_OPTIONS
 
 build_runtime || fail "the runtime does not compile with sanitizers"
-[ $# -gt 0 ] || set -- idx npy csv png safetensors checkpoint
+[ $# -gt 0 ] || set -- idx npy csv series lengths png safetensors checkpoint
 for name in "$@"; do
     fuzz "$name" || fail "$name: see above"
 done
