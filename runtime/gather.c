@@ -290,20 +290,23 @@ INLINE void scale_row(float *x, const data_run *run)
 #undef SCALE
 }
 
-/* TILE elements of a row, the first `n` of which there are. */
-INLINE void part_of_row(const data_run *run, const unsigned char *row, int64_t e, int64_t n,
-                        float *out)
+/* Elements e … of a row of `live`, of which `wanted` <= TILE are used: those
+ * that are not there are zero. */
+INLINE void part_of_row(const data_run *run, const unsigned char *row, int64_t e, int64_t live,
+                        int64_t wanted, float *out)
 {
+    int64_t n = live - e < wanted ? live - e : wanted;
     memset(out, 0, TILE * sizeof *out);
     if (n <= 0)
         return;
     widen(run, row, e, (int)n, out);
     scale_row(out, run);
-    memset(out + n, 0, (size_t)(TILE - n) * sizeof *out);
+    for (int64_t i = n; i < wanted; i++)
+        out[i] = 0;
 }
 
-/* TILE elements of every lane; `whole`: all lanes have as many. */
-INLINE void gather_tile(const block_rows *r, int64_t e, bool whole, float *out)
+/* `wanted` <= TILE elements of every lane; `whole`: all are there, and TILE. */
+INLINE void gather_tile(const block_rows *r, int64_t e, bool whole, int64_t wanted, float *out)
 {
     float tile[LANES][TILE];
     const float *rows[LANES];
@@ -318,7 +321,7 @@ INLINE void gather_tile(const block_rows *r, int64_t e, bool whole, float *out)
             widen(run, r->row[lane], e, TILE, tile[lane]);
             scale_row(tile[lane], run);
         } else {
-            part_of_row(run, r->row[lane], e, r->live[lane] - e, tile[lane]);
+            part_of_row(run, r->row[lane], e, r->live[lane], wanted, tile[lane]);
         }
     }
     transpose_tile(rows, out);
@@ -330,11 +333,11 @@ static void gather_any(const block_rows *r, int64_t e, int64_t elements, float *
 {
     float last[TILE * LANES];
     for (; e + TILE <= r->shortest; e += TILE)
-        gather_tile(r, e, true, out + e * LANES);
+        gather_tile(r, e, true, TILE, out + e * LANES);
     for (; e < r->longest; e += TILE) {
-        int64_t n = elements - e < TILE ? elements - e : TILE;
-        gather_tile(r, e, false, last);
-        memcpy(out + e * LANES, last, (size_t)n * LANES * sizeof *last);
+        int64_t wanted = elements - e < TILE ? elements - e : TILE;
+        gather_tile(r, e, false, wanted, last);
+        memcpy(out + e * LANES, last, (size_t)wanted * LANES * sizeof *last);
     }
     if (e < elements)
         memset(out + e * LANES, 0, (size_t)(elements - e) * LANES * sizeof *out);
@@ -366,7 +369,7 @@ void gather_sample(const data_component *c, int64_t sample, int64_t elements, fl
         scale_row(out + e, run);
     }
     if (e < live) {
-        part_of_row(run, row, e, live - e, last);
+        part_of_row(run, row, e, live, TILE, last);
         memcpy(out + e, last, (size_t)(live - e) * sizeof *last);
     }
     memset(out + live, 0, (size_t)(elements - live) * sizeof *out);

@@ -42,8 +42,8 @@ expect_text '{"step":1,"loss":166.6666' first.jsonl     # (0 + 10^2 + 20^2) / 3
 awk 'BEGIN { print "id,a,b"; for (i = 0; i < 999; i++) print int(i * i / 5000) "," i % 7 "," i % 5
 }' | awk -F, '{ n = $1 == last ? n + 1 : 0; last = $1; if (n < 6) print }' >many.csv
 for threads in 1 2 5; do
-    "$fake" --quiet --data points=many.csv --batch 64 --threads $threads --save many-$threads.safetensors ||
-        fail "--threads $threads"
+    "$fake" --quiet --data points=many.csv --batch 64 --threads $threads \
+        --save many-$threads.safetensors || fail "--threads $threads"
     same_files many-$threads.safetensors many-1.safetensors
 done
 
