@@ -81,7 +81,7 @@
  * is declared (windows over it need none); "shape" has the maximum first.
  * "lengths": path of a file of its kind, with a whole number for each sample
  * (`npy("x.npy", lengths: "n.npy")`: x.npy is [samples, any, 28], padded
- * behind). "series": name of the csv column that tells which series a row
+ * behind, or [steps of all, 28]). "series": name of the csv column that tells which series a row
  * belongs to; rows of one series stand together and are its steps, the other
  * columns are the features. With neither all samples have the file's length.
  * "windows" of files with "time" are windows over each series, one series
