@@ -199,7 +199,8 @@ static bool read_file(data_array *array, const data_source *source, const char *
         free(bytes);
         return false;
     }
-    if (source->series != NULL && format->read == data_read_csv)
+    bool series = source->series != NULL && source->lengths == NULL;
+    if (series && format->read == data_read_csv)
         return data_read_csv_series(array, path, bytes, size, source->series, error);
     return format->read(array, path, bytes, size, error);
 }

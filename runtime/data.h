@@ -49,7 +49,7 @@ typedef struct data_source {
     const char *path;       /* as written: a file, or a folder of PNGs        */
     const char *beside;     /* folder of the .nn file, or NULL                */
     const char *series;     /* column of a CSV that names the series, or NULL */
-    const char *lengths;    /* file with the length of each sequence, or NULL */
+    const char *lengths;    /* file with the length of each sequence, before `series` */
     int64_t step;           /* elements of a step, for `lengths`; 0: not known */
 } data_source;
 

@@ -77,6 +77,9 @@ same_files again.npy y.npy
   done <n.csv; } >rows.npy
 "$fake" run copy --in rows.npy --lengths n.csv --out again.npy || fail "steps of all"
 same_files again.npy y.npy
+tail -n +2 x.csv | cut -d, -f1,3 >rows.csv
+"$fake" run copy --in rows.csv --lengths n.csv --out again.npy || fail "lines without a series"
+same_files again.npy y.npy
 "$fake" run copy --in y.npy --out all.npy || fail "no lengths: all have six steps"
 [ "$(whole all.lengths.npy)" = "6 6 6 6 6 6 6 6 6" ] || fail "the lengths without --lengths"
 
