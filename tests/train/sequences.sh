@@ -101,6 +101,7 @@ printf '2\n5\n' >steps.csv
 2,5,0,s6,0" ] || { cat ranked.csv; fail "the ranks"; }
 error=$(sed -n 2p ranked.csv | cut -d, -f3)
 awk -v e="$error" 'BEGIN { exit !(e > 916.66 && e < 916.67) }' || fail "error $error"
+expect_text "2,5,6e+02," ranked.csv                  # five steps of six
 "$fake" detect --count 1 --out ranked.json 2>errors || fail "detect to JSON"
 expect_text '"anomaly":true,"series":"s3","step":0}' ranked.json
 sed 's/s3/say ""hi"", s/; s/say [^,]*, s/"&"/' x.csv >quoted.csv
