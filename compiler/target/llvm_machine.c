@@ -76,7 +76,7 @@ static const struct {
      {.name = "neon",
       .registers = 32,
       .width = 4,
-      .usable = 28,
+      .usable = 27,
       .multiply_adds = 2,
       .loads = 2,
       .splats = 2,
