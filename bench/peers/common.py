@@ -52,13 +52,13 @@ def order(steps, samples):
 
 
 def weights():
-    """[kernel, bias] of each trained layer, from a .safetensors file."""
+    """The tensors of each trained layer, from a .safetensors file."""
     with open(weights_path, "rb") as file:
         size = int.from_bytes(file.read(8), "little")
         header, body = json.loads(file.read(size)), file.read()
     tensors = {name: np.frombuffer(body[slice(*t["data_offsets"])], np.float32).reshape(t["shape"])
                for name, t in header.items() if name != "__metadata__"}
-    return [(tensors[f"{layer.name}.kernel"], tensors[f"{layer.name}.bias"])
+    return [tuple(tensors[f"{layer.name}.{name}"] for name in layer.tensors)
             for layer in network.layers if layer.trained]
 
 

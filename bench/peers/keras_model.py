@@ -17,7 +17,10 @@ def keras_layer(layer):
     make = {"flatten": layers.Flatten, "dense": layers.Dense, "dropout": layers.Dropout,
             "conv2d": layers.Conv2D, "conv2d_transpose": layers.Conv2DTranspose,
             "max_pool2d": layers.MaxPool2D, "global_average_pool2d": layers.GlobalAvgPool2D,
-            "reshape": layers.Reshape}[layer.kind]
+            "reshape": layers.Reshape, "lstm": layers.LSTM,
+            "repeat_vector": layers.RepeatVector}[layer.kind]
+    if layer.kind == "lstm":
+        return make(*layer.sizes, return_sequences=layer.sequences)
     if layer.kind == "dropout":
         return make(layer.rate)
     if layer.kind == "reshape":

@@ -8,7 +8,7 @@ import os
 import re
 
 KINDS = ("flatten", "reshape", "dense", "dropout", "conv2d", "conv2d_transpose", "max_pool2d",
-         "global_average_pool2d")
+         "global_average_pool2d", "lstm", "repeat_vector")
 
 
 @dataclasses.dataclass
@@ -19,13 +19,21 @@ class Layer:
     stride: int = 1
     same: bool = False           # padding
     relu: bool = False
+    sequences: bool = False      # lstm: gives all steps
     name: str = ""               # encoder.dense_1
     before: tuple = ()           # shape of what it gets
     after: tuple = ()            # and gives, channels last
 
     @property
     def trained(self):
-        return self.kind in ("dense", "conv2d", "conv2d_transpose")
+        return self.kind in ("dense", "conv2d", "conv2d_transpose", "lstm")
+
+    @property
+    def tensors(self):
+        """Its parameters, in Keras' order."""
+        if self.kind == "lstm":
+            return "kernel", "recurrent_kernel", "bias"
+        return ("kernel", "bias") if self.trained else ()
 
 
 @dataclasses.dataclass
@@ -51,6 +59,10 @@ def shape_after(layer):
         return (*shape[:-1], sizes[0])
     if layer.kind == "global_average_pool2d":
         return (shape[-1],)
+    if layer.kind == "lstm":
+        return (shape[0], sizes[0]) if layer.sequences else (sizes[0],)
+    if layer.kind == "repeat_vector":
+        return (sizes[0], *shape)
     if layer.kind == "max_pool2d":
         return (shape[0] // sizes[0], shape[1] // sizes[0], shape[2])
     if layer.kind == "conv2d_transpose":
@@ -84,6 +96,7 @@ def read_layer(kind, text):
     layer.relu = "relu" in plain or named.get("activation") == "relu"
     layer.stride = int(named.get("strides", 1))
     layer.same = named.get("padding") == "same"
+    layer.sequences = named.get("return_sequences") == "true"
     if kind == "dropout":
         layer.rate = float(plain[0])
     else:
@@ -140,6 +153,14 @@ def live_convolution(layer, live):
     return total * channels, tuple(needs)
 
 
+def recurrent(layer, constant, needed):
+    """Of a step: the products with the inputs (once, where they are the same at each step),
+    with the state (which is zero before the first step), and each one's gradients."""
+    (steps, width), (units,) = layer.before, layer.sizes
+    inputs = (1 if constant else steps) * width * (2 + needed)
+    return 2 * 4 * units * (inputs + (steps - 1) * units * 3)
+
+
 def flops(model):
     """Of a training step for one image: 2 for every multiply-add of the outputs, the gradients
     of weights and those of inputs, without padding and without pixels that nobody reads."""
@@ -149,11 +170,17 @@ def flops(model):
     for layer in model.layers:
         gradients.append(2 + needed if layer.trained else 0)
         needed = needed or layer.trained
-    for layer, times in zip(reversed(model.layers), reversed(gradients)):
+    below = [None, *model.layers]
+    for layer, under, times in zip(reversed(model.layers), reversed(below[:-1]),
+                                   reversed(gradients)):
         live = live or layer.after[:2]
         if layer.kind.startswith("conv2d"):
             count, live = live_convolution(layer, live)
             total += 2 * count * times
+        elif layer.kind == "lstm":
+            constant = under is not None and under.kind == "repeat_vector"
+            total += recurrent(layer, constant, times == 3)
+            live = None
         elif layer.kind == "max_pool2d":
             live = tuple(n * layer.sizes[0] for n in live)
         elif layer.kind != "dropout":

@@ -23,11 +23,35 @@ def kernel_shape(layer):
     return layer.sizes[1], layer.sizes[1], layer.before[2], layer.sizes[0]
 
 
+def layer_parameters(layer, key):
+    glorot = nn.initializers.glorot_uniform()
+    if layer.kind == "lstm":
+        units = layer.sizes[0]
+        return (glorot(key, (layer.before[-1], 4 * units)),
+                nn.initializers.orthogonal()(key, (units, 4 * units)), jnp.zeros(4 * units))
+    return glorot(key, kernel_shape(layer)), jnp.zeros(layer.sizes[0])
+
+
 def parameters():
     keys = jax.random.split(jax.random.key(1), len(trained))
-    glorot = nn.initializers.glorot_uniform()
-    return [(glorot(key, kernel_shape(layer)), jnp.zeros(layer.sizes[0]))
-            for key, layer in zip(keys, trained)]
+    return [layer_parameters(layer, key) for key, layer in zip(keys, trained)]
+
+
+def lstm(layer, x, kernel, recurrent_kernel, bias):
+    """The products with the inputs are made for all steps at once."""
+    units = layer.sizes[0]
+    inputs = jnp.swapaxes(x @ kernel + bias, 0, 1)
+
+    def cell(carried, s):
+        h, c = carried
+        i, f, g, o = jnp.split(s + h @ recurrent_kernel, 4, axis=-1)
+        c = nn.sigmoid(f) * c + nn.sigmoid(i) * jnp.tanh(g)
+        h = nn.sigmoid(o) * jnp.tanh(c)
+        return (h, c), h if layer.sequences else None
+
+    zero = jnp.zeros((len(x), units))
+    (last, _), all_steps = lax.scan(cell, (zero, zero), inputs)
+    return jnp.swapaxes(all_steps, 0, 1) if layer.sequences else last
 
 
 def weighted(layer, x, kernel, bias):
@@ -52,13 +76,18 @@ def other(layer, x, key):
         return lax.reduce_window(x, -jnp.inf, lax.max, window, window, "VALID")
     if layer.kind == "global_average_pool2d":
         return x.mean((1, 2))
+    if layer.kind == "repeat_vector":
+        return jnp.broadcast_to(x[:, None], (len(x), *layer.after))
     return x.reshape(len(x), *layer.after)
 
 
 def network(p, x, key):
     rest = iter(p)
     for layer in common.network.layers:
-        x = weighted(layer, x, *next(rest)) if layer.trained else other(layer, x, key)
+        if layer.kind == "lstm":
+            x = lstm(layer, x, *next(rest))
+        else:
+            x = weighted(layer, x, *next(rest)) if layer.trained else other(layer, x, key)
     return x
 
 
@@ -112,7 +141,7 @@ def run(steps):
 def first_loss():
     """A transposed convolution here is one with the kernel turned, and its channels."""
     given = [(kernel[::-1, ::-1].swapaxes(2, 3) if layer.kind == "conv2d_transpose" else kernel,
-              bias) for layer, (kernel, bias) in zip(trained, common.weights())]
+              *rest) for layer, (kernel, *rest) in zip(trained, common.weights())]
     image = data[:common.batch]
     return float(jnp.mean((network(given, image, None) - image) ** 2))
 

@@ -20,6 +20,32 @@ class Reshape(nn.Module):
         return x.reshape(-1, *self.shape)
 
 
+class Lstm(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.lstm = nn.LSTM(layer.before[-1], layer.sizes[0], batch_first=True)
+        self.sequences = layer.sequences
+
+    def forward(self, x):
+        steps, (last, _) = self.lstm(x)
+        return steps if self.sequences else last[0]
+
+    def set_weights(self, kernel, recurrent_kernel, bias):
+        given = (kernel.T, recurrent_kernel.T, bias, np.zeros_like(bias))
+        with torch.no_grad():
+            for own, value in zip(self.lstm.parameters(), given):
+                own.copy_(torch.from_numpy(value.copy()))
+
+
+class Repeat(nn.Module):
+    def __init__(self, steps):
+        super().__init__()
+        self.steps = steps
+
+    def forward(self, x):
+        return x[:, None].expand(-1, self.steps, -1)
+
+
 def channels_first(shape):
     return (shape[2], *shape[:2]) if len(shape) == 3 else shape
 
@@ -46,6 +72,8 @@ def torch_layer(layer):
         "dropout": lambda: nn.Dropout(layer.rate),
         "conv2d": lambda: convolution(layer),
         "conv2d_transpose": lambda: transposed(layer),
+        "lstm": lambda: Lstm(layer),
+        "repeat_vector": lambda: Repeat(layer.sizes[0]),
         "max_pool2d": lambda: nn.MaxPool2d(layer.sizes[0]),
         "global_average_pool2d": lambda: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
     }[layer.kind]()
@@ -116,7 +144,11 @@ def first_loss():
     parameters = iter(common.weights())
     image = x = data[:common.batch]
     for layer in common.network.layers:
-        if layer.trained:
+        if layer.kind == "lstm":
+            made = Lstm(layer)
+            made.set_weights(*next(parameters))
+            x = made(x)
+        elif layer.trained:
             x = apply_padded(layer, x, *kernel_of(layer, *next(parameters)))
             x = functional.relu(x) if layer.relu else x
         elif layer.kind != "dropout":

@@ -25,8 +25,8 @@ python3 - >"$folder/flops" <<'END' || fail "bench/peers/model.py"
 import sys
 sys.path.insert(0, "bench/peers")
 import model
-for name in "stacked", "denoising", "conv":
+for name in "stacked", "denoising", "conv", "recurrent":
     print(name, model.flops(model.read(f"examples/{name}_ae.nn")))
 END
-printf 'stacked 820000\ndenoising 820000\nconv 11126176\n' >"$folder/wanted"
+printf 'stacked 820000\ndenoising 820000\nconv 11126176\nrecurrent 17356000\n' >"$folder/wanted"
 same_files "$folder/flops" "$folder/wanted"
