@@ -65,7 +65,9 @@ static void check_size(Check *c, const Ast *e)
 
 static void check_bounded(Check *c, const Ast *d, const Ast *shape, const Ast *e)
 {
-    if (d->kind != AST_NETWORK)
+    if (e->name == intern("batch"))
+        report(c, e->pos, "`%s <= …` is for a state; a sequence has `time <= …`", e->name);
+    else if (d->kind != AST_NETWORK)
         report(c, e->pos, "a maximum stands in the input of a network");
     else if (e != varying_size(shape))
         report(c, e->pos, "steps are the first axis: `[%s <= …, n]`", e->name);

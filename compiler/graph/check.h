@@ -280,12 +280,14 @@ Node *state_value(Check *, Var *);
 bool is_sequence(Value);                       /* of varying length          */
 bool is_count(Value);                          /* a number of steps          */
 Value v_sequence(Node *, Node *length);        /* length NULL: a tensor      */
+/* The same with padded steps that hold what the first step holds: of inputs,
+ * and of what makes something else of padded steps. */
+Value v_filled(Node *, Node *length);
+Node *under_filling(Node *);                   /* NULL: nothing was filled   */
 Value v_count(Node *length, int64_t most);
 /* Truth values of this shape: is the step one that counts? */
 Node *valid_steps(Node *length, Shape);
 Node *valid_or(Node *length, Node *x, double otherwise);
-/* Zero in padded steps, which then are of no account to its gradient. */
-Value gated(Value);
 /* The length of those that vary, NULL if none does; false after a message. */
 bool common_length(Check *, Pos, int n, const Value *, Node **length);
 void report_lengths(Check *, Pos, Value a, Value b);

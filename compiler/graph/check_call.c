@@ -427,7 +427,7 @@ static Value call_layer(Check *c, Function *f, Arg *args, int n, const Ast *call
     if (child)
         c->at.layer = child->name;
     bind_mode(c, env);
-    Value v = gated(eval_body(c, f->decl, env, n > 0 ? args[0].value : v_error()));
+    Value v = eval_body(c, f->decl, env, n > 0 ? args[0].value : v_error());
     c->at.record = record;
     if (child)
         record_layer(c, child->name, f->decl->name, v, child, user_place(c, pos));
@@ -512,7 +512,7 @@ Value network_body(Check *c, NetworkInfo *info, Env *env, Value first, bool trai
     c->at.training = training;
     c->at.layer = info->instance.name;
     bind_mode(c, env);
-    Value v = gated(eval_body(c, info->decl, env, first));
+    Value v = eval_body(c, info->decl, env, first);
     info->busy = false;
     c->at = saved;
     return v;

@@ -283,7 +283,7 @@ Value convolution(Check *c, Call *call)
     place_nodes(c, call->pos);
     if (!keeps_steps(c, call->pos, &x, w, &g))
         return v_error();
-    return v_sequence(convolution_node(x.node, w.node, &g, groups), x.length);
+    return v_filled(convolution_node(x.node, w.node, &g, groups), x.length);
 }
 
 /* The transpose of a convolution: input i adds to output s i + d r - low. */

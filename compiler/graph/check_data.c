@@ -673,9 +673,8 @@ static bool bind_component(Check *c, Fn *fn, const DataValue *v, int i, const As
 
 static void bind_value(Check *c, Fn *fn, const DataValue *v, int i, const Ast *name, Env *env)
 {
-    Value sample = v_tensor(fn->inputs[i]);
-    if (component_varies(v->data, i))
-        sample.length = fn_length(fn, i, name->pos);
+    bool varies = component_varies(v->data, i);
+    Value sample = v_filled(fn->inputs[i], varies ? fn_length(fn, i, name->pos) : NULL);
     sample.pos = name->pos;
     graph_at(name->pos, NULL);
     env_bind(env, name->name, apply_transform(c, v->parts[i], sample), name->pos, B_VALUE);
@@ -741,6 +740,8 @@ void expect_classes(const Check *c, Node *values, int64_t classes)
             each_file(c->bound, 0, n->attr.input, set_classes, &classes);
         for (int k = 0; moved[n->id] && moves_elements(n->op) && k < n->nin; k++)
             moved[n->in[k]->id] = true;
+        if (moved[n->id] && under_filling(all.at[i]))
+            moved[under_filling(all.at[i])->id] = true;
     }
 }
 

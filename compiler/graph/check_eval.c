@@ -434,7 +434,10 @@ static Value eval_kind(Check *c, const Ast *e, Env *env)
     case AST_BINARY: return eval_operator(c, e, env);
     case AST_IF: return eval_if(c, e, env);
     case AST_AT_MOST:
-        report(c, e->pos, "`%s <= …` is the first size of a network's input or of a source",
+        report(c, e->pos,
+               e->name == intern("batch")
+                   ? "`%s <= …` is for a state; a sequence has `time <= …`"
+                   : "`%s <= …` is the first size of a network's input or of a source",
                e->name);
         return v_error();
     case AST_ELLIPSIS: return v_error(); /* a second one: reported where declared */

@@ -142,7 +142,7 @@ Value gradient_of(Check *c, Call *call)
         advise(c, "bind x to a name and compute y from that name");
         return v_error();
     }
-    return v_sequence(graph_gradient(y, of.node), is_sequence(of) ? of.length : NULL);
+    return v_filled(graph_gradient(y, of.node), is_sequence(of) ? of.length : NULL);
 }
 
 /* Softmax tells which logits it comes from: of composed operations the graph

@@ -85,6 +85,9 @@ void fn_output_lengths(Fn *fn, Node *const *length)
         fn->length[i] = fn->noutputs;
         fn_output(fn, format("%s.length", fn->output_names[i]), length[i]);
     }
+    for (int i = 0; i < n; i++)
+        if (length[i])
+            fn->outputs[i] = valid_or(length[i], fn->outputs[i], 0);
 }
 
 void fn_update(Fn *fn, Var *target, Node *value)
@@ -202,7 +205,7 @@ static void network_lengths(Fn *fn, int n, Arg *args)
         if (is_count(*v))
             *v = v_count(fn_count(fn, args[i].name, v->most, args[i].pos), v->most);
         else if (v->kind == V_TENSOR && v->node->op == OP_input && v->length)
-            v->length = fn_length(fn, v->node->attr.input, args[i].pos);
+            *v = v_filled(v->node, fn_length(fn, v->node->attr.input, args[i].pos));
         v->pos = args[i].pos;
     }
 }
@@ -525,7 +528,7 @@ void build_reconstruct(Check *c)
     Shape shape = varies(e) ? *sample : e->inputs[0]->shape;
     Value x = v_tensor(fn_input(fn, e->input_names[0], shape, encoder->pos));
     if (varies(e) && component_varies(data, 0))
-        x.length = fn_length(fn, 0, encoder->pos);
+        x = v_filled(x.node, fn_length(fn, 0, encoder->pos));
     Value code[2] = {call_values(c, function_named(c, "encoder"), 1, &x, encoder->pos)};
     int given = 1 + count_inputs(d);
     if (given == 2)

@@ -344,7 +344,7 @@ static void bind_all(Check *c, const Scan *s, Node *scan)
     }
     for (int i = 0; i < s->nemits; i++)
         emitted[i] =
-            scan ? v_sequence(graph_result(scan, s->ncarried + i), s->varying.length) : v_error();
+            scan ? v_filled(graph_result(scan, s->ncarried + i), s->varying.length) : v_error();
     Value all = s->nemits == 1 ? emitted[0] : v_list(s->nemits, emitted);
     if (s->nemits != 1)
         all.kind = V_TUPLE;

@@ -9,9 +9,10 @@
  *   mean(x)      sum(select(time < length, x, 0)) / (28 * sum(length))
  *   scan s in x  next = select(time < length, next, carried)
  *
- * Padded steps hold something, and what is made of it may be no number; so
- * sums select and never multiply by zero, and what a layer gives is zero there,
- * by a select that also keeps its gradient from the parameters. */
+ * Padded steps hold what the first step holds, which every sequence has: so
+ * what is made of them is as much a number as what is made of the others, and
+ * so are the gradients that sums, which select, leave at zero. Zeros would
+ * give 0 * infinity behind a logarithm. What a function gives is zero there. */
 #include "graph/check.h"
 
 /* ---- Values -------------------------------------------------------------------- */
@@ -64,20 +65,30 @@ Node *valid_or(Node *length, Node *x, double otherwise)
     return graph_select(valid_steps(length, x->shape), x, other);
 }
 
-/* Of what only moves elements, or comes from a scan, the padded steps are as
- * good as those of its operand. */
-static bool is_gated(const Node *n)
+Node *filled(Node *length, Node *x)
 {
-    return n->op == OP_result || n->op == OP_select || !(op_is_map(n->op) || n->op == OP_contract);
+    int64_t start[MAX_RANK] = {0}, limit[MAX_RANK], stride[MAX_RANK];
+    for (int i = 0; i < x->shape.rank; i++) {
+        limit[i] = i ? x->shape.dim[i] : 1;
+        stride[i] = 1;
+    }
+    Node *first = graph_expand(graph_slice(x, start, limit, stride), x->shape);
+    return graph_select(valid_steps(length, x->shape), x, first);
 }
 
-Value gated(Value v)
+Node *under_filling(Node *n)
 {
-    if (is_sequence(v) && v.node->type == T_F32 && !is_gated(v.node))
-        v.node = valid_or(v.length, v.node, 0);
-    for (int i = 0; v.kind == V_TUPLE && i < v.list.n; i++)
-        v.list.at[i] = gated(v.list.at[i]);
-    return v;
+    if (n->op != OP_select)
+        return NULL;
+    for (const Node *first = n->in[2]; first->nin > 0; first = first->in[0])
+        if (first->op == OP_slice && first->in[0] == n->in[1])
+            return n->in[1];
+    return NULL;
+}
+
+Value v_filled(Node *node, Node *length)
+{
+    return length ? v_sequence(filled(length, node), length) : v_tensor(node);
 }
 
 /* ---- What goes on step by step ------------------------------------------------------ */
@@ -159,7 +170,7 @@ const Ast *varying_size(const Ast *shape)
     int first = shape && shape->kids.n > 0 && shape->kids.at[0]->kind == AST_NAME &&
                 shape->kids.at[0]->name == intern("batch");
     const Ast *e = shape && shape->kids.n > first ? shape->kids.at[first] : NULL;
-    return e && e->kind == AST_AT_MOST ? e : NULL;
+    return e && e->kind == AST_AT_MOST && e->name != intern("batch") ? e : NULL;
 }
 
 bool maximum_of(Check *c, const Ast *size, Env *env, int64_t *most)

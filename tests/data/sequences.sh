@@ -138,3 +138,31 @@ sed 's/time <= 12/time <= 9/' series.nn >long.nn
 "$AECC" long.nn || fail "aecc long.nn"
 expect_status 1 ./long --quiet 2>errors
 expect_text "x.csv: sequence 1 (from 0) has 10 steps, the input x takes up to 9" errors
+
+# Nothing behind a sequence makes a gradient no number, as the logarithm of zeros would, neither
+# of what is read nor of what a scan or a layer gives.
+cat >singular.nn <<'END'
+data x: [time <= 12, 2] = csv("x.csv", series: "id")
+layer logs(s: [time, n]) {
+    param w: [n] = ones
+    scan v in s along time carrying h = zeros(n) {
+        h = h + log(v * w) / 100
+        emit h
+    }
+    return emitted
+}
+network f(s: [time <= 12, 2]) {
+    logs()
+}
+network g(s: [time <= 12, 2]) {
+    param w: [2] = ones
+    return s * w / sum(s * w, axis: -1, keep: true)
+}
+train on x(s) {
+    minimize mean(log(f(s))^2) + mean(log(g(s)) / g(s)) using sgd(learning_rate: 0.001)
+    epochs 1
+    batch 7
+}
+END
+"$AECC" singular.nn || fail "singular.nn"
+./singular --quiet || fail "a gradient that is no number"
