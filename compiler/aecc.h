@@ -178,6 +178,9 @@ typedef union Attr {
         int carried;         /* scan: values carried from step to step        */
         bool reverse;        /* scan: from the last step to the first         */
         int64_t steps;
+        int lengths;         /* scan: 1 + the input that says how many steps  */
+                             /* a sample has, 0: all. Beyond, it carries its  */
+                             /* values on, and emits what no result reads    */
     } scan;
 } Attr;
 
@@ -250,6 +253,8 @@ Node *graph_carried(int id, int index, Type, Shape);
 Node *graph_time(int id);                /* i32: the step, 0 the first in time */
 Node *graph_scan(int id, int64_t steps, bool reverse, int carried, Node **init, Node **next,
                  int nemit, Node **emit);
+/* The same scan, of samples that have as many steps as that input says. */
+Node *scan_of_lengths(Node *scan, int lengths);
 Node *graph_result(Node *scan, int index);
 Node *graph_element(Node *sequence, Node *index);      /* sequence[index]    */
 Node *graph_iota(Type, Shape, int axis);

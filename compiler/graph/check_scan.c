@@ -396,7 +396,10 @@ static Node *build(Check *c, Scan *s)
         }
     }
     skip_padding(s, next, emits);
-    return graph_scan(s->id, s->steps, s->backwards, s->ncarried, init, next, s->nemits, emits);
+    Node *scan =
+        graph_scan(s->id, s->steps, s->backwards, s->ncarried, init, next, s->nemits, emits);
+    const Node *length = s->varying.length;
+    return length && length->op == OP_input ? scan_of_lengths(scan, 1 + length->attr.input) : scan;
 }
 
 void eval_scan(Check *c, const Ast *decl, const Ast *ast, Env *env)

@@ -98,5 +98,7 @@ void order_kernels(Fusion *);
 
 /* meet.c: sets Kernel.meet of a program whose buffers have their places. */
 void find_meetings(Program *);
+/* trips.c, the first part of plan(): loops over the steps that samples have. */
+void find_trips(Program *);
 
 #endif

@@ -301,8 +301,9 @@ static Node *reverse_scan(Body *b, Node *const *of_result, int nactive, int nroo
     for (int i = 0; i < b->scan->attr.scan.carried; i++)
         if (b->active[i])
             init[place++] = of_result[i] ? of_result[i] : zeros(scan_init(b->scan, i)->shape);
-    return graph_scan(b->id, b->scan->attr.scan.steps, !b->scan->attr.scan.reverse, nactive, init,
-                      roots, nroots - nactive, roots + nactive);
+    Node *scan = graph_scan(b->id, b->scan->attr.scan.steps, !b->scan->attr.scan.reverse, nactive,
+                            init, roots, nroots - nactive, roots + nactive);
+    return scan_of_lengths(scan, b->scan->attr.scan.lengths);
 }
 
 static Node *sum_over_steps(Node *stack)

@@ -131,6 +131,7 @@ static void add_loop(Program *p, const Node *scan)
     ScanLoop loop = {.id = scan->attr.scan.id,
                      .steps = scan->attr.scan.steps,
                      .reverse = scan->attr.scan.reverse,
+                     .input = scan->attr.scan.lengths,
                      .outer = -1};
     PUSH(p->scans, p->nscans, p->scans_cap, loop);
 }

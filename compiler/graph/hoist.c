@@ -360,6 +360,7 @@ static bool prune(NodeList list, const Scans *scans, Node *scan, Node **to)
     graph_substitute(place, values, leaf);
     Node *fresh = graph_scan(id, scan->attr.scan.steps, scan->attr.scan.reverse, kept, init, values,
                              place - kept, values + kept);
+    fresh = scan_of_lengths(fresh, scan->attr.scan.lengths);
     for (int i = 0; i < list.n; i++)
         if (list.at[i]->op == OP_result && list.at[i]->in[0] == scan)
             to[list.at[i]->id] = graph_result(fresh, number[list.at[i]->attr.scan.index]);

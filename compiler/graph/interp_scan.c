@@ -1,4 +1,5 @@
-/* The interpreter on recurrence: a scan runs its body once for each step. */
+/* The interpreter on recurrence: a scan runs its body once for each step, those
+ * beyond the longest sequence too: results are the same. */
 #include <string.h>
 
 #include "interp.h"

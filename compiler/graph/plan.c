@@ -172,6 +172,8 @@ static void find_lives(Program *p)
     }
     for (int i = 0; i < p->nkernels; i++)
         touch_kernel(p, p->kernels[i]);
+    for (int i = 0; i < p->nscans; i++)
+        touch(p, p->scans[i].lengths, p->scans[i].first);
     for (int i = 0; i < p->fn->noutputs; i++)
         touch(p, p->output_buffers[i], p->nkernels);
     for (int i = 0; i < p->nbuffers; i++)
@@ -269,6 +271,7 @@ void plan(Model *model)
     plan_vars(model);
     for (int i = 0; i < model->nfns; i++) {
         Program *p = model->fns[i]->program;
+        find_trips(p);
         find_lives(p);
         plan_program(p, model->fixed_bytes);
         p->chunk = chunk_blocks(p);

@@ -116,7 +116,8 @@ static void print_window(Text *t, const Window *w, int rank)
     print_list(t, "low", w->low, rank);
 }
 
-/* id; carried, result: id or which; scan: carried, steps, 1 if reverse. */
+/* id; carried, result: id or which; scan: carried, steps, 1 if reverse;
+ * the input that says how many steps there are. */
 static void print_scan(Text *t, const Node *n)
 {
     const int64_t of[] = {n->attr.scan.id, n->attr.scan.index};
@@ -127,7 +128,10 @@ static void print_scan(Text *t, const Node *n)
     case OP_history:
     case OP_carried: print_list(t, "of", of, 2); break;
     case OP_result: print_list(t, "index", of + 1, 1); break;
-    default: print_list(t, "scan", all, 4); break;
+    default:
+        print_list(t, "scan", all, 4);
+        if (n->attr.scan.lengths)
+            print_list(t, "lengths", (int64_t[]){n->attr.scan.lengths - 1}, 1);
     }
 }
 

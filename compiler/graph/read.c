@@ -72,6 +72,16 @@ bool need_word(Reader *r, const char *word)
     return read_failed(r, format("`%s`", word));
 }
 
+bool read_exactly(Reader *r, const char *word)
+{
+    skip_space(r);
+    const char *from = r->at;
+    if (read_word(r) == intern(word))
+        return true;
+    r->at = from;
+    return false;
+}
+
 int need_choice(Reader *r, const char *const *words, int n, const char *what)
 {
     skip_space(r);

@@ -20,6 +20,7 @@ bool read_failed(Reader *, const char *expected);
 bool read_mark(Reader *, char);             /* if it is there                */
 bool need_mark(Reader *, char);
 const char *read_word(Reader *);            /* interned, or NULL             */
+bool read_exactly(Reader *, const char *word);        /* if it is there    */
 bool need_word(Reader *, const char *);
 int need_choice(Reader *, const char *const *words, int n, const char *what);
 const char *need_string(Reader *);

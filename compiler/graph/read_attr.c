@@ -161,6 +161,17 @@ static void need_value(Reader *r, double *to)
     need_mark(r, ')');
 }
 
+/* 1 + an input. */
+static int need_lengths(Reader *r)
+{
+    need_mark(r, '(');
+    int64_t input = need_integer(r);
+    need_mark(r, ')');
+    if (!r->failed && (input < 0 || input >= r->fn->ninputs))
+        read_failed(r, "an input above");
+    return r->failed ? 0 : (int)input + 1;
+}
+
 static void need_scan(Reader *r, Node *n)
 {
     int64_t of[4] = {0};
@@ -174,6 +185,8 @@ static void need_scan(Reader *r, Node *n)
         n->attr.scan.carried = (int)of[1];
         n->attr.scan.steps = of[2];
         n->attr.scan.reverse = of[3] != 0;
+        if (read_exactly(r, "lengths"))
+            n->attr.scan.lengths = need_lengths(r);
         of[1] = 0;
     }
     n->attr.scan.id = (int)of[0];

@@ -53,6 +53,13 @@ Node *graph_scan(int id, int64_t steps, bool reverse, int carried, Node **init, 
     return scan_node(OP_scan, T_F32, (Shape){0}, 2 * carried + nemit, in, &attr);
 }
 
+Node *scan_of_lengths(Node *scan, int lengths)
+{
+    Attr attr = scan->attr;
+    attr.scan.lengths = lengths;
+    return scan_node(OP_scan, T_F32, (Shape){0}, scan->nin, scan->in, &attr);
+}
+
 Node *graph_result(Node *scan, int index)
 {
     Attr attr = no_attr;
@@ -185,8 +192,9 @@ Node *scan_with_emits(Node *scan, int n, Node *const *emit)
     for (int i = 0; i < n; i++)
         if (emit_place(scan, emit[i]) < 0)
             all[old++] = emit[i];
-    return graph_scan(scan->attr.scan.id, scan->attr.scan.steps, scan->attr.scan.reverse, carried,
-                      scan->in, scan->in + carried, old, all);
+    Node *more = graph_scan(scan->attr.scan.id, scan->attr.scan.steps, scan->attr.scan.reverse,
+                            carried, scan->in, scan->in + carried, old, all);
+    return scan_of_lengths(more, scan->attr.scan.lengths);
 }
 
 int result_of_emit(const Node *scan, const Node *emit)

@@ -143,6 +143,11 @@ typedef struct ScanLoop {
     int outer;                 /* the loop it stands in, or -1               */
     int depth;                 /* number of loops around it                  */
     int first, end;            /* set by order_kernels()                     */
+    int input;                 /* 1 + the input that has the samples' steps  */
+    Buffer *lengths;           /* its buffer: there is one step more than    */
+                               /* the largest; or NULL: all. By plan()       */
+    Buffer **sequences; int nsequences;        /* with lengths: all that it  */
+                               /* writes step by step, steps + 1: carried    */
 } ScanLoop;
 enum { MAX_SCAN_DEPTH = 4 };
 

@@ -242,7 +242,12 @@ static void put_loop_of_kernels(Text *out, const ScanLoop *loop)
     text_printf(out, "scan steps %" PRId64 " kernels %d %d", loop->steps, loop->first, loop->end);
     if (loop->outer >= 0)
         text_printf(out, " in %d", loop->outer);
-    text_printf(out, "%s\n", loop->reverse ? " reverse" : "");
+    text_printf(out, "%s", loop->reverse ? " reverse" : "");
+    if (loop->lengths)
+        text_printf(out, " lengths b%d of", loop->lengths->id);
+    for (int i = 0; i < loop->nsequences && loop->lengths; i++)
+        text_printf(out, " b%d", loop->sequences[i]->id);
+    text_printf(out, "\n");
 }
 
 void print_program(Text *out, const Program *program, bool loops)

@@ -448,6 +448,23 @@ static void read_shape(Reader *r, Shape *shape)
     need(r, "]");
 }
 
+/* Of a loop that ends with the samples: that buffer, and what it writes. */
+static void read_lengths(Reader *r, ScanLoop *loop)
+{
+    int cap = 0;
+    loop->lengths = take_buffer(r);
+    need(r, "of");
+    while (!r->failed && !sees(r, "scan") && !sees(r, "kernel") && !sees(r, "program") && *r->at)
+        PUSH(loop->sequences, loop->nsequences, cap, take_buffer(r));
+    bool good = holds_samples(loop->lengths) && loop->lengths->element == E_I32;
+    for (int i = 0; i < loop->nsequences; i++) {
+        const Buffer *b = loop->sequences[i];
+        good &= holds_samples(b) && b->shape.rank > 0 && b->shape.dim[0] >= loop->steps;
+    }
+    if (!good)
+        fail(r, "the lengths of samples and sequences of as many steps");
+}
+
 static void read_loop_of_kernels(Reader *r)
 {
     ScanLoop loop = {.outer = -1, .steps = take_field(r, "steps")};
@@ -457,6 +474,8 @@ static void read_loop_of_kernels(Reader *r)
     if (take(r, "in"))
         loop.outer = loop_number(r);
     loop.reverse = take(r, "reverse");
+    if (take(r, "lengths"))
+        read_lengths(r, &loop);
     loop.depth = loop.outer >= 0 ? r->program->scans[loop.outer].depth + 1 : 0;
     if (loop.steps < 1 || loop.first < 0 || loop.end <= loop.first ||
         loop.depth >= MAX_SCAN_DEPTH)

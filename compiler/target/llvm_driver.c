@@ -27,6 +27,7 @@ typedef struct Driver {
     LLVMValueRef scratch, parts; /* as the caller gave them            */
     const Program *program;
     LLVMValueRef *kernels;
+    LLVMValueRef most;                 /* memory for a number                */
     int depth;                         /* loops around what is walked        */
 } Driver;
 
@@ -260,17 +261,118 @@ static const ScanLoop *loop_at(const Driver *d, int k, int depth)
     return loop >= 0 && d->program->scans[loop].depth == depth ? &d->program->scans[loop] : NULL;
 }
 
-/* Steps of a loop, in its direction; its kernels find the time in the call. */
-static For begin_steps(Driver *d, const ScanLoop *loop)
+static LLVMValueRef all_steps(Driver *d, const ScanLoop *loop)
+{
+    return int64(d->e, loop->steps);
+}
+
+/* The first n steps of a loop, in its direction; its kernels find the time in
+ * the call. */
+static For begin_steps(Driver *d, const ScanLoop *loop, LLVMValueRef n)
 {
     Emit *e = d->e;
-    For steps = begin_for(e, int64(e, 0), int64(e, loop->steps), int64(e, 1));
+    For steps = begin_for(e, int64(e, 0), n, int64(e, 1));
     LLVMValueRef time = steps.index;
-    if (loop->reverse)
-        time = LLVMBuildNSWSub(e->at, int64(e, loop->steps - 1), time, "");
+    if (loop->reverse) {
+        time = LLVMBuildNSWSub(e->at, n, time, "");
+        time = LLVMBuildNSWSub(e->at, time, int64(e, 1), "");
+    }
     LLVMValueRef at = offset_by(e, d->call, int64(e, CALL_TIME + 8 * loop->depth));
     LLVMBuildStore(e->at, time, at);
     return steps;
+}
+
+/* ---- Steps that the samples have ------------------------------------------------------------ */
+
+static LLVMValueRef block_of(Driver *d, const Buffer *b, LLVMValueRef block)
+{
+    Emit *e = d->e;
+    bool scratch = b->space == IN_SCRATCH;
+    LLVMValueRef part = call_member(e, d->call, e->pointer, scratch ? 72 : 8);
+    LLVMValueRef stride = call_member(e, d->call, e->i64, scratch ? 80 : 16);
+    LLVMValueRef at = offset_by(e, part, LLVMBuildMul(e->at, block, stride, ""));
+    return offset_by(e, at, int64(e, b->offset));
+}
+
+/* The larger of n and the lengths in a block. */
+static LLVMValueRef longest(Driver *d, const Buffer *lengths, LLVMValueRef block, LLVMValueRef n)
+{
+    Emit *e = d->e;
+    LLVMValueRef at = block_of(d, lengths, block);
+    for (int lane = 0; lane < LANES; lane++) {
+        LLVMValueRef length = call_member(e, at, e->i32, 4 * lane);
+        length = LLVMBuildSExt(e->at, length, e->i64, "");
+        LLVMValueRef more = LLVMBuildICmp(e->at, LLVMIntSGT, length, n, "");
+        n = LLVMBuildSelect(e->at, more, length, n, "");
+    }
+    return n;
+}
+
+/* How many steps a loop does for these blocks (graph/trips.c). */
+static LLVMValueRef trips(Driver *d, const ScanLoop *loop, Range r)
+{
+    Emit *e = d->e;
+    if (!loop->lengths)
+        return all_steps(d, loop);
+    LLVMBuildStore(e->at, int64(e, 0), d->most);
+    For blocks = begin_for(e, r.lo, r.hi, int64(e, 1));
+    LLVMValueRef n = LLVMBuildLoad2(e->at, e->i64, d->most, "");
+    LLVMBuildStore(e->at, longest(d, loop->lengths, blocks.index, n), d->most);
+    end_for(e, blocks);
+    n = LLVMBuildLoad2(e->at, e->i64, d->most, "");
+    return least(d, LLVMBuildNSWAdd(e->at, n, int64(e, 1), ""), all_steps(d, loop));
+}
+
+/* Elements [lo, hi) of b's first axis become copies of element `from`. */
+static void copy_step(Driver *d, const Buffer *b, LLVMValueRef block, Range to, LLVMValueRef from)
+{
+    Emit *e = d->e;
+    LLVMValueRef bytes = int64(e, b->stride[0] * LANES * (b->element == E_U8 ? 1 : 4));
+    LLVMValueRef at = block_of(d, b, block);
+    LLVMValueRef source = offset_by(e, at, LLVMBuildNSWMul(e->at, from, bytes, ""));
+    For steps = begin_for(e, to.lo, to.hi, int64(e, 1));
+    LLVMValueRef place = offset_by(e, at, LLVMBuildNSWMul(e->at, steps.index, bytes, ""));
+    LLVMBuildMemCpy(e->at, place, LANES, source, LANES, bytes);
+    end_for(e, steps);
+}
+
+/* What a loop carries has one place more than it has steps. Backwards, the
+ * first value, which stands in the last place, moves on to where n steps begin. */
+static void before_steps(Driver *d, const ScanLoop *loop, LLVMValueRef block, LLVMValueRef n)
+{
+    LLVMValueRef steps = all_steps(d, loop);
+    for (int i = 0; i < loop->nsequences && loop->lengths; i++)
+        if (loop->reverse && loop->sequences[i]->shape.dim[0] > loop->steps)
+            copy_step(d, loop->sequences[i], block, (Range){n, steps}, steps);
+}
+
+static void after_steps(Driver *d, const ScanLoop *loop, LLVMValueRef block, LLVMValueRef n)
+{
+    LLVMBuilderRef at = d->e->at;
+    LLVMValueRef one = int64(d->e, 1), steps = all_steps(d, loop);
+    Range emitted = {n, steps};
+    Range carried = {LLVMBuildNSWAdd(at, n, one, ""), LLVMBuildNSWAdd(at, steps, one, "")};
+    for (int i = 0; i < loop->nsequences && loop->lengths; i++) {
+        const Buffer *b = loop->sequences[i];
+        if (b->shape.dim[0] == loop->steps)
+            copy_step(d, b, block, emitted, LLVMBuildNSWSub(at, n, one, ""));
+        else if (!loop->reverse)
+            copy_step(d, b, block, carried, n);
+    }
+}
+
+/* The same for blocks that threads share: dealt to them. */
+static void shared_copies(Driver *d, const ScanLoop *loop, Range r, LLVMValueRef n,
+                          void (*copies)(Driver *, const ScanLoop *, LLVMValueRef, LLVMValueRef))
+{
+    if (!loop->lengths)
+        return;
+    barrier(d);
+    LLVMValueRef lo = LLVMBuildNSWAdd(d->e->at, r.lo, d->thread, "");
+    For blocks = begin_for(d->e, lo, r.hi, d->threads);
+    copies(d, loop, blocks.index, n);
+    end_for(d->e, blocks);
+    barrier(d);
 }
 
 static void whole_block(Driver *d, int first, int last, int depth, LLVMValueRef block)
@@ -279,9 +381,13 @@ static void whole_block(Driver *d, int first, int last, int depth, LLVMValueRef 
     for (int k = first; k < last;) {
         const ScanLoop *loop = loop_at(d, k, depth);
         if (loop) {
-            For steps = begin_steps(d, loop);
+            Range alone = {block, LLVMBuildNSWAdd(e->at, block, int64(e, 1), "")};
+            LLVMValueRef n = trips(d, loop, alone);
+            before_steps(d, loop, block, n);
+            For steps = begin_steps(d, loop, n);
             whole_block(d, loop->first, loop->end, depth + 1, block);
             end_for(e, steps);
+            after_steps(d, loop, block, n);
             k = loop->end;
             continue;
         }
@@ -362,10 +468,13 @@ static void shared_kernels(Driver *d, int first, int last, int depth, Range r)
     for (int k = first; k < last;) {
         const ScanLoop *loop = loop_at(d, k, depth);
         if (loop) {
-            For steps = begin_steps(d, loop);
+            LLVMValueRef n = trips(d, loop, r);
+            shared_copies(d, loop, r, n, before_steps);
+            For steps = begin_steps(d, loop, n);
             barrier(d);
             shared_kernels(d, loop->first, loop->end, depth + 1, r);
             end_for(d->e, steps);
+            shared_copies(d, loop, r, n, after_steps);
             k = loop->end;
             continue;
         }
@@ -495,7 +604,7 @@ static void walk_range(Driver *d, int first, int last)
     for (int k = first; k < last;) {
         const ScanLoop *loop = loop_at(d, k, d->depth);
         if (loop && !loop_streams(d, loop)) {
-            For steps = begin_steps(d, loop);
+            For steps = begin_steps(d, loop, all_steps(d, loop));
             d->depth++;
             walk_range(d, loop->first, loop->end);
             d->depth--;
@@ -530,6 +639,7 @@ LLVMValueRef emit_driver(Emit *e, const Fn *fn, LLVMValueRef *kernels)
                 .thread = LLVMGetParam(f, 1),
                 .program = fn->program,
                 .kernels = kernels};
+    d.most = LLVMBuildAlloca(e->at, e->i64, "most");
     d.threads = LLVMBuildSExt(e->at, call_member(e, d.call, e->i32, 52), e->i64, "");
     d.nblocks = call_member(e, d.call, e->i64, 32);
     d.scratch = call_member(e, d.call, e->pointer, 72);

@@ -25,6 +25,7 @@ static ScanLoop *one_step(const Program *program)
     for (int i = 0; i < program->nscans; i++) {
         loops[i] = program->scans[i];
         loops[i].first = 0;
+        loops[i].lengths = NULL;
         loops[i].end = loops[i].steps = 1;
     }
     return loops;

@@ -42,3 +42,20 @@ for form in graph loop; do
         expect_text "$folder/bad:" "$folder/errors"
     done
 done
+
+# A scan names the lengths of its samples, its loop what it writes step by step.
+cat >"$folder/varying.nn" <<'EOF'
+data d: [time <= 9, 3] = npy("x.npy", lengths: "n.npy")
+network f(x: [time <= 9, 3]) { lstm(4) }
+train on d(x) { minimize mean(f(x)) using sgd() }
+EOF
+for form in graph grad loop; do
+    "$AECC" "$folder/varying.nn" --emit=$form -o "$folder/varying.$form" || fail "--emit=$form"
+    grep -q 'scan.* lengths' "$folder/varying.$form" || fail "no lengths in $form"
+    "$AECC" "$folder/varying.$form" --emit=$form -o "$folder/again" || fail "$form as input"
+    same_files "$folder/varying.$form" "$folder/again"
+done
+sed 's/ lengths(1)/ lengths(2)/' "$folder/varying.graph" >"$folder/bad"
+refused 1 "an input above" "$folder/bad" --emit=graph
+sed 's/ lengths b1 of/ lengths b0 of/' "$folder/varying.loop" >"$folder/bad"
+refused 1 "the lengths of samples" "$folder/bad" --emit=loop

@@ -2,6 +2,7 @@
  * alone, neither on those of the others nor on what stands behind its last;
  * training likewise, and with any number of threads. */
 #include "check/support.h"
+#include "loop/loop.h"
 #include "target/jit.h"
 
 enum { STEPS = 11, WIDTH = 3, SAMPLES = 19 };
@@ -12,7 +13,7 @@ static const char program[] =
     "    h = bidirectional(x, lstm(units: 5, return_sequences: true))\n"
     "    y = layer_normalization(h)\n"
     "    c = conv1d(y, 4, 3, padding: same)\n"
-    "    z = gru(c, 4, backwards: true)\n"
+    "    z = gru(c, 4, backwards: true) + lstm(c, 4)\n"
     "    return z + mean(c, axis: 0) + max(c, axis: 0) * length(x)\n"
     "}\n"
     "network decoder(z: [4], steps) {\n"
@@ -134,6 +135,46 @@ static void padding_is_nothing(void **state)
     forget_all();
 }
 
+static int loops_with_lengths(Program *p, bool keep)
+{
+    int n = 0;
+    for (int i = 0; i < p->nscans; i++) {
+        n += p->scans[i].lengths != NULL;
+        p->scans[i].lengths = keep ? p->scans[i].lengths : NULL;
+    }
+    return n;
+}
+
+/* Loops that end one step after the longest sequence leave what those through
+ * all steps leave, with blocks of one thread and with blocks that some share. */
+static void ends_change_nothing(void **state)
+{
+    (void)state;
+    const int threads[] = {1, 3, 2};
+    Model *m[] = {compiled(), compiled()};
+    const Fn *fn[] = {m[0]->trains[0].steps[0].fn, m[1]->trains[0].steps[0].fn};
+    assert_true(loops_with_lengths(fn[0]->program, true) >= 8);
+    assert_true(loops_with_lengths(fn[1]->program, false) >= 8);
+    Jit *jit[] = {jit_open(m[0], &(TargetOptions){.level = 2}),
+                  jit_open(m[1], &(TargetOptions){.level = 2})};
+    for (int length = 1; length <= STEPS; length++) {
+        Interp run[2];
+        for (int k = 0; k < 2; k++) {
+            run[k] = batch_of(m[k], 0, 5);
+            for (int s = 0; s < SAMPLES; s++)
+                run[k].inputs[1][s] = lengths[s] < length ? lengths[s] : length;
+            jit_run(jit[k], place_of(m[k], fn[k]), &run[k], threads[length % 3]);
+        }
+        for (int i = 0; i < fn[0]->nupdates; i++)
+            assert_memory_equal(run[0].updates[i], run[1].updates[i],
+                                sizeof(double) * (size_t)shape_size(fn[0]->targets[i]->shape));
+        assert_memory_equal(run[0].outputs[0], run[1].outputs[0], sizeof(double));
+    }
+    jit_close(jit[0]);
+    jit_close(jit[1]);
+    forget_all();
+}
+
 /* Means over a batch of mixed lengths are over the steps there are. */
 static void means_count_steps(void **state)
 {
@@ -205,9 +246,9 @@ static void draws_differ_by_step(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mixed_and_equal),      cmocka_unit_test(padding_is_nothing),
-        cmocka_unit_test(means_count_steps),    cmocka_unit_test(scans_skip_padding),
-        cmocka_unit_test(draws_differ_by_step),
+        cmocka_unit_test(mixed_and_equal),     cmocka_unit_test(padding_is_nothing),
+        cmocka_unit_test(ends_change_nothing), cmocka_unit_test(means_count_steps),
+        cmocka_unit_test(scans_skip_padding),  cmocka_unit_test(draws_differ_by_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
