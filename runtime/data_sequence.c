@@ -327,14 +327,53 @@ static data_array windows_of(const data_array *a, data_sequences *s, int64_t win
     return out;
 }
 
+/* The series of a component, one after another. */
+typedef struct walk {
+    const data_component *of;
+    int run;
+    int64_t series; /* of the run */
+} walk;
+
+/* The steps of the next series, 0 after the last; *path becomes its file's. */
+static int64_t next_series(walk *w, const char **path)
+{
+    for (; w->run < w->of->nruns; w->run++, w->series = 0) {
+        const data_run *run = &w->of->runs[w->run];
+        const data_array *a = run->array;
+        *path = a->path;
+        if (a->sequences == NULL && w->series++ == 0)
+            return run->count;
+        if (a->sequences != NULL && w->series < run->count)
+            return data_place_of(a, run->first + w->series++).count / a->sequences->step;
+    }
+    return 0;
+}
+
+/* Windows of a zip pair steps: what becomes windows is of equal length. */
+static bool check_pairs(const data_component *a, const data_component *b, int64_t length,
+                        rt_error *error)
+{
+    walk of_a = {.of = a}, of_b = {.of = b};
+    const char *path = "", *other = "";
+    for (int64_t i = 0;; i++) {
+        int64_t n = next_series(&of_a, &path), m = next_series(&of_b, &other);
+        if (n == 0 && m == 0)
+            return true;
+        if (n != m && (n == 0 || m == 0 || n >= length || m >= length))
+            return rt_set(error, RT_BAD_INPUT,
+                          "%s: series %lld (from 0) has %lld steps, that of %s has %lld\n"
+                          "windows of a zip need as many steps in each series of both",
+                          path, (long long)i, (long long)n, other, (long long)m);
+    }
+}
+
 static bool too_short(const data_component *c, int64_t length, int64_t series, rt_error *error)
 {
+    walk w = {.of = c};
+    const char *path;
     int64_t longest = 0;
-    for (int i = 0; i < c->nruns; i++) {
-        const data_array *a = c->runs[i].array;
-        int64_t steps = a->sequences != NULL ? a->dims[1] : c->runs[i].count;
-        longest = steps > longest ? steps : longest;
-    }
+    for (int64_t n; (n = next_series(&w, &path)) > 0;)
+        longest = n > longest ? n : longest;
     return rt_set(error, RT_BAD_INPUT,
                   "%s: %s shorter than a window of %lld steps: %lld\n"
                   "take shorter windows, or give longer series",
@@ -345,7 +384,7 @@ static bool too_short(const data_component *c, int64_t length, int64_t series, r
 static bool windows_in(data_component *out, const data_component *c, int64_t length, int64_t stride,
                        data_array *arrays, int64_t *skipped, rt_error *error)
 {
-    int64_t before = *skipped;
+    *skipped = 0;
     *out = (data_component){.runs = rt_alloc((size_t)c->nruns, sizeof *out->runs)};
     for (int i = 0; i < c->nruns; i++) {
         const data_array *a = c->runs[i].array;
@@ -367,13 +406,16 @@ static bool windows_in(data_component *out, const data_component *c, int64_t len
         memcpy(out->dims, arrays[i].dims + 1, (size_t)out->rank * sizeof *out->dims);
         out->elements = arrays[i].elements;
     }
-    return out->nruns > 0 || too_short(c, length, *skipped - before, error);
+    return out->nruns > 0 || too_short(c, length, *skipped, error);
 }
 
 bool data_windows(data_view *out, const data_view *view, int64_t length, int64_t stride,
                   data_array *arrays, int64_t *skipped, rt_error *error)
 {
-    *skipped = 0;
+    *out = (data_view){0};
+    for (int i = 1; i < view->ncomponents; i++)
+        if (!check_pairs(&view->components[0], &view->components[i], length, error))
+            return false;
     *out = (data_view){.ncomponents = view->ncomponents};
     out->components = rt_alloc((size_t)view->ncomponents, sizeof *out->components);
     for (int i = 0; i < view->ncomponents; i++) {

@@ -188,15 +188,25 @@ static data_view view_file(rt_sources *s, const rt_tree *t, rt_form form)
     return view;
 }
 
-/* Once for the same series. */
+/* Were as many series of this file skipped before? */
+static bool was_said(const rt_sources *s, const char *path, int64_t skipped)
+{
+    for (const rt_kept *kept = s->kept->next; kept; kept = kept->next)
+        for (int i = 0; kept->skipped == skipped && i < kept->n; i++)
+            if (!strcmp(kept->arrays[i].path, path))
+                return true;
+    return false;
+}
+
+/* Once for the same series; each part of a zip has as many. */
 static void warn_skipped(rt_sources *s, const data_view *windows, int64_t length, int64_t skipped)
 {
-    const char *path = windows->components[0].runs[0].array->path;
-    for (const rt_kept *kept = s->kept->next; kept; kept = kept->next)
-        if (kept->skipped == skipped && !strcmp(kept->arrays[0].path, path))
-            return;
-    rt_warn("%s: %lld series shorter than a window of %lld steps: skipped", path,
-            (long long)skipped, (long long)length);
+    for (int i = 0; i < windows->ncomponents; i++) {
+        const char *path = windows->components[i].runs[0].array->path;
+        if (!was_said(s, path, skipped))
+            rt_warn("%s: %lld series shorter than a window of %lld steps: skipped", path,
+                    (long long)skipped, (long long)length);
+    }
 }
 
 data_view sources_windows(rt_sources *s, const rt_tree *t, const data_view *of)

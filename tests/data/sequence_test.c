@@ -355,6 +355,58 @@ static void test_windows_of_series(void **state)
     data_close(&array);
 }
 
+static void refuse_pair(const data_view *a, const data_view *b, const char *text)
+{
+    rt_error error;
+    data_array arrays[2] = {0};
+    data_view both = {a->samples, 2, (data_component[]){a->components[0], b->components[0]}}, out;
+    int64_t skipped;
+    assert_false(data_windows(&out, &both, 3, 1, arrays, &skipped, &error));
+    expect_text(&error, text);
+}
+
+/* Parts of a zip have series of equal length; those without a window may differ,
+ * and are counted once. */
+static void test_windows_of_zip(void **state)
+{
+    (void)state;
+    rt_error error;
+    static const int64_t of[5][3] = {{4, 5, 2}, {4, 5, 1}, {5, 4, 2}, {2, 5, 4}, {9, 2, 0}};
+    data_array arrays[5], windows[2] = {0};
+    data_view views[5], out;
+    int64_t skipped;
+    for (int i = 0; i < 5; i++) {
+        arrays[i] = steps_of(DATA_F32, of[i][0] + of[i][1] + of[i][2]);
+        free(arrays[i].path);
+        arrays[i].path = strdup((const char *[]){"a", "b", "c", "d", "e"}[i]);
+        assert_true(set_lengths(&arrays[i], 2, i < 4 ? 3 : 2, of[i], &error));
+        views[i] = data_view_of(&arrays[i], NULL);
+    }
+    refuse_pair(&views[0], &views[2], "a: series 0 (from 0) has 4 steps, that of c has 5");
+    refuse_pair(&views[2], &views[3], "c: series 0 (from 0) has 5 steps, that of d has 2");
+    data_view part = data_slice(&views[0], 0, 2);
+    refuse_pair(&part, &views[0], "a: series 2 (from 0) has 0 steps, that of a has 2");
+    refuse_pair(&views[0], &views[4], "a: series 0 (from 0) has 4 steps, that of e has 9");
+    data_view last = data_slice(&views[0], 2, 1);
+    assert_false(data_windows(&out, &last, 3, 1, windows, &skipped, &error));
+    expect_text(&error, "a: the series is shorter than a window of 3 steps: 2");
+    data_close(&windows[0]);
+    data_view both = {3, 2, (data_component[]){views[0].components[0], views[1].components[0]}};
+    assert_true(data_windows(&out, &both, 3, 1, windows, &skipped, &error));
+    assert_int_equal(skipped, 1);
+    assert_int_equal(out.samples, 5);
+    assert_int_equal(out.components[1].samples, 5);
+    data_view_free(&out);
+    data_view_free(&part);
+    data_view_free(&last);
+    for (int i = 0; i < 2; i++)
+        data_close(&windows[i]);
+    for (int i = 0; i < 5; i++) {
+        data_view_free(&views[i]);
+        data_close(&arrays[i]);
+    }
+}
+
 /* ---- CSV --------------------------------------------------------------------------- */
 
 static bool read_series(data_array *array, const char *text, rt_error *error)
@@ -423,11 +475,12 @@ static void test_series_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lengths), cmocka_unit_test(test_lengths_refused),
-        cmocka_unit_test(test_blocks),  cmocka_unit_test(test_padding),
-        cmocka_unit_test(test_inputs),  cmocka_unit_test(test_equal),
-        cmocka_unit_test(test_windows), cmocka_unit_test(test_windows_of_series),
-        cmocka_unit_test(test_series),  cmocka_unit_test(test_series_refused),
+        cmocka_unit_test(test_lengths),        cmocka_unit_test(test_lengths_refused),
+        cmocka_unit_test(test_blocks),         cmocka_unit_test(test_padding),
+        cmocka_unit_test(test_inputs),         cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_windows),        cmocka_unit_test(test_windows_of_series),
+        cmocka_unit_test(test_windows_of_zip), cmocka_unit_test(test_series),
+        cmocka_unit_test(test_series_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
