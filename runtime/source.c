@@ -59,6 +59,8 @@ static void check_name(const rt_model *m, const char *given)
     size_t n = 0;
     if (!strchr(given, '='))
         rt_fail(RT_USAGE, "--data takes NAME=FILE, not '%s'", given);
+    if (!strchr(given, '=')[1])
+        rt_fail(RT_USAGE, "--data %s: the name of a file is missing", given);
     char *name = strndup(given, strcspn(given, "="));
     bool known = false;
     for (int i = 0; i < m->nfiles; i++) {

@@ -101,13 +101,22 @@ static const char *lengths_of(const rt_sources *s, const rt_function *f, int inp
     return found;
 }
 
-/* Lengths are for inputs that have some, or that are windows of series. */
+/* Lengths are for inputs that have some, or that are windows of series; one
+ * file for each. */
 static void check_lengths(const rt_sources *s, const rt_function *f, const rt_tree *like)
 {
-    const char *path;
-    for (int i = 0; i < s->options->lengths.n; i++) {
-        const rt_tensor *t = &f->inputs[input_of_lengths(f, s->options->lengths.at[i], &path)];
+    const char *path, *other;
+    const rt_list *all = &s->options->lengths;
+    for (int i = 0; i < all->n; i++) {
+        int input = input_of_lengths(f, all->at[i], &path);
+        const rt_tensor *t = &f->inputs[input];
         int at = t->component;
+        if (!*path)
+            rt_fail(RT_USAGE, "--lengths %s: the name of a file is missing", all->at[i]);
+        for (int j = 0; j < i; j++)
+            if (input_of_lengths(f, all->at[j], &other) == input)
+                rt_fail(RT_USAGE, "--lengths gives those of input %s twice: %s and %s", t->name,
+                        other, path);
         if (!has_lengths(t) && !is_window(t, find_like(like, &at).windows))
             rt_fail(RT_USAGE, "--lengths %s: the input %s of %s has one length only", path, t->name,
                     f->name);

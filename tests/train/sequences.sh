@@ -177,6 +177,13 @@ fails 2 "--in steps=n.csv: numbers of steps are given by --lengths steps=FILE" \
 fails 2 "--lengths n.csv: the input coding of repeat has one length only" \
     "$fake" run repeat --in codings.csv --lengths coding=n.csv --out z.npy
 fails 2 "--lengths goes with --in" "$fake" evaluate --lengths n.csv
+fails 2 "--lengths : the name of a file is missing" \
+    "$fake" run copy --in y.npy --lengths "" --out z.npy
+fails 2 "--lengths x=: the name of a file is missing" \
+    "$fake" run copy --in y.npy --lengths x= --out z.npy
+fails 2 "--lengths gives those of input x twice: n.csv and other.csv" \
+    "$fake" run copy --in y.npy --lengths n.csv --lengths x=other.csv --out z.npy
+fails 2 "--data points.lengths=: the name of a file is missing" ./lengths --data points.lengths=
 sed 1s/id/name/ x.csv >unnamed.csv
 fails 1 "unnamed.csv:1: no column \"id\" to name the series; the first line has a, name, b" \
     "$fake" --data points=unnamed.csv
