@@ -38,6 +38,7 @@ typedef struct csv {
 /* A field without its quotes and the spaces around. */
 typedef struct field {
     const char *at, *end;
+    bool quoted; /* "" in it stands for one quote */
 } field;
 
 typedef struct group {
@@ -76,6 +77,7 @@ static bool read_quoted(csv *c, field *f)
     while (c->at < c->end && *c->at != '\n') {
         if (*c->at == '"' && !(c->at + 1 < c->end && c->at[1] == '"')) {
             f->end = c->at++;
+            f->quoted = true;
             return true;
         }
         c->at += *c->at == '"' ? 2 : 1;
@@ -198,6 +200,28 @@ static bool no_memory(csv *c)
     return rt_set(c->error, RT_IO, "%s: not enough memory for its values", c->path);
 }
 
+/* Two quotes in a field stand for one; the bytes written, at most its own. */
+static size_t unescape(char *to, field f)
+{
+    char *start = to;
+    for (const char *at = f.at; at < f.end; at++) {
+        *to++ = *at;
+        at += f.quoted && *at == '"';
+    }
+    return (size_t)(to - start);
+}
+
+/* Is the text of a field this name? */
+static bool is_name(field f, const char *name)
+{
+    size_t size = (size_t)(f.end - f.at);
+    char *text = rt_alloc(size + 1, 1);
+    size_t used = unescape(text, f);
+    bool same = used == strlen(name) && memcmp(text, name, used) == 0;
+    free(text);
+    return same;
+}
+
 static bool same_field(field a, field b)
 {
     return a.end - a.at == b.end - b.at && memcmp(a.at, b.at, (size_t)(a.end - a.at)) == 0;
@@ -258,7 +282,7 @@ static bool read_line(csv *c)
     int64_t columns = 0;
     int64_t row = c->columns > 1 ? (int64_t)c->count / (c->columns - 1) : 0;
     for (;;) {
-        field f;
+        field f = {0};
         if (!read_field(c, &f) ||
             !(columns == c->series_column ? append_series(c, f, row) : append(c, f)))
             return false;
@@ -309,7 +333,7 @@ static bool skip_header(csv *c)
     int64_t columns = 0;
     bool numbers = false, names = false;
     for (;;) {
-        field f;
+        field f = {0};
         if (!read_field(&line, &f))
             return false;
         columns++;
@@ -342,12 +366,12 @@ static bool no_such_column(csv *c, const char *names)
 static bool find_series(csv *c)
 {
     char names[200] = "";
-    size_t used = 0, length = strlen(c->series);
+    size_t used = 0;
     for (;;) {
-        field f;
+        field f = {0};
         if (!read_field(c, &f))
             return false;
-        if (c->series_column < 0 && same_field(f, (field){c->series, c->series + length}))
+        if (c->series_column < 0 && is_name(f, c->series))
             c->series_column = c->columns;
         if (used < sizeof names)
             used += (size_t)snprintf(names + used, sizeof names - used, "%s%.*s",
@@ -410,8 +434,7 @@ static void copy_names(const csv *c, data_sequences *s)
     for (size_t i = 0; i < c->ngroups; i++) {
         field f = c->groups[i].name;
         s->names[i] = to;
-        memcpy(to, f.at, (size_t)(f.end - f.at));
-        to += f.end - f.at + 1;
+        to += unescape(to, f) + 1;
     }
 }
 

@@ -452,6 +452,14 @@ static void test_series(void **state)
     expect_series("x,id,y\r\n0,7,1\r\n10,7,11\r\n20,8,21", 2, "0-1 2-2", "7|8|");
     expect_series("# saved\n\"x\";\"y\";\"id\"\n0;1;\"a, b\"\n\n10;11;a, b\n", 2, "0-1", "a, b|");
     expect_series("id\t1\t2\nab\t0\t1\na\t10\t11\n", 1, "0-0 1-1", "ab|a|");
+    expect_series("id,x,y\n\"a \"\"b\"\"\",0,1\n\"\"\"\"\"\",10,11\nc\"\"d,20,21\n", 1,
+                  "0-0 1-1 2-2", "a \"b\"|\"\"|c\"\"d|");
+    data_array array;
+    rt_error error;
+    static const char text[] = "\"the \"\"id\"\"\",x\na,1\n";
+    unsigned char *copy = (unsigned char *)strdup(text);
+    assert_true(data_read_csv_series(&array, "f.csv", copy, strlen(text), "the \"id\"", &error));
+    data_close(&array);
 }
 
 static void test_series_refused(void **state)

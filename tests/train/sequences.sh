@@ -106,7 +106,7 @@ expect_text "2,5,6e+02," ranked.csv                  # five steps of six
 expect_text '"anomaly":true,"series":"s3","step":0}' ranked.json
 sed 's/s3/say ""hi"", s/; s/say [^,]*, s/"&"/' x.csv >quoted.csv
 "$fake" detect --in quoted.csv --count 1 2>errors >out || fail "detect --in"
-expect_text ',"say """"hi"""", s",0' out
+expect_text ',"say ""hi"", s",0' out
 "$fake" reconstruct --out grid.png >out || fail "reconstruct"
 "$fake" generate copy --count 3 --out noise.png >out || fail "generate"
 "$fake" benchmark --steps 20 --batch 4 >out || fail "benchmark"
