@@ -96,20 +96,37 @@ typedef struct table {
     const data_component *data; /* NULL: samples are no parts of series */
 } table;
 
-/* The name of a series as a field of CSV, or of JSON: quotes twice, or escaped. */
+/* Bytes of the UTF-8 character at `at`, 0 where there is none. */
+static int character(const unsigned char *at)
+{
+    int n = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+    if (at[0] > 0xf4)
+        return 0;
+    for (int i = 1; i < n; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    bool bad = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
+               (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f);
+    return bad ? 0 : n;
+}
+
+/* The name of a series as a field of CSV, or of JSON: quotes twice, or escaped.
+ * In JSON U+FFFD stands for a byte that is no UTF-8. */
 static void print_name(FILE *to, const char *name, bool json)
 {
-    bool quoted = json || strpbrk(name, ",;\" ");
+    bool quoted = json || strpbrk(name, ",;\" \t\r\n");
     fputs(quoted ? "\"" : "", to);
-    for (; *name; name++) {
+    for (int n; *name; name += n) {
         unsigned char c = (unsigned char)*name;
-        if (json && c < 0x20) {
-            fprintf(to, "\\u%04x", c);
+        int whole = character((const unsigned char *)name);
+        n = whole ? whole : 1;
+        if (json && (c < 0x20 || !whole)) {
+            fprintf(to, "\\u%04x", whole ? c : 0xfffdu);
             continue;
         }
         if (c == '"' || (json && c == '\\'))
             fputc(json ? '\\' : '"', to);
-        fputc(c, to);
+        fwrite(name, 1, (size_t)n, to);
     }
     fputs(quoted ? "\"" : "", to);
 }

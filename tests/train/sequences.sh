@@ -107,6 +107,11 @@ expect_text '"anomaly":true,"series":"s3","step":0}' ranked.json
 sed 's/s3/say ""hi"", s/; s/say [^,]*, s/"&"/' x.csv >quoted.csv
 "$fake" detect --in quoted.csv --count 1 2>errors >out || fail "detect --in"
 expect_text ',"say ""hi"", s",0' out
+printf 'a,id,b\n0,a\tb,1\n50,c\303\251\377\355\240\200d,9\n' >bytes.csv
+"$fake" detect --in bytes.csv --out bytes.json 2>errors || fail "detect of bytes"
+expect_text "\"series\":\"c$(printf '\303\251')\\ufffd\\ufffd\\ufffd\\ufffdd\"" bytes.json
+"$fake" detect --in bytes.csv --out bytes.csv.csv 2>errors || fail "detect of bytes"
+expect_text "\"$(printf 'a\tb')\"" bytes.csv.csv
 "$fake" reconstruct --out grid.png >out || fail "reconstruct"
 "$fake" generate copy --count 3 --out noise.png >out || fail "generate"
 "$fake" benchmark --steps 20 --batch 4 >out || fail "benchmark"
