@@ -130,16 +130,16 @@ static bool check_length(const data_array *lengths, int64_t i, int64_t most, rt_
                       "%s: the length of sequence %lld (from 0) is zero\n"
                       "a sequence has at least one step: drop those that are empty",
                       lengths->path, (long long)i);
-    if (!(value > 0 && value <= INT32_MAX && value == floor(value)))
+    if (!(value > 0 && value == floor(value) && isfinite(value)))
         return rt_set(error, RT_BAD_INPUT,
                       "%s: the length of sequence %lld (from 0) is %.9g\n"
                       "a length is a whole number of steps, at least one",
                       lengths->path, (long long)i, value);
     if (value > (double)most)
         return rt_set(error, RT_BAD_INPUT,
-                      "%s: the length of sequence %lld (from 0) is %lld, more than the maximum, "
+                      "%s: the length of sequence %lld (from 0) is %.0f, more than the maximum, "
                       "%lld\nraise the maximum in the program, or cut the sequence",
-                      lengths->path, (long long)i, (long long)value, (long long)most);
+                      lengths->path, (long long)i, value, (long long)most);
     return true;
 }
 
