@@ -194,6 +194,13 @@ static bool read_file(data_array *array, const data_source *source, const char *
     unsigned char *bytes = data_slurp(path, &size, error);
     if (bytes == NULL)
         return false;
+    if (size == 0) {
+        free(bytes);
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: the file is empty\ngive a line for each sample, "
+                      "or another file",
+                      path);
+    }
     const struct format *format = choose_format(source, path, bytes, size, error);
     if (format == NULL) {
         free(bytes);
@@ -209,7 +216,8 @@ static bool read_file(data_array *array, const data_source *source, const char *
 static bool read_lengths(data_array *array, const data_source *source, rt_error *error)
 {
     char name[128];
-    data_source file = {source->name != NULL ? name : NULL, NULL, source->lengths, source->beside};
+    data_source file = {source->name != NULL ? name : NULL, NULL, source->lengths, source->beside,
+                        .are_lengths = true};
     data_array lengths;
     if (source->lengths == NULL)
         return true;
@@ -231,7 +239,8 @@ bool data_open(data_array *array, const data_source *source, rt_error *error)
     bool good =
         folder ? data_read_png_folder(array, path, error) : read_file(array, source, path, error);
     array->path = path;
-    good = good && read_lengths(array, source, error) && data_check_finite(array, error);
+    good = good && read_lengths(array, source, error) &&
+           (source->are_lengths || data_check_finite(array, error));
     if (!good)
         data_close(array);
     return good;

@@ -51,6 +51,7 @@ typedef struct data_source {
     const char *series;     /* column of a CSV that names the series, or NULL */
     const char *lengths;    /* file with the length of each sequence, before `series` */
     int64_t step;           /* elements of a step, for `lengths`; 0: not known */
+    bool are_lengths;       /* data_check_lengths tells what is not finite    */
 } data_source;
 
 /* Looks for the path as given, beside the .nn file, in each folder of

@@ -261,7 +261,7 @@ static void read_steps(rt_sources *s, data_array *array, const rt_function *f, i
 {
     const rt_tensor *t = &f->inputs[input];
     const char *path = lengths_of(s, f, input);
-    data_source source = {.path = path};
+    data_source source = {.path = path, .are_lengths = true};
     rt_error error;
     if (path) {
         if (!data_open(array, &source, &error) || !data_check_lengths(array, t->steps, &error))

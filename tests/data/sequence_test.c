@@ -120,7 +120,8 @@ static void test_lengths_refused(void **state)
     rt_error error;
     refuse(3, (int64_t[]){3, 0, 7}, "l: the length of sequence 1 (from 0) is zero");
     refuse(3, (int64_t[]){3, -1, 8}, "l: the length of sequence 1 (from 0) is -1");
-    refuse(2, (int64_t[]){3, INT64_MAX}, "l: the length of sequence 1 (from 0) is 9223372036854775808, more than the maximum, "
+    refuse(2, (int64_t[]){3, INT64_MAX},
+           "l: the length of sequence 1 (from 0) is 9223372036854775808, more than the maximum, "
            "2147483647");
     refuse(2, (int64_t[]){3, 6},
            "l: the lengths add up to fewer than the 10 steps of x: its "

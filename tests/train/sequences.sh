@@ -189,6 +189,13 @@ fails 2 "--lengths x=: the name of a file is missing" \
 fails 2 "--lengths gives those of input x twice: n.csv and other.csv" \
     "$fake" run copy --in y.npy --lengths n.csv --lengths x=other.csv --out z.npy
 fails 2 "--data points.lengths=: the name of a file is missing" ./lengths --data points.lengths=
+: >empty.csv
+fails 1 "empty.csv: the file is empty" "$fake" run copy --in empty.csv --out z.npy
+fails 1 "empty.csv: the file is empty" "$fake" --data points=empty.csv
+{ head -c 128 y.lengths.npy; printf '\000\000\300\177'; head -c 164 y.lengths.npy | tail -c 32
+} | LC_ALL=C sed 1s/i4/f4/ >nan.npy
+fails 1 "nan.npy: the length of sequence 0 (from 0) is nan" \
+    "$fake" run copy --in y.npy --lengths nan.npy --out z.npy
 sed 1s/id/name/ x.csv >unnamed.csv
 fails 1 "unnamed.csv:1: no column \"id\" to name the series; the first line has a, name, b" \
     "$fake" --data points=unnamed.csv
