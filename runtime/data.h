@@ -156,6 +156,8 @@ data_view data_view_copy(const data_view *view);
 
 /* The array that holds a sample; *sample becomes its number there. */
 const data_array *data_array_of(const data_component *component, int64_t *sample);
+/* The run that holds a sample, whose number becomes that in the run. */
+const data_run *data_run_of(const data_component *component, int64_t *sample);
 /* Rows [first, first + count) of a view; within its samples. */
 data_view data_slice(const data_view *view, int64_t first, int64_t count);
 /* A part of `count` samples, or where count is 0 of fraction * samples rounded

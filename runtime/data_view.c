@@ -52,11 +52,17 @@ data_view data_view_copy(const data_view *view)
     return data_slice(view, 0, view->samples);
 }
 
-const data_array *data_array_of(const data_component *c, int64_t *sample)
+const data_run *data_run_of(const data_component *c, int64_t *sample)
 {
     const data_run *run = c->runs;
     while (*sample >= run->count)
         *sample -= run++->count;
+    return run;
+}
+
+const data_array *data_array_of(const data_component *c, int64_t *sample)
+{
+    const data_run *run = data_run_of(c, sample);
     *sample += run->first;
     return run->array;
 }

@@ -107,18 +107,10 @@ typedef struct block_rows {
     bool uniform;              /* all of run[0] */
 } block_rows;
 
-static const data_run *run_of(const data_component *c, int64_t *sample)
-{
-    const data_run *run = c->runs;
-    while (*sample >= run->count)
-        *sample -= run++->count;
-    return run;
-}
-
 static const unsigned char *row_of(const data_component *c, int64_t sample, const data_run **run,
                                    int64_t *live)
 {
-    *run = run_of(c, &sample);
+    *run = data_run_of(c, &sample);
     const data_array *array = (*run)->array;
     data_place place = data_place_of(array, (*run)->first + sample);
     *live = place.count;

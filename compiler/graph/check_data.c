@@ -172,14 +172,21 @@ Value data_concat(Check *c, Call *call)
     return data_value(join(DATA_CONCAT, call), first->parts, first->nparts);
 }
 
+/* A source made of one other. */
+static Data *data_from(DataKind kind, Pos pos, Data *of)
+{
+    Data *d = new_data(kind, pos);
+    d->nparts = 1;
+    d->parts = NEW_ARRAY(Data *, 1);
+    d->parts[0] = of;
+    return d;
+}
+
 /* One part of a split: the last or first `amount`, or the others. */
 static Value split_part(const Call *call, bool last, bool rest, double amount)
 {
     DataValue *of = call->arg[0].data;
-    Data *d = new_data(DATA_SPLIT, call->pos);
-    d->nparts = 1;
-    d->parts = NEW_ARRAY(Data *, 1);
-    d->parts[0] = of->data;
+    Data *d = data_from(DATA_SPLIT, call->pos, of->data);
     d->last = last;
     d->rest = rest;
     d->fraction = amount < 1 ? amount : 0;
@@ -263,10 +270,7 @@ Value data_windows(Check *c, Call *call)
         report(c, call->pos, "these are windows already");
         return v_error();
     }
-    Data *d = new_data(DATA_WINDOWS, call->pos);
-    d->nparts = 1;
-    d->parts = NEW_ARRAY(Data *, 1);
-    d->parts[0] = v->data;
+    Data *d = data_from(DATA_WINDOWS, call->pos, v->data);
     d->count = length;
     d->stride = stride;
     return data_value(d, v->parts, v->nparts);

@@ -145,8 +145,9 @@ typedef struct Nest {
     Linear address[2];      /* element of each operand's tensor           */
     Linear value[MAX_VARS]; /* each variable of the contraction itself    */
     bool empty;             /* no point reaches these outputs             */
-    Inst *limit;            /* of `ranged`, a sum, while a range of it is */
-    int ranged;             /* emitted, below its extent; or NULL         */
+    Inst *limit;            /* end of the range of `ranged` that is being */
+                            /* emitted, or NULL: all of its extent        */
+    int ranged;             /* the sum that is walked range by range      */
     Schedule by;            /* set before it is emitted                   */
 } Nest;
 
