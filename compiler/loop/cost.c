@@ -19,6 +19,7 @@ enum {
     LOOP_INSTRUCTIONS = 3, /* of one round                                */
     FETCH_CYCLES = 1,      /* of an instruction, once                     */
     PATIENCE = 100000,     /* so many instructions take twice the time    */
+    APART = 2,             /* times the time of a line with none near before it */
     MOST_CODE = 3000,      /* instructions of a phase; more are refused   */
     EVEN_UNITS = 8         /* parts for threads                           */
 };
@@ -100,7 +101,7 @@ static double alive_share(const Nest *nest)
 
 /* ---- Lines of splats ------------------------------------------------------------ */
 
-enum { LINE = 16, WAY = 4096 / 64 }; /* numbers of a line; sets, so lines of a way */
+enum { PAGE = 4096, LINE = 16, WAY = PAGE / 64 }; /* numbers of a line; sets, so lines of a way */
 
 typedef struct Sets {
     const Nest *nest;
@@ -383,24 +384,64 @@ static double footprint(const Contracted *c, const Schedule *by, int operand, in
            (c->vector[operand] && c->bytes[operand] == 4 ? LANES : 1);
 }
 
+/* The sets of a way that a box of vectors touches, bit by bit. */
+static uint64_t sets_of(const Nest *nest, const Linear *at, const int64_t *count, int64_t bytes)
+{
+    uint64_t sets = 1;
+    for (int v = 0; v < nest->nvars; v++) {
+        uint64_t from = sets;
+        int64_t step = llabs(at->coefficient[v]) * bytes / (LINE * 4);
+        for (int64_t i = 1; i < count[v] && step && ~sets; i++) {
+            int by = (int)(step * i % WAY);
+            sets |= by ? from << by | from >> (WAY - by) : from;
+        }
+    }
+    return sets;
+}
+
+/* Bytes of L1 that an operand needs in order to stay: strides of a power of
+ * two put its lines into a few sets, and the other sets are of no use. */
+static double crowded(const Contracted *c, const Schedule *by, int operand, int depth)
+{
+    double bytes = footprint(c, by, operand, depth);
+    if (!c->vector[operand])
+        return bytes;
+    int64_t count[MAX_VARS];
+    for (int v = 0; v < c->nest->nvars; v++)
+        count[v] = c->nest->var[v].extent;
+    for (int i = 0; i < depth; i++)
+        count[by->order[i]] = by->tile[by->order[i]];
+    uint64_t sets = sets_of(c->nest, &c->nest->address[operand], count, c->bytes[operand]);
+    return bytes * WAY / __builtin_popcountll(sets);
+}
+
 static double trips(const Contracted *c, const Schedule *by, int depth)
 {
     int v = by->order[depth];
     return ceil((double)c->nest->var[v].extent / (double)by->tile[v]);
 }
 
-/* Bytes that come from beyond a cache of this size. */
-static double traffic(const Contracted *c, const Schedule *by, double size)
+/* What the loops inside of this one read stays in the cache of a level. */
+static bool stays(const Contracted *c, const Schedule *by, int level, int depth)
+{
+    double need = 0;
+    for (int i = 0; i < 2; i++)
+        need += level == 0 ? crowded(c, by, i, depth) : footprint(c, by, i, depth);
+    return need <= 0.75 * (double)c->machine->cache[level];
+}
+
+/* Bytes that come from beyond the cache of a level. */
+static double traffic(const Contracted *c, const Schedule *by, int level)
 {
     int depth = 0;
-    while (depth < by->norder && footprint(c, by, 0, depth) + footprint(c, by, 1, depth) > size)
+    while (depth < by->norder && !stays(c, by, level, depth))
         depth++;
     double bytes = 0;
     for (int i = 0; i < 2; i++) {
         double again = 1;
         for (int d = 0; d < depth; d++) {
-            bool stays = d == depth - 1 && !c->nest->address[i].coefficient[by->order[d]];
-            again *= stays ? 1 : trips(c, by, d);
+            bool same = d == depth - 1 && !c->nest->address[i].coefficient[by->order[d]];
+            again *= same ? 1 : trips(c, by, d);
             if (d + 1 == by->nouter && depth > by->nouter)
                 again *= around_trips(c);
         }
@@ -454,18 +495,33 @@ static double write_cycles(const Contracted *c, const Schedule *by)
     return bytes * moves * again / c->machine->bytes[level_of(c->machine, bytes * moves)];
 }
 
+/* Lines that lie apart come without being fetched ahead: the leaf, or the loop
+ * next to it, has to go from line to line in small steps. */
+static double apart(const Contracted *c, const Schedule *by, int operand)
+{
+    int next = by->norder ? by->order[by->norder - 1] : -1;
+    for (int v = 0; v < c->nest->nvars; v++) {
+        int64_t step = llabs(c->nest->address[operand].coefficient[v]) * c->bytes[operand];
+        if (step && step < PAGE / 4 && (by->tile[v] > 1 || v == next))
+            return 1;
+    }
+    return c->vector[operand] ? APART : 1;
+}
+
 static double read_cycles(const Pricing *p, const Schedule *by)
 {
     const Contracted *c = p->c;
     const Machine *m = c->machine;
     double cycles = 0;
     for (int i = 0; i < 3; i++) {
-        double size = 0.75 * (double)m->cache[i], again = 1;
-        if (i > 0 && p->bytes <= size)
+        double again = 1;
+        if (i > 0 && p->bytes <= 0.75 * (double)m->cache[i])
             break;
         for (int k = 0; k < 2 && i > 0 && c->class == CONTRACT_SAMPLES; k++)
             again = c->vector[k] ? scatter(c, by, &c->nest->address[k]) : again;
-        cycles += traffic(c, by, size) * again / m->bytes[i];
+        if (i == 0)
+            again = fmax(apart(c, by, 0), apart(c, by, 1));
+        cycles += traffic(c, by, i) * again / m->bytes[i];
     }
     return cycles;
 }

@@ -32,7 +32,7 @@ train on images(image) {
 }
 END
 
-near_best examples/stacked_ae.nn dense_1 6 1.15
-near_best examples/conv_ae.nn conv2d_3 4 1.25
+near_best examples/stacked_ae.nn dense_1 6 1.25
+near_best examples/conv_ae.nn conv2d_3 4 1.35
 near_best "$folder/wide.nn" conv2d_2.contract 6 1.35
 [ -z "${FULL:-}" ] || near_best examples/conv_ae.nn contract 16 1.35
