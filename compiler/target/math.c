@@ -89,6 +89,7 @@ static const uint32_t ONE_BITS = 0x3F800000, SQRT_HALF_BITS = 0x3F3504F3;
 static const double LEAST_NORMAL = 0x1p-126;
 static const double LN2_HIGH = 0.693359375, LN2_LOW = -2.12194440054690583e-4;
 
+/* Of an integer, or of its float plus ROUND: only the low bits count. */
 static Inst *power_of_two(Inst *n)
 {
     return float_of(map2(OP_add, shift(L_shl, n, 23), word(ONE_BITS)));
@@ -208,21 +209,29 @@ static Inst *power_of(Inst *x, double k)
 /* ---- Activations ------------------------------------------------------------ */
 
 /* u = tanh(x / 2) = n / d, n = x / 2 P(x^2), d = Q(x^2); tanh x = 2 u / (1 +
- * u^2) = 2 n d / (d^2 + n^2). From 9.01 on the nearest float is 1. */
+ * u^2) = 2 n d / (d^2 + n^2). From 9.01 on the nearest float is 1; no quotient
+ * is larger. */
 static Inst *tanh_of(Inst *x)
 {
     x = at_least(at_most(x, 9.01), -9.01);
     Inst *s = mul(x, x);
-    Inst *p = HORNER(s, 1.8125, 0.0539715961, 0.000207228164);
+    Inst *p = HORNER(s, 0.5 * 1.8125, 0.5 * 0.0539715961, 0.5 * 0.000207228164);
     Inst *d = HORNER(s, 1.8125, 0.205013201, 0.00218756008, 2.2306042e-06);
-    Inst *n = mul(mul(x, number(0.5)), p);
-    Inst *quotient = divide(mul(add(n, n), d), fma3(n, n, mul(d, d)));
-    return at_least(at_most(quotient, 1), -1);
+    Inst *n = mul(x, p);
+    return divide(mul(add(n, n), d), fma3(n, n, mul(d, d)));
 }
 
+/* 1 / (1 + exp(-x)); exp(-x) = 2^n p, r = x + n ln 2, p = exp(-r) as in
+ * exp_of(). Beyond what is clamped 2^n is 0 or infinite. */
 static Inst *logistic_of(Inst *x)
 {
-    return divide(number(1), add(number(1), exp_of(negate(x), NULL)));
+    x = at_least(at_most(x, 88), -89);
+    Inst *rounded = fma3(x, number(-1.44269504088896341), number(ROUND));
+    Inst *n = add(rounded, number(-ROUND));
+    Inst *r = fma3(n, number(LN2_LOW), fma3(n, number(LN2_HIGH), x));
+    Inst *p =
+        HORNER(r, 1, -1, 0.49999994, -0.166665211, 0.041668389, -0.00836871564, 0.00138146023);
+    return divide(number(1), fma3(p, power_of_two(bits_of(rounded)), number(1)));
 }
 
 /* max(x, 0) + log(1 + t), t = exp(-|x|), log(1 + t) = t P(t). */
