@@ -21,7 +21,9 @@ static Model *planned(const char *path)
     if (!m)
         fail_file("cannot read %s", path);
     grad(m);
+    hoist(m);
     simplify(m);
+    ranges(m);
     fuse(m);
     plan(m);
     return m;
