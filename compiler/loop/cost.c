@@ -621,7 +621,7 @@ Estimate estimate(Pricing *p, const Schedule *by)
 
 /* ---- Work after a sum --------------------------------------------------------- */
 
-static double op_instructions(const Node *n)
+double op_instructions(const Node *n)
 {
     switch (n->op) {
     case OP_exp:

@@ -385,18 +385,26 @@ static Inst *stored_at(Eval *e, const Store *s, const At *at)
     return slots ? iadd(within, imul(eval_index(e, s->slot), b->stride[0])) : within;
 }
 
+/* The index, in n's shape, of an element of the kernel's space: `at`, or what
+ * is made of it in `flat`. */
+static const At *index_in(const Eval *e, const Node *n, const At *at, At *flat)
+{
+    if (at->by_flat || shape_equal(n->shape, e->kernel->space))
+        return at;
+    *flat =
+        (At){.mode = at->mode, .by_flat = true, .flat = flat_of(e->kernel->space, at), .lane = -1};
+    return flat;
+}
+
 void eval_stores(Eval *e, const At *at)
 {
     Kernel *k = e->kernel;
     Inst **value = NEW_ARRAY(Inst *, k->nstores);
     const At **where = NEW_ARRAY(const At *, k->nstores);
-    At flat = {.mode = at->mode, .by_flat = true, .lane = -1};
+    At flat;
     e->here = at;
     for (int i = 0; i < k->nstores; i++) {
-        bool same = at->by_flat || shape_equal(k->stores[i].node->shape, k->space);
-        if (!same)
-            flat.flat = flat_of(k->space, at);
-        where[i] = same ? at : &flat;
+        where[i] = index_in(e, k->stores[i].node, at, &flat);
         value[i] = eval_node(e, k->stores[i].node, where[i]);
     }
     for (int i = 0; i < k->nstores; i++) {
@@ -407,6 +415,24 @@ void eval_stores(Eval *e, const At *at)
         else
             store(b, index, at->mode == LANE_AXIS ? as_vector(value[i]) : value[i], NULL);
     }
+}
+
+void eval_beside(Eval *e, int n, const At *at)
+{
+    Kernel *k = e->kernel;
+    Eval *each = NEW_ARRAY(Eval, n);
+    At flat;
+    for (int i = 0; i < n; i++) {
+        each[i] = *e;
+        each[i].known = NULL;
+        each[i].nknown = each[i].known_cap = 0;
+        each[i].here = &at[i];
+    }
+    for (int j = 0; j < k->nnodes; j++)
+        for (int i = 0; i < n; i++)
+            eval_node(&each[i], k->nodes[j], index_in(e, k->nodes[j], &at[i], &flat));
+    for (int i = 0; i < n; i++)
+        eval_stores(&each[i], &at[i]);
 }
 
 /* ---- Which index suffices ---------------------------------------------------- */

@@ -78,6 +78,9 @@ Inst *eval_node(Eval *, Node *, const At *);
 Inst *eval_here(Eval *, Node *, const At *);
 /* Evaluates and writes every store of the kernel at an index of its space. */
 void eval_stores(Eval *, const At *);
+/* The same at several indices, node by node: what waits in one of them leaves
+ * time for the others. */
+void eval_beside(Eval *, int n, const At *);
 /* The index of an element in n's buffer, in elements of one sample. */
 Inst *natural_index(Shape, Inst *const *axis);
 Inst *storage_index(Shape, Inst *const *axis);

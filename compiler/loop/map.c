@@ -3,7 +3,7 @@
  * Over blocks, lanes are samples. Without a batch, lanes are 16 neighbors in
  * storage where that suffices, else 16 neighbors of the last axis, else each
  * element by itself (initial values: random numbers have no lanes there). */
-#include "loop/lower.h"
+#include "loop/tile.h"
 
 void for_each(Inst *lo, Inst *hi, int64_t step, LoopBody *body, void *arg)
 {
@@ -128,15 +128,21 @@ static void lower_flat(MapKernel *m)
 
 /* ---- By an index for each axis ---------------------------------------------------- */
 
-static void emit_axes(Inst **index, void *arg)
+static At at_axes(const MapKernel *m, Inst *const *index)
 {
-    MapKernel *m = arg;
     int last = m->space.rank - 1;
     At at = {.mode = m->mode, .lane = m->mode == LANE_AXIS ? last : -1};
     for (int i = 0; i < m->space.rank; i++)
         at.axis[i] = index[i];
     if (m->mode == LANE_AXIS)
         at.axis[last] = imul(index[last], LANES);
+    return at;
+}
+
+static void emit_axes(Inst **index, void *arg)
+{
+    MapKernel *m = arg;
+    At at = at_axes(m, index);
     eval_at(&m->eval, NULL, NULL);
     eval_stores(&m->eval, &at);
 }
@@ -148,11 +154,53 @@ static void emit_outermost(Inst *u, void *arg)
     for_axes(m->space, 1, index, emit_axes, m);
 }
 
+/* ---- Two elements at a time -------------------------------------------------------------- */
+
+static void emit_two(Inst **index, void *arg)
+{
+    MapKernel *m = arg;
+    At at[2] = {at_axes(m, index), at_axes(m, index)};
+    at[1].axis[0] = iadd(index[0], iconst(1));
+    eval_beside(&m->eval, 2, at);
+}
+
+static void emit_outermost_two(Inst *u, void *arg)
+{
+    MapKernel *m = arg;
+    Inst *index[MAX_RANK] = {imul(u, 2)};
+    for_axes(m->space, 1, index, emit_two, m);
+}
+
+static void emit_last(Inst *u, void *arg)
+{
+    const MapKernel *m = arg;
+    (void)u;
+    emit_outermost(iconst(m->space.dim[0] - 1), arg);
+}
+
+/* Chains of long functions leave a core waiting that could do the next element. */
+static bool takes_two(const MapKernel *m)
+{
+    const Shape *s = &m->space;
+    double work = 0;
+    for (int i = 0; i < m->kernel->nnodes; i++)
+        work += op_instructions(m->kernel->nodes[i]);
+    return m->mode == LANE_SAMPLE && s->rank > 0 && s->dim[0] > 1 && work > 40;
+}
+
 static void lower_axes(MapKernel *m)
 {
     Kernel *k = m->kernel;
-    k->units = m->space.rank ? m->space.dim[0] : 1;
-    for_each(k->u0, k->u1, 1, emit_outermost, m);
+    int64_t outermost = m->space.rank ? m->space.dim[0] : 1;
+    if (!takes_two(m)) {
+        k->units = outermost;
+        for_each(k->u0, k->u1, 1, emit_outermost, m);
+        return;
+    }
+    k->units = (outermost + 1) / 2;
+    for_each(k->u0, imin(k->u1, iconst(outermost / 2)), 1, emit_outermost_two, m);
+    if (outermost % 2)
+        for_each(imax(k->u0, iconst(outermost / 2)), k->u1, 1, emit_last, m);
 }
 
 /* ---- Which of them -------------------------------------------------------------------- */

@@ -67,6 +67,8 @@ Pricing *pricing(const Contracted *);
 Estimate estimate(Pricing *, const Schedule *);
 /* No schedule with these tiles costs less: but for rounding, a bound. */
 double least_cycles(Pricing *, const Schedule *);
+/* Of a node, about. */
+double op_instructions(const Node *);
 Work work_after(const Program *, const Kernel *);
 
 /* ---- contract.c ------------------------------------------------------------ */
