@@ -17,10 +17,10 @@ typedef struct ContractKernel {
     int lane_var;
     Nest *nest;
     Eval eval;
-    Inst *block, *samples, *mask; /* of the loop around the reduced ones: of */
-                                  /* a block so many samples, or these lanes */
-    Inst *sample;                 /* of the innermost loop                   */
-    Inst *from;                   /* block by block: the range's first step  */
+    Inst *block, *samples; /* of the loop around the reduced ones: of */
+                           /* a block so many samples                 */
+    Inst *sample;          /* of the innermost loop                   */
+    Inst *from;            /* block by block: the range's first step  */
 } ContractKernel;
 
 /* ---- Operands ---------------------------------------------------------------------- */
@@ -66,8 +66,7 @@ static double room_of(const ContractKernel *c, int outputs)
 {
     const Machine *m = c->program->machine;
     bool scalar = c->class == CONTRACT_FREE && c->lane_var < 0;
-    return m->usable - mask_registers(m, c->class) -
-           outputs * (scalar ? 1 : (double)LANES / m->width);
+    return m->usable - outputs * (scalar ? 1 : (double)LANES / m->width);
 }
 
 static Leaf find_products(const ContractKernel *c)
@@ -94,16 +93,12 @@ static Leaf find_products(const ContractKernel *c)
     return leaf;
 }
 
-/* Dead lanes of all operands are zero, whatever is in memory: they add zero. A
- * value serves several sums, so that is less work than to select sums. */
 static Inst *operand(ContractKernel *c, Inst **known, int which, const Product *p)
 {
     Inst **value = &known[p->value[which]];
     if (!*value)
         *value = load_operand(c, which, p->address[which]);
-    if (!*value || !c->mask)
-        return *value;
-    return map_select(c->mask, *value, splat(fconst(0)));
+    return *value;
 }
 
 static void add_products(NestEmit *e, Inst **acc)
@@ -191,11 +186,46 @@ static void over_blocks(NestEmit *e, Inst **acc)
     Inst *loop = loop_begin(lo, hi, 1, n, acc);
     Inst **inside = carried_in(loop, n);
     enter_block(c, loop->index);
-    c->mask = c->class == CONTRACT_LANE_SUM ? live_mask(c->block) : NULL;
     nest_reduce(e, inside);
-    c->mask = NULL;
     loop_end(loop, inside, acc);
     c->block = NULL;
+}
+
+typedef struct Clear {
+    Buffer *buffer;
+    Inst *block;
+} Clear;
+
+static void clear_vector(Inst *i, void *arg)
+{
+    const Clear *c = arg;
+    ValueType type = c->buffer->element == E_U8 ? V_VI32 : V_VF32;
+    Inst *at = imul(i, LANES), *all = load(type, c->buffer, at, c->block);
+    store(c->buffer, at, map_select(live_mask(c->block), all, vconst(type, 0)), c->block);
+}
+
+static void clear_block(Inst *block, void *arg)
+{
+    Clear *c = arg;
+    int64_t bytes = c->buffer->element == E_U8 ? LANES : 4 * LANES;
+    c->block = block;
+    for_each(iconst(0), iconst(c->buffer->size / bytes), 1, clear_vector, c);
+}
+
+/* Dead lanes of what is summed over lanes become zero where it lies, of the
+ * block that is not full: no product needs a mask. Nobody else asks what they
+ * are, and threads that share the kernel all write the same. */
+static void clear_dead_lanes(const ContractKernel *c)
+{
+    Inst *lo, *hi;
+    block_range(c->program, c->kernel, &lo, &hi);
+    lo = imax(lo, idiv(live_count(V_INDEX), LANES));
+    for (int i = 0; i < c->root->nin; i++) {
+        Node *n = memory_node(c->program, c->root->in[i]);
+        Clear clear = {.buffer = c->program->by_node[n->id]};
+        if (n->shape.batch)
+            for_each(lo, hi, 1, clear_block, &clear);
+    }
 }
 
 /* ---- Results ------------------------------------------------------------------------------ */
@@ -492,5 +522,7 @@ void lower_contraction(Program *p, Kernel *k)
     Chosen chosen = {.c = &c};
     phases_of(&c, choose_phase, &chosen);
     c.eval = eval_begin(p, k);
+    if (c.class == CONTRACT_LANE_SUM)
+        clear_dead_lanes(&c);
     phases_of(&c, lower_phase, &chosen);
 }

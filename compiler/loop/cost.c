@@ -215,8 +215,7 @@ static double loads_of(const Pricing *p, const Leaf *leaf, const int64_t *count,
     for (int i = 0; i < 2; i++)
         loads[i] = values_of(c->nest, &c->nest->address[i], count);
     double live = live_operands(p, count, loads);
-    double taken = leaf->outputs * p->parts + mask_registers(c->machine, c->class);
-    if (live <= c->machine->usable - taken)
+    if (live <= c->machine->usable - leaf->outputs * p->parts)
         return live;
     int64_t step[MAX_VARS];
     for (int v = 0; v < c->nest->nvars; v++)
@@ -238,8 +237,7 @@ static Leaf leaf_of(const Pricing *p, const int64_t *count)
     Leaf leaf = {.outputs = points(c->nest, count, false), .steps = points(c->nest, count, true)};
     double loads[2];
     leaf.adds = leaf.outputs * leaf.steps * p->alive;
-    leaf.registers = leaf.outputs * p->parts + mask_registers(c->machine, c->class) +
-                     loads_of(p, &leaf, count, loads);
+    leaf.registers = leaf.outputs * p->parts + loads_of(p, &leaf, count, loads);
     for (int i = 0; i < 2; i++) {
         *(c->vector[i] ? &leaf.vectors : &leaf.splats) += loads[i] * sqrt(p->alive);
         int line = p->lost[i] ? line_variable(c, p->by, i) : -1;

@@ -28,13 +28,6 @@ typedef struct Contracted {
     Work after;
 } Contracted;
 
-/* Registers of the vector that says which lanes live. A machine with one
- * register for a vector of LANES has masks beside. */
-static inline double mask_registers(const Machine *m, ContractClass class)
-{
-    return class == CONTRACT_LANE_SUM && m->width < LANES ? (double)LANES / m->width : 0;
-}
-
 /* Cycles of one call, for all units; of UNIT kernels with all blocks. */
 typedef struct Estimate {
     double cycles;
