@@ -107,8 +107,9 @@ static void touch_kernel(Program *p, const Kernel *k)
         touch(p, p->by_node[memory_node(p, k->root)->id], k->id);
     if (k->form == FORM_JOIN)
         touch(p, p->part_by_node[k->root->id], k->id);
-    if (k->form == FORM_MAP && k->nnodes == 1)
-        touch_reads(p, k->nodes[0], k->id);
+    for (int i = 0; i < k->nnodes; i++) /* what it copies */
+        if (p->kernel_of[k->nodes[i]->id] != k->id)
+            touch_reads(p, k->nodes[i], k->id);
     if (k->form == FORM_LOAD)
         for (int i = 0; i < p->fn->ninputs; i++)
             touch(p, p->input_buffers[i], k->id);
