@@ -72,13 +72,25 @@ static int loop_under_way(const Program *p, int last, const bool *done)
     return -1;
 }
 
+/* Does k begin a loop that is no part of a segment, as a step of it has sums
+ * over the batch? */
+static bool begins_apart(const Program *p, const Kernel *k, int under_way)
+{
+    int loop = outermost_loop(p, k->scan);
+    bool apart = false;
+    for (int i = 0; loop >= 0 && under_way < 0 && i < p->nkernels; i++)
+        apart |= in_loop(p, p->kernels[i]->scan, loop) && !kernel_streams(p->kernels[i]);
+    return apart;
+}
+
 /* Of what is ready after `last` the lowest comes next: a segment goes on to
  * its joins, and these to all that reads whole batches; then what the threads
  * share in the same way. */
-static int rank(const Kernel *k, const Kernel *last)
+static int rank(const Program *p, const Kernel *k, const Kernel *last, int under_way)
 {
     static const int in_segment[] = {1, 0, 2, 3}, after_it[] = {2, 2, 0, 1};
-    return (kernel_streams(last) ? in_segment : after_it)[k->kind] * 2 +
+    KernelKind kind = begins_apart(p, k, under_way) ? KERNEL_UNIT : k->kind;
+    return (kernel_streams(last) ? in_segment : after_it)[kind] * 2 +
            (!k->shared_bytes != !last->shared_bytes);
 }
 
@@ -87,7 +99,8 @@ static int next_ready(const Program *p, const bool *done, const Kernel *last)
     int best = -1, loop = loop_under_way(p, last->scan, done);
     for (int k = 0; k < p->nkernels; k++)
         if (!done[k] && is_ready(p, p->kernels[k], loop, done) &&
-            (best < 0 || rank(p->kernels[k], last) < rank(p->kernels[best], last)))
+            (best < 0 ||
+             rank(p, p->kernels[k], last, loop) < rank(p, p->kernels[best], last, loop)))
             best = k;
     if (best < 0)
         die("kernels of %s wait for each other", p->fn->name);
