@@ -2,54 +2,70 @@
  *
  * Images are kept in planes, [C][H][W][LANES]: the pixels of a row that a
  * convolution multiplies by one weight are then neighbors, where in [H][W][C]
- * they would lie C * 64 bytes apart and share a few sets of the cache. A
- * shape is kept in planes everywhere or nowhere, so that elementwise kernels
- * need one index only; whoever needs the elements in their natural order
- * (reshape, the runtime, random numbers by element) rules it out. */
+ * they would lie C * 64 bytes apart and share a few sets of the cache. Whoever
+ * needs the address of an element of another shape (a product of what a reshape
+ * gives, the runtime) wants the natural order; everybody else reads and writes
+ * either, by an index for each axis. Random numbers are counted in natural order,
+ * four to a call: kernels draw for four channels at once (map.c), where the
+ * channels are so many fours. */
 #include "graph/fuse.h"
+#include "graph/ops.h"
 #include "loop/lower.h"
 
-enum { MAX_SHAPES = 256 };
-
-typedef struct Shapes {
-    int n;
-    Shape at[MAX_SHAPES];
-} Shapes;
-
-static bool contains(const Shapes *set, Shape shape)
+/* Buffers of `n` and of what is under its views. */
+static void rule_out(const Fusion *f, bool *natural, Node *n)
 {
-    for (int i = 0; i < set->n; i++)
-        if (shape_equal(set->at[i], shape))
+    natural[n->id] = natural[memory_node(f->program, n)->id] = true;
+}
+
+static bool is_reshaped(const Fusion *f, const Node *n)
+{
+    for (; op_is_view(n->op) && f->program->kernel_of[n->id] < 0; n = n->in[0])
+        if (n->op == OP_reshape)
             return true;
-    return set->n == MAX_SHAPES;
+    return false;
 }
 
-static void rule_out(Shapes *set, const Node *n)
+static bool counts_elements(Op op)
 {
-    if (n->shape.batch && !contains(set, n->shape))
-        set->at[set->n++] = n->shape;
+    return op == OP_gather_rows || op == OP_scatter_add_rows || op == OP_element ||
+           op == OP_result || op == OP_history || op == OP_scan;
 }
 
-static Shapes natural_shapes(const Fusion *f)
+static void rule_out_operands(const Fusion *f, bool *natural, Node *n)
 {
-    Shapes set = {0};
-    for (int i = 0; i < f->nodes.n; i++) {
-        const Node *n = f->nodes.at[i];
-        bool ordered = n->op == OP_reshape || n->op == OP_random || n->op == OP_iota ||
-                       n->op == OP_gather_rows || n->op == OP_scatter_add_rows ||
-                       n->op == OP_element || n->op == OP_result || n->op == OP_history ||
-                       n->op == OP_scan;
-        if (ordered || n->op == OP_input)
-            rule_out(&set, n);
-        for (int k = 0; ordered && k < n->nin; k++)
-            rule_out(&set, n->in[k]);
-    }
+    bool counts = counts_elements(n->op);
+    bool addresses = op_info[n->op].kind == CONTRACT || op_info[n->op].kind == WINDOW;
+    if (counts || n->op == OP_input)
+        rule_out(f, natural, n);
+    for (int i = 0; i < n->nin; i++)
+        if (counts || (addresses && is_reshaped(f, n->in[i])))
+            rule_out(f, natural, n->in[i]);
+}
+
+/* A kernel that draws with a call for each number. */
+static bool draws_singly(const Program *p, const Kernel *k)
+{
+    return kernel_draws(p, k) && (k->space.rank != 3 || k->space.dim[2] % DRAWS);
+}
+
+/* [node id]: its buffer counts its elements in their natural order. */
+static bool *natural_order(const Fusion *f)
+{
+    const Program *p = f->program;
+    bool *natural = NEW_ARRAY(bool, p->nnodes);
+    for (int i = 0; i < f->nodes.n; i++)
+        rule_out_operands(f, natural, f->nodes.at[i]);
     for (int i = 0; i < f->fn->noutputs; i++)
-        rule_out(&set, f->fn->outputs[i]);
-    for (int i = 0; i < f->program->nkernels; i++)
-        if (f->program->kernels[i]->form == FORM_ROWS)
-            rule_out(&set, memory_node(f->program, f->program->kernels[i]->root));
-    return set;
+        natural[p->output_buffers[i]->node->id] = true;
+    for (int i = 0; i < p->nkernels; i++) {
+        const Kernel *k = p->kernels[i];
+        if (k->form == FORM_ROWS)
+            rule_out(f, natural, k->root);
+        for (int s = 0; s < k->nstores && draws_singly(p, k); s++)
+            natural[k->stores[s].buffer->node->id] = true;
+    }
+    return natural;
 }
 
 /* Planes a multiple of many cache lines apart would meet in a few sets of the
@@ -62,10 +78,10 @@ static int64_t plane_of(Shape shape)
 
 void choose_layouts(Fusion *f)
 {
-    Shapes natural = natural_shapes(f);
+    const bool *natural = natural_order(f);
     for (int i = 0; i < f->program->nbuffers; i++) {
         Buffer *b = f->program->buffers[i];
-        if (b->space != IN_BLOCK || b->rows || b->shape.rank != 3 || contains(&natural, b->shape))
+        if (b->space != IN_BLOCK || b->rows || b->shape.rank != 3 || natural[b->node->id])
             continue;
         b->stride[1] = 1;
         b->stride[0] = b->shape.dim[1];

@@ -62,10 +62,19 @@ static Inst *flat_of(Shape shape, const At *at)
     return at->by_flat ? at->flat : natural_index(shape, at->axis);
 }
 
-/* The element of a block buffer; `flat` counts in the order of its memory. */
-static Inst *element_of(const Buffer *b, const At *at)
+static bool has_planes(const Buffer *b)
 {
-    return at->by_flat ? at->flat : strided_index(b->shape.rank, b->stride, at->axis);
+    return holds_samples(b) && !b->rows && b->shape.rank == 3 &&
+           b->stride[0] != b->shape.dim[1] * b->shape.dim[2];
+}
+
+/* The element of a block buffer. */
+static Inst *element_of(const Eval *e, const Buffer *b, const At *at)
+{
+    if (at->by_flat && (e->by_memory || !has_planes(b)))
+        return at->flat;
+    At by = with_axes(b->shape, at);
+    return strided_index(b->shape.rank, b->stride, by.axis);
 }
 
 /* ---- Loads ------------------------------------------------------------------------ */
@@ -82,7 +91,7 @@ static ValueType value_type(Type type, bool vector)
 static Inst *load_node(Eval *e, Node *n, const At *at)
 {
     Buffer *b = e->program->by_node[n->id];
-    Inst *index = element_of(b, at);
+    Inst *index = element_of(e, b, at);
     if (n->shape.batch)
         return load(value_type(n->type, true), b, imul(index, LANES), e->block);
     bool vector = at->mode == LANE_AXIS && at->lane >= 0;
@@ -377,7 +386,7 @@ static Inst *stored_at(Eval *e, const Store *s, const At *at)
     const Buffer *b = s->buffer;
     int slots = s->slot != NULL;
     if (!s->slot && !s->part)
-        return element_of(b, at);
+        return element_of(e, b, at);
     At by = with_axes(s->node->shape, at);
     if (s->part)
         by.axis[s->axis] = iadd(by.axis[s->axis], iconst(s->start));
@@ -467,8 +476,59 @@ static bool flat_input(const Program *p, const Kernel *k, const Node *in, Shape 
     return true;
 }
 
+/* What a kernel reads and writes of samples, in which order. */
+typedef struct Orders {
+    bool planes, natural, draws;
+} Orders;
+
+static void add_order(Orders *o, const Buffer *b)
+{
+    if (has_planes(b))
+        o->planes = true;
+    else if (holds_samples(b))
+        o->natural = true;
+}
+
+static void add_orders(const Program *p, const Kernel *k, const Node *n, Orders *o)
+{
+    o->natural = o->natural || n->op == OP_reshape;
+    o->draws = o->draws || (n->op == OP_random && n->shape.batch);
+    for (int i = 0; i < n->nin; i++) {
+        const Node *in = n->in[i];
+        if (p->kernel_of[in->id] == k->id)
+            continue;
+        if (p->by_node[in->id])
+            add_order(o, p->by_node[in->id]);
+        else if (p->kernel_of[in->id] < 0)
+            add_orders(p, k, in, o);
+    }
+}
+
+static Orders orders_of(const Program *p, const Kernel *k)
+{
+    Orders o = {0};
+    for (int i = 0; i < k->nnodes; i++)
+        add_orders(p, k, k->nodes[i], &o);
+    for (int i = 0; i < k->nstores; i++)
+        add_order(&o, k->stores[i].buffer);
+    return o;
+}
+
+bool kernel_draws(const Program *p, const Kernel *k)
+{
+    return orders_of(p, k).draws;
+}
+
+bool kernel_has_planes(const Program *p, const Kernel *k)
+{
+    return orders_of(p, k).planes;
+}
+
 bool kernel_is_flat(const Program *p, const Kernel *k)
 {
+    Orders o = orders_of(p, k);
+    if (o.planes && (o.natural || o.draws))
+        return false;
     for (int i = 0; i < k->nstores; i++)
         if (k->stores[i].slot || k->stores[i].part)
             return false;

@@ -65,6 +65,7 @@ typedef struct Eval {
         Inst *value;
     } * known;      /* at the current index    */
     const At *here; /* the current index, where it is known       */
+    bool by_memory; /* `flat` counts in the order of the buffers, not naturally */
     int nknown, known_cap;
 } Eval;
 
@@ -87,6 +88,12 @@ Inst *storage_index(Shape, Inst *const *axis);
 Inst *strided_index(int rank, const int64_t *stride, Inst *const *axis);
 /* The axes of a natural index. */
 void split_index(Shape, Inst *flat, Inst **axis);
+/* Random numbers of one Philox call, of neighboring elements. */
+enum { DRAWS = 4 };
+/* Does it draw random numbers for samples? */
+bool kernel_draws(const Program *, const Kernel *);
+/* Does it read or write images in planes (graph/layout.c)? */
+bool kernel_has_planes(const Program *, const Kernel *);
 /* Can everything the kernel touches be addressed by storage index alone? */
 bool kernel_is_flat(const Program *, const Kernel *);
 

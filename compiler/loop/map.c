@@ -203,6 +203,40 @@ static void lower_axes(MapKernel *m)
         for_each(imax(k->u0, iconst(outermost / 2)), k->u1, 1, emit_last, m);
 }
 
+/* ---- Images in planes ------------------------------------------------------------------ */
+
+/* Channel by channel; with random numbers of a pixel as many channels as one call
+ * draws for. */
+typedef struct Planes {
+    MapKernel m;
+    int channels;
+} Planes;
+
+static void emit_pixel(Inst **index, void *arg)
+{
+    Planes *p = arg;
+    for (int k = 0; k < p->channels; k++) {
+        Inst *at[] = {index[0], index[1], iadd(p->m.from, iconst(k))};
+        emit_axes(at, &p->m);
+    }
+}
+
+static void emit_channels(Inst *u, void *arg)
+{
+    Planes *p = arg;
+    Inst *index[MAX_RANK];
+    p->m.from = imul(u, p->channels);
+    for_axes(shape_of(true, 2, p->m.space.dim), 0, index, emit_pixel, p);
+}
+
+static void lower_planes(const MapKernel *m, int channels)
+{
+    Kernel *k = m->kernel;
+    Planes p = {*m, channels};
+    k->units = m->space.dim[2] / channels;
+    for_each(k->u0, k->u1, 1, emit_channels, &p);
+}
+
 /* ---- Which of them -------------------------------------------------------------------- */
 
 static bool is_stored_as_counted(const Program *p, const Kernel *k, const Node *n)
@@ -268,8 +302,12 @@ void lower_map(Program *p, Kernel *k)
         int64_t *last = &m.space.dim[m.space.rank - 1];
         *last = (*last + LANES - 1) / LANES;
     }
+    bool planes = kernel_has_planes(p, k);
+    m.eval.by_memory = flat && planes;
     if (flat && k->space.rank > 0)
         lower_flat(&m);
+    else if (planes && k->space.rank == 3)
+        lower_planes(&m, kernel_draws(p, k) && k->space.dim[2] % DRAWS == 0 ? DRAWS : 1);
     else
         lower_axes(&m);
 }

@@ -321,6 +321,52 @@ static void test_layers_of_planes(void **state)
     }
 }
 
+static Node *dropped(Node *x, uint32_t path)
+{
+    Node *u = graph_random(RANDOM_UNIFORM, x->shape, path);
+    return graph_select(graph_op2(OP_lt, u, graph_const(x->shape, 0.7)), x,
+                        graph_const(x->shape, 0));
+}
+
+/* Operands of products that have this shape and lie in planes, or not. */
+static int operands_in_planes(const Program *p, Shape s, bool planes)
+{
+    int n = 0;
+    for (int i = 0; i < p->nkernels; i++)
+        for (int k = 0; k < p->kernels[i]->root->nin; k++) {
+            Node *in = p->kernels[i]->root->in[k];
+            if (p->kernels[i]->form == FORM_CONTRACT && shape_equal(in->shape, s))
+                n += planes == (p->by_node[memory_node(p, in)->id]->stride[1] == 1);
+        }
+    return n;
+}
+
+/* A reshape, or random numbers, before and after products of images: what the
+ * products read is in planes all the same. */
+static void test_images_between_reshapes(void **state)
+{
+    static const int cases[][2] = {{4, 8}, {4, 6}, {3, 4}, {5, 12}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const int n = cases[i][0], c = cases[i][1], size = n * n * c;
+        Build *b = begin();
+        Shape image = shape(true, 3, n, n, c);
+        Node *x = input(b, shape(true, 1, 9));
+        Node *w = param(b, shape(false, 2, 9, size));
+        Node *v = param(b, shape(false, 4, 3, 3, c, c));
+        Node *u = param(b, shape(false, 4, 3, 3, c, c));
+        Node *d = param(b, shape(false, 2, size, 5));
+        Node *h = relu(graph_reshape(dense(x, w), image));
+        h = dropped(relu(conv(h, v, n, n, 1, 1, 1, false)), 3);
+        h = dropped(relu(conv(h, u, n, n, 1, 1, 1, false)), 4);
+        check_with_gradients(b, dense(graph_reshape(h, shape(true, 1, size)), d));
+        if (c % DRAWS) /* a call for each number: then in the order of the elements */
+            continue;
+        assert_true(operands_in_planes(b->step.program, image, true) >= 8);
+        assert_int_equal(operands_in_planes(b->step.program, image, false), 0);
+    }
+}
+
 static void test_without_batch(void **state)
 {
     (void)state;
@@ -573,6 +619,7 @@ int main(void)
         cmocka_unit_test(test_padded_rows),
         cmocka_unit_test(test_convolutions),
         cmocka_unit_test(test_layers_of_planes),
+        cmocka_unit_test(test_images_between_reshapes),
         cmocka_unit_test(test_without_batch),
         cmocka_unit_test(test_max_pool),
         cmocka_unit_test(test_pooled_convolutions),
