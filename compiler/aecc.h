@@ -212,6 +212,9 @@ typedef struct Var {
     struct Var *owner;    /* SLOT: the parameter; else NULL                  */
     bool places;          /* STATE: [0] is the place in the batch; zero when */
                           /* an epoch begins                                 */
+    const char *weights;  /* PARAM, STATE: the file that has its first value, */
+                          /* of a program imported with its weights, or NULL */
+    bool borrowed;        /* no step updates its network: it stays in that file */
     Pos pos;
     int64_t offset;       /* bytes in the fixed part, set by plan()          */
 } Var;

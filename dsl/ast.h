@@ -40,10 +40,11 @@ typedef enum AstKind {
                   /* carried values (AST_BIND of one name each), kids = body  */
     AST_EMIT,     /* a                                                        */
     /* Declarations of a file. */
-    AST_IMPORT,   /* text = path                                              */
+    AST_IMPORT,   /* text = path, a = AST_STRING of its weights or NULL       */
     AST_LET,      /* name, params, a = value; params.n < 0: a constant        */
     AST_DATA,     /* kids = AST_NAME, b = shape or NULL, a = value            */
-    AST_NETWORK,  /* name, params, kids = body                                */
+    AST_NETWORK,  /* name, params, kids = body; text = file of its weights, if */
+                  /* it is of a program that is imported with them            */
     AST_LAYER,    /* name, params, kids = body                                */
     AST_OPTIMIZER,/* name, params, kids = body                                */
     AST_PARAMETER,/* of one of these: name, a = shape or NULL, b = default    */
@@ -112,7 +113,8 @@ Ast *parse(int file);
 
 /* Parses a program: the file at `path` ("-" is stdin) with the declarations
  * of each file that it imports, once, in place of the first import of it. An
- * import is looked for beside the file that names it, then in `folders`.
+ * import is looked for beside the file that names it, then in `folders`. Of a
+ * program that is imported with its weights only functions and networks come.
  * NULL after errors. *files, if not NULL, gets the paths that were read. */
 typedef struct Paths { const char **at; int n, cap; } Paths;
 Ast *parse_program(const char *path, const Paths *folders, Paths *files);

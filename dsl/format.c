@@ -520,6 +520,10 @@ static void head(Text *out, const Ast *s, int indent)
     case AST_IMPORT:
         put(out, "import ");
         text_quote(out, s->text);
+        if (s->a) {
+            put(out, " using ");
+            text_quote(out, s->a->text);
+        }
         break;
     case AST_LET: let(out, s, indent); break;
     case AST_DATA: data(out, s, indent); break;

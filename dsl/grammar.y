@@ -78,6 +78,8 @@ declarations: %empty               { $$ = (AstList){0}; }
     ;
 
 declaration: IMPORT STRING         { $$ = ast_make((Ast){AST_IMPORT, @$, @2, .text = $2->text}); }
+    | IMPORT STRING USING STRING
+        { $$ = ast_make((Ast){AST_IMPORT, @$, @2, .text = $2->text, .a = $4}); }
     | LET NAME '=' expression
         { $$ = NAMED(AST_LET, @$, $2, .a = $4, .params = {.n = -1}); }
     | LET NAME parameters '=' expression

@@ -42,6 +42,7 @@ typedef struct Program {
     Paths seen;  /* real paths: a file is read once        */
     Paths files; /* as they were named                     */
     AstList declarations;
+    const char *weights; /* of the networks of the file being read, or NULL */
     int depth;
     bool failed;
 } Program;
@@ -90,10 +91,18 @@ static bool is_new(Program *p, const char *path)
 
 static void add_file(Program *p, const char *path, const char *text, size_t n);
 
+/* Once: networks have one file of weights. */
+static void report_twice(Program *p, const Ast *import)
+{
+    error_at(import->pos2, "\"%s\" was imported before", import->text);
+    hint("the first import of a file says what its weights are");
+    p->failed = true;
+}
+
 static void add_import(Program *p, const Ast *import)
 {
     size_t n;
-    const char *path;
+    const char *path, *outer = p->weights;
     char *text = find_import(p, import, &path, &n);
     if (!text) {
         error_at(import->pos2, "cannot read \"%s\": %s", import->text, strerror(errno));
@@ -102,9 +111,26 @@ static void add_import(Program *p, const Ast *import)
     } else if (p->depth >= MOST_IMPORTS_DEEP) {
         error_at(import->pos2, "imports are nested more than %d deep", MOST_IMPORTS_DEEP);
         p->failed = true;
+    } else if (import->a && !*import->a->text) {
+        error_at(import->a->pos, "an empty path");
+        p->failed = true;
     } else if (is_new(p, path)) {
+        p->weights = import->a ? import->a->text : outer;
         add_file(p, path, text, n);
+        p->weights = outer;
+    } else if (import->a) {
+        report_twice(p, import);
     }
+}
+
+/* Of a program that comes with its weights: what makes its networks. */
+static void add_declaration(Program *p, Ast *d)
+{
+    if (p->weights && (d->kind == AST_DATA || d->kind == AST_TRAIN || d->kind == AST_REPORT))
+        return;
+    if (d->kind == AST_NETWORK)
+        d->text = p->weights;
+    p->declarations = ast_append(p->declarations, d);
 }
 
 static void add_file(Program *p, const char *path, const char *text, size_t n)
@@ -120,7 +146,7 @@ static void add_file(Program *p, const char *path, const char *text, size_t n)
         if (declaration->kind == AST_IMPORT)
             add_import(p, declaration);
         else
-            p->declarations = ast_append(p->declarations, declaration);
+            add_declaration(p, declaration);
     }
     p->depth--;
 }

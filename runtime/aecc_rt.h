@@ -18,9 +18,13 @@
  *  "vars": [{"name": "encoder.dense_1.kernel", "kind": "param|state|slot|count",
  *            "type": "f32|i32", "shape": [784,100], "strides": [112,1],
  *            "offset": n, "bytes": n, "each_epoch": bool,   // zero when one begins
- *            "owner": "…" or null}],
+ *            "owner": "…" or null,
+ *            "from": i, "borrowed": bool}],      // its first value is in weights[i], of an
+ *      // imported program; borrowed: no step changes it, and it is always read there
+ *  "weights": [path, …],                          // of imported programs
  *  "functions": [{"name": "train_1.step",
  *                 "kind": "init|step|objective|network|report|single|pack",
+ *                 "borrows": [i, …],              // it reads borrowed vars of weights[i]
  *                 "chunk": n, "shared_blocks": n,    // blocks of a chunk; see below
  *                 "scratch_bytes": n, "part_bytes": n,   // for a block, for a chunk
  *                 "inputs":  [{"name", "type", "shape": [28,28], "batch": bool,

@@ -128,6 +128,8 @@ static void read_var(void *out, const json_t *object)
     v->kind = (rt_var_kind)choice(object, "kind", kinds, 4);
     v->bytes = whole(object, "bytes");
     v->each_epoch = flag(object, "each_epoch");
+    v->from = (int)optional(object, "from");
+    v->borrowed = flag(object, "borrowed");
 }
 
 static void read_kernel(void *out, const json_t *object)
@@ -173,6 +175,12 @@ static void number_tensors(rt_function *f)
     }
 }
 
+static void read_borrows(rt_function *f, const json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        f->borrows |= (uint64_t)1 << (json_integer_value(json_array_get(list, i)) & 63);
+}
+
 static void read_function(void *out, const json_t *object)
 {
     rt_function *f = out;
@@ -185,6 +193,7 @@ static void read_function(void *out, const json_t *object)
     f->outputs = array(object, "outputs", sizeof *f->outputs, &f->noutputs, read_tensor);
     f->kernels = array(object, "kernels", sizeof *f->kernels, &f->nkernels, read_kernel);
     f->single = function_index(object, "single");
+    read_borrows(f, json_object_get(object, "borrows"));
     number_tensors(f);
 }
 
@@ -293,15 +302,23 @@ static void read_train(void *out, const json_t *object)
     t->in_order = flag(object, "in_order");
 }
 
+static void read_path(void *out, const json_t *path)
+{
+    *(const char **)out = json_string_value(path);
+}
+
 static void read_report(void *out, const json_t *object)
 {
     rt_report *r = out;
     r->kind = text(object, "kind");
     r->data = tree(object, "data");
     r->function = function_index(object, "function");
-    const json_t *count = json_object_get(field(object, "options"), "count");
-    if (count)
-        r->count = atoll(json_string_value(count));
+    const json_t *options = field(object, "options");
+    const json_t *count = json_object_get(options, "count");
+    const json_t *bits = json_object_get(options, "bits");
+    r->count = count ? atoll(json_string_value(count)) : 0;
+    r->bits = bits ? atoll(json_string_value(bits)) : 0;
+    r->name = json_string_value(json_object_get(options, "name"));
 }
 
 static void read_reconstruct(rt_model *m, const json_t *root)
@@ -332,6 +349,9 @@ rt_model *model_read(const char *descriptor, const aecc_variant *code)
     m->fixed_bytes = whole(root, "fixed_bytes");
     m->block_bytes = whole(root, "block_bytes");
     m->vars = array(root, "vars", sizeof *m->vars, &m->nvars, read_var);
+    if (json_object_get(root, "weights"))
+        m->weights =
+            array(root, "weights", sizeof *m->weights, &m->nweights, read_path);
     m->functions = array(root, "functions", sizeof *m->functions, &m->nfunctions, read_function);
     m->files = array(root, "data", sizeof *m->files, &m->nfiles, read_tree);
     m->networks = array(root, "networks", sizeof *m->networks, &m->nnetworks, read_network);

@@ -8,6 +8,7 @@
  *   cpu.c        features, code for them
  *   train.c pass.c pace.c  the loop                 validate.c objectives
  *   checkpoint.c safetensors.c log.c progress.c     what a run writes
+ *   score.c eigen.c    numbers of report blocks
  *   evaluate.c run.c reconstruct.c detect.c summary.c benchmark.c bound.c
  *                                                   the other commands
  */
@@ -56,6 +57,8 @@ typedef struct rt_var {
     rt_var_kind kind;
     int64_t bytes;          /* with padding                                   */
     bool each_epoch;        /* zero when an epoch begins                      */
+    int from;               /* its first value is in that file of weights; -1 */
+    bool borrowed;          /* it is always read there                        */
 } rt_var;
 
 /* LOAD: it is aecc_load. */
@@ -82,6 +85,7 @@ typedef struct rt_function {
     int nresults;                 /* outputs; their lengths follow            */
     int64_t chunk, shared_blocks, scratch_bytes, part_bytes;
     int single;                   /* its twin for one sample, or -1           */
+    uint64_t borrows;             /* files of weights whose borrowed vars it reads */
     rt_tensor *inputs, *outputs;
     rt_kernel *kernels;
     aecc_function *code;
@@ -142,7 +146,8 @@ typedef struct rt_report {
     const char *kind;
     rt_tree *data;
     int function;
-    int64_t count;                /* the option of that name, or 0            */
+    int64_t count, bits;          /* the options of these names, or 0         */
+    const char *name;             /* the same, or NULL                        */
 } rt_report;
 
 typedef struct rt_model {
@@ -151,6 +156,8 @@ typedef struct rt_model {
     const char *cpu;              /* that its code is for                     */
     int64_t fixed_bytes, block_bytes;
     int nvars, nfunctions, nfiles, nnetworks, ntrains, nreports;
+    int nweights;
+    const char **weights;         /* files of imported programs' weights      */
     rt_var *vars;
     rt_function *functions;       /* [0] gives every var its first value      */
     rt_tree *files;
@@ -318,6 +325,7 @@ typedef struct rt_machine {
     const int64_t *order;          /* sample numbers of the batch, or NULL    */
     int64_t first;                 /* NULL: from this one on                  */
     uint64_t **profile;            /* [thread], or NULL                       */
+    uint64_t missing;              /* files of weights that are not there     */
 } rt_machine;
 
 void machine_open(rt_machine *, const rt_model *, int64_t threads, uint64_t seed, int64_t batch);
@@ -368,6 +376,11 @@ char *objective_name(const rt_model *, const rt_train *, int output);
 
 bool weights_save(const rt_machine *, const char *path, rt_error *);
 bool weights_load(rt_machine *, const char *path, rt_error *);
+/* Reads the weights of imported programs, those that no step changes or, of a run
+ * that begins, all; a file that is not there is missing only to what reads it:
+ * weights_check ends the process where a function does. */
+void weights_import(rt_machine *, bool first);
+void weights_check(const rt_machine *, const rt_function *);
 /* Loads --weights, or NAME.safetensors; ends the process when that fails. */
 void weights_need(rt_machine *, const rt_options *);
 
@@ -463,6 +476,25 @@ bool report_pictures(rt_trainer *, const rt_report *, const char *path);
 int64_t inference_batch(const rt_trainer *);
 /* Memory for the largest batch of this command. */
 void trainer_machine(rt_trainer *, int64_t batch);
+
+/* ==== score.c: lines of report blocks that are numbers =================== */
+
+typedef struct rt_score {
+    int64_t samples;               /* it is of                                */
+    int n;                         /* numbers, or a histogram, names[0]       */
+    char names[3][128];
+    double values[3];
+    int64_t nclasses, *classes;    /* samples of each class; NULL             */
+} rt_score;
+
+bool is_score(const rt_report *);
+/* Over the report's number of samples of a view; false when a signal stopped it. */
+bool score(rt_trainer *, const rt_report *, const data_view *, int64_t batch, rt_score *);
+void score_free(rt_score *);
+/* The encoder of a program that reconstructs, and whose reports say nothing of
+ * compression; else NULL. Its compression over a view. */
+const rt_function *coder(const rt_model *);
+bool score_coder(rt_trainer *, const data_view *, int64_t batch, rt_score *);
 
 /* ==== signals (main.c) =================================================== */
 

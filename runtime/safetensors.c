@@ -17,7 +17,7 @@ enum { MAX_HEADER = 100000000 };
 
 static bool saved(const rt_var *v)
 {
-    return v->kind == RT_PARAM || (v->kind == RT_STATE && !v->each_epoch);
+    return !v->borrowed && (v->kind == RT_PARAM || (v->kind == RT_STATE && !v->each_epoch));
 }
 
 /* ---- Writing -------------------------------------------------------------- */
@@ -73,6 +73,20 @@ bool weights_save(const rt_machine *machine, const char *path, rt_error *error)
 }
 
 /* ---- Reading -------------------------------------------------------------- */
+
+/* Which vars a file is read for: the program's own, or those that an imported
+ * program has in it, all of them or the ones that no step changes. */
+typedef struct part {
+    int from; /* -1: its own */
+    bool borrowed;
+} part;
+
+static bool wanted(const rt_var *v, part p)
+{
+    if (p.from < 0)
+        return saved(v);
+    return v->from == p.from && (v->borrowed || (!p.borrowed && saved(v)));
+}
 
 typedef struct entry {
     const char *name, *dtype;
@@ -255,12 +269,13 @@ static bool check_var(const file *f, const rt_model *m, const rt_var *v, rt_erro
     return check_values(f, t, e, error);
 }
 
-static bool check_all(const file *f, const rt_model *m, rt_error *error)
+/* What an imported program has besides, its other networks, is left alone. */
+static bool check_all(const file *f, const rt_model *m, part p, rt_error *error)
 {
     for (int i = 0; i < m->nvars; i++)
-        if (saved(&m->vars[i]) && !check_var(f, m, &m->vars[i], error))
+        if (wanted(&m->vars[i], p) && !check_var(f, m, &m->vars[i], error))
             return false;
-    for (int i = 0; i < f->n; i++) {
+    for (int i = 0; p.from < 0 && i < f->n; i++) {
         bool known = false;
         for (int v = 0; v < m->nvars && !known; v++)
             known = saved(&m->vars[v]) && !strcmp(m->vars[v].tensor.name, f->entries[i].name);
@@ -273,31 +288,101 @@ static bool check_all(const file *f, const rt_model *m, rt_error *error)
     return true;
 }
 
-static void copy_all(const file *f, rt_machine *machine)
+static void copy_all(const file *f, rt_machine *machine, part p)
 {
     const rt_model *m = machine->model;
     for (int i = 0; i < m->nvars; i++) {
         const rt_tensor *t = &m->vars[i].tensor;
-        const entry *e = saved(&m->vars[i]) ? find(f, t->name) : NULL;
+        const entry *e = wanted(&m->vars[i], p) ? find(f, t->name) : NULL;
         char *to = machine->memory + t->offset;
         for (int64_t k = 0; e && k < t->elements; k++)
             memcpy(to + 4 * tensor_place(t, k), f->bytes + f->data + e->begin + 4 * k, 4);
     }
 }
 
-bool weights_load(rt_machine *machine, const char *path, rt_error *error)
+static bool load(rt_machine *machine, const char *path, part p, rt_error *error)
 {
     file f = {.path = path};
     f.bytes = data_slurp(path, &f.size, error);
     if (!f.bytes)
         return false;
-    bool ok = read_header(&f, error) && check_all(&f, machine->model, error);
+    bool ok = read_header(&f, error) && check_all(&f, machine->model, p, error);
     if (ok)
-        copy_all(&f, machine);
+        copy_all(&f, machine, p);
     json_decref(f.header);
     free(f.entries);
     free(f.bytes);
     return ok;
+}
+
+bool weights_load(rt_machine *machine, const char *path, rt_error *error)
+{
+    return load(machine, path, (part){.from = -1}, error);
+}
+
+/* ---- Weights of imported programs ------------------------------------------- */
+
+static bool any_wanted(const rt_model *m, part p)
+{
+    for (int i = 0; i < m->nvars; i++)
+        if (wanted(&m->vars[i], p))
+            return true;
+    return false;
+}
+
+/* Does a step go on from what the file has? */
+static bool is_changed(const rt_model *m, int from)
+{
+    for (int i = 0; i < m->nvars; i++)
+        if (m->vars[i].from == from && !m->vars[i].borrowed)
+            return true;
+    return false;
+}
+
+/* Beside the program, too, as its data. */
+static char *find_weights(const rt_model *m, int from, rt_error *error)
+{
+    const char *slash = strrchr(m->source, '/');
+    char *beside = slash ? strndup(m->source, (size_t)(slash - m->source) + 1) : strdup(".");
+    data_source source = {.path = m->weights[from], .beside = beside};
+    char *path = data_find(&source, error);
+    free(beside);
+    return path;
+}
+
+/* The place, and that the other program has to be trained first. */
+static _Noreturn void not_there(const rt_machine *machine, int from)
+{
+    rt_error error;
+    find_weights(machine->model, from, &error);
+    *strchrnul(error.text, '\n') = '\0';
+    rt_fail(RT_BAD_INPUT, "%s\nthe trainer of the program that %s imports writes it", error.text,
+            machine->model->source);
+}
+
+void weights_import(rt_machine *machine, bool first)
+{
+    rt_error error;
+    for (int i = 0; i < machine->model->nweights; i++) {
+        part p = {.from = i, .borrowed = !first};
+        if (!any_wanted(machine->model, p))
+            continue;
+        char *path = find_weights(machine->model, i, &error);
+        if (path && !load(machine, path, p, &error))
+            rt_raise(&error);
+        if (!path)
+            machine->missing |= (uint64_t)1 << i;
+        if (!path && first && is_changed(machine->model, i))
+            not_there(machine, i);
+        free(path);
+    }
+}
+
+void weights_check(const rt_machine *machine, const rt_function *f)
+{
+    uint64_t missing = machine->missing & f->borrows;
+    if (missing)
+        not_there(machine, __builtin_ctzll(missing));
 }
 
 void weights_need(rt_machine *machine, const rt_options *o)
@@ -318,5 +403,6 @@ void weights_need(rt_machine *machine, const rt_options *o)
     }
     if (!weights_load(machine, o->weights ? o->weights : path, &error))
         rt_raise(&error);
+    weights_import(machine, false);
     free(path);
 }

@@ -391,11 +391,25 @@ static void open_vars(training *t, char *vars)
     t->machine->seed = t->state.seed;
     if (vars) {
         checkpoint_restore(t->machine, vars);
+        weights_import(t->machine, false);
         return;
     }
     machine_init(t->machine);
+    weights_import(t->machine, true);
     if (t->options->weights && !weights_load(t->machine, t->options->weights, &error))
         rt_raise(&error);
+}
+
+/* What steps and validation read of imported programs must be there. */
+static void check_weights(const training *t)
+{
+    for (int b = 0; b < t->model->ntrains; b++) {
+        const rt_train *block = &t->model->trains[b];
+        for (int i = 0; i < block->nsteps; i++)
+            weights_check(t->machine, &t->model->functions[block->steps[i].function]);
+        if (validates(block))
+            weights_check(t->machine, &t->model->functions[block->objective]);
+    }
 }
 
 static void open_run(training *t, rt_trainer *trainer)
@@ -414,6 +428,7 @@ static void open_run(training *t, rt_trainer *trainer)
     open_block(t);
     check_writable(o->checkpoint);
     open_vars(t, vars);
+    check_weights(t);
     pace_open(&t->pace, t->machine, !o->given[OPT_threads]);
     log_open(&t->log, o->log, t->state.log_bytes);
     t->started = now() - t->state.seconds;

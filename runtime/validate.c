@@ -34,6 +34,7 @@ bool over_view(rt_machine *m, int function, uint32_t purpose, const data_view *v
 {
     pass p = {function, purpose, view, batch, 0, 0, each, job};
     view_check(view, &m->model->functions[function]);
+    weights_check(m, &m->model->functions[function]);
     machine_pack(m);
     machine_run(m, next_batch, &p);
     return p.first == view->samples;

@@ -187,6 +187,12 @@ static void build_init(Model *m)
         fn_update(fn, m->vars[i], m->vars[i]->init);
 }
 
+static void mark_borrowed(const Check *c)
+{
+    for (int i = 0; i < c->model->nvars; i++)
+        c->model->vars[i]->borrowed = c->model->vars[i]->weights && !c->owners[i]->updated;
+}
+
 static const char *model_name(const char *source)
 {
     const char *slash = strrchr(source, '/'), *name = slash ? slash + 1 : source;
@@ -217,6 +223,7 @@ Model *check(Ast *file, const char *source)
         return NULL;
     build_reconstruct(c);
     build_init(c->model);
+    mark_borrowed(c);
     check_unused(file, source);
     graph_at((Pos){0}, NULL);
     return error_count() > 0 ? NULL : c->model;

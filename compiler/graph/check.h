@@ -17,6 +17,7 @@
  *   check_optimizer.c optimizers, the updates of a step
  *   check_train.c     train blocks
  *   check_network.c   networks as functions, reports, reconstruction
+ *   check_score.c     lines of reports that are numbers
  *   check_names.c     did-you-mean, unused names                            */
 #ifndef CHECK_H
 #define CHECK_H
@@ -404,6 +405,12 @@ void fn_update(Fn *, Var *, Node *);
 /* Lists a layer of the network being recorded. */
 void record_layer(Check *, const char *name, const char *type, Value result,
                   const Instance *, Pos);
+
+/* ==== check_score.c ======================================================= */
+/* Is this kind of report a number, or several, that `evaluate` prints? */
+bool is_score(const char *kind);
+/* Are its `shown` values and its options what it takes? */
+void check_score(Check *, const Report *, int shown);
 
 /* ==== check_names.c ======================================================= */
 /* The name that was probably meant among those in scope, or NULL. */

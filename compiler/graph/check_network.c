@@ -289,6 +289,12 @@ static bool build_network(Check *c, NetworkInfo *info)
     return true;
 }
 
+/* Its own trainer runs it: it comes with its weights, and nothing changes them. */
+static bool is_borrowed(const NetworkInfo *info)
+{
+    return info->decl->text && !info->updated;
+}
+
 /* Warns of a network that training does not reach. */
 static void check_use(Check *c, const NetworkInfo *info, bool called)
 {
@@ -309,14 +315,16 @@ void build_networks(Check *c)
     for (NetworkInfo *info = c->networks; info; info = info->next) {
         bool called = info->called;
         c->at = (Context){0};
-        if (build_network(c, info))
+        if (!is_borrowed(info) && build_network(c, info))
             check_use(c, info, called);
     }
 }
 
 /* ---- Reports ----------------------------------------------------------------- */
 
-static const char *const report_kinds[] = {"reconstructions", "map", "samples", "interpolate"};
+static const char *const report_kinds[] = {"reconstructions", "map",    "samples",
+                                           "interpolate",     "metric", "frechet",
+                                           "histogram",       "compression"};
 enum { NREPORT_KINDS = sizeof report_kinds / sizeof *report_kinds };
 
 static bool known_kind(Check *c, const Ast *call)
@@ -329,13 +337,15 @@ static bool known_kind(Check *c, const Ast *call)
     if (meant)
         advise(c, "did you mean `%s`?", meant);
     else
-        advise(c, "reports are reconstructions, map, samples, interpolate");
+        advise(c, "reports are reconstructions, map, samples, interpolate, metric, frechet, "
+                  "histogram, compression");
     return false;
 }
 
 static const char *option_text(Check *c, const Ast *arg, Env *env)
 {
-    if (arg->a->kind == AST_NAME && !env_find(env, arg->a->name))
+    Binding *bound = arg->a->kind == AST_NAME ? env_find(env, arg->a->name) : NULL;
+    if (arg->a->kind == AST_NAME && (!bound || bound->value.kind == V_FUNCTION))
         return arg->a->name;
     Value v = eval(c, arg->a, env);
     if (v.kind == V_STRING)
@@ -421,6 +431,8 @@ static void add_report(Check *c, const Ast *block, const DataValue *data, const 
     int shown = read_report(c, &r, call, env);
     if (strcmp(r.kind, "reconstructions") == 0)
         check_reconstructions(c, &r, call, shown, before);
+    else if (is_score(r.kind) && error_count() == before)
+        check_score(c, &r, shown);
     else if (error_count() == before && r.fn->noutputs == 0)
         report(c, call->pos, "`%s` needs a value to show", call->name);
     PUSH(c->model->reports, c->model->nreports, c->reports_cap, r);

@@ -13,6 +13,8 @@ Var *new_var(Check *c, VarKind kind, const char *name, Type type, Shape shape, P
                  .type = type,
                  .shape = shape,
                  .pos = user_place(c, pos)};
+    if (c->at.owner && (kind == VAR_PARAM || kind == VAR_STATE))
+        var->weights = c->at.owner->network->decl->text;
     graph_var(var);
     for (int i = 0; i < c->model->nvars; i++)
         if (c->model->vars[i]->name == var->name) {

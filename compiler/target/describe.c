@@ -88,7 +88,42 @@ static void put_fn_index(Text *t, const char *key, const Model *m, const Fn *fn)
 
 /* ---- Variables ------------------------------------------------------------ */
 
-static void put_var(Text *t, const Var *v)
+/* The files of weights that the program is imported with, each once. */
+static int list_weights(const Model *m, const char **path)
+{
+    int n = 0;
+    for (int i = 0; i < m->nvars; i++) {
+        int k = 0;
+        while (m->vars[i]->weights && k < n && strcmp(path[k], m->vars[i]->weights) != 0)
+            k++;
+        if (m->vars[i]->weights && k == n)
+            path[n++] = m->vars[i]->weights;
+    }
+    return n;
+}
+
+static int weights_index(const Model *m, const char *weights)
+{
+    const char **path = NEW_ARRAY(const char *, m->nvars + 1);
+    int n = list_weights(m, path), k = 0;
+    while (k < n && strcmp(path[k], weights) != 0)
+        k++;
+    return k;
+}
+
+static void put_weights(Text *t, const Model *m)
+{
+    const char **path = NEW_ARRAY(const char *, m->nvars + 1);
+    int n = list_weights(m, path);
+    put(t, ",\n\"weights\":[");
+    for (int i = 0; i < n; i++) {
+        put(t, i ? "," : "");
+        put_string(t, path[i]);
+    }
+    put(t, "]");
+}
+
+static void put_var(Text *t, const Model *m, const Var *v)
 {
     int64_t stride[MAX_RANK];
     int64_t elements = storage_of(v->shape, stride);
@@ -110,6 +145,12 @@ static void put_var(Text *t, const Var *v)
     put_bool(t, "each_epoch", v->places);
     put(t, ",");
     put_field(t, "owner", v->owner ? v->owner->name : NULL);
+    if (v->weights) {
+        put(t, ",");
+        put_int(t, "from", weights_index(m, v->weights));
+        put(t, ",");
+        put_bool(t, "borrowed", v->borrowed);
+    }
     put(t, "}");
 }
 
@@ -214,6 +255,28 @@ static void put_kernel(Text *t, const Kernel *k)
     put(t, "}");
 }
 
+/* What no step of the program changes, and it needs. */
+static void put_borrows(Text *t, const Model *m, const Fn *fn)
+{
+    const char **path = NEW_ARRAY(const char *, m->nvars + 1);
+    int n = list_weights(m, path), listed = 0;
+    Node **roots = NEW_ARRAY(Node *, fn->noutputs + fn->nupdates + 1);
+    memcpy(roots, fn->outputs, sizeof *roots * (size_t)fn->noutputs);
+    memcpy(roots + fn->noutputs, fn->values, sizeof *roots * (size_t)fn->nupdates);
+    NodeList all = graph_reach(fn->noutputs + fn->nupdates, roots);
+    put(t, "\"borrows\":[");
+    for (int k = 0; k < n; k++) {
+        bool borrows = false;
+        for (int i = 0; i < all.n && fn->kind != FN_INIT; i++) {
+            const Var *v = all.at[i]->op == OP_var ? all.at[i]->attr.var : NULL;
+            borrows |= v && v->borrowed && strcmp(v->weights, path[k]) == 0;
+        }
+        if (borrows)
+            text_printf(t, "%s%d", listed++ ? "," : "", k);
+    }
+    put(t, "],");
+}
+
 static void put_fn(Text *t, const Model *m, const Fn *fn)
 {
     const Program *p = fn->program;
@@ -222,6 +285,7 @@ static void put_fn(Text *t, const Model *m, const Fn *fn)
     put(t, ",");
     put_field(t, "kind", fn_kind_name[fn->kind]);
     put(t, ",");
+    put_borrows(t, m, fn);
     put_int(t, "chunk", p->chunk);
     put(t, ",");
     put_int(t, "shared_blocks", p->shared_blocks);
@@ -520,7 +584,8 @@ char *describe(const Model *m)
 {
     Text body = {0}, all = {0};
     put_sizes(&body, m);
-    PUT_ARRAY(&body, "vars", kept_vars(m), put_var(&body, m->vars[i]));
+    PUT_ARRAY(&body, "vars", kept_vars(m), put_var(&body, m, m->vars[i]));
+    put_weights(&body, m);
     PUT_ARRAY(&body, "functions", m->nfns, put_fn(&body, m, m->fns[i]));
     PUT_ARRAY(&body, "data", m->ndata, put_data(&body, m, m->data[i]));
     PUT_ARRAY(&body, "networks", m->nnetworks, put_network(&body, m, &m->networks[i]));
