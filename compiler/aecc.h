@@ -360,6 +360,7 @@ typedef struct Train {
 typedef struct Report {
     const char *kind;             /* "reconstructions", …                    */
     Data *data; Fn *fn;
+    int first;                    /* its values are outputs of fn from here on */
     const char **option_names; const char **option_values; int noptions;
     Pos pos;
 } Report;

@@ -61,7 +61,8 @@
  *             "steps": [{"name": string or null, "function": i, "repeat": n}],
  *             "epochs": n, "batch": n, "drop_last": bool, "line": n,
  *             "in_order": bool}],                // never shuffled
- *  "reports": [{"kind": "reconstructions", "data": tree, "function": i, "options": {}}],
+ *  "reports": [{"kind": "reconstructions", "data": tree, "function": i, "first": k, "options": {}}],
+ *      // its values are the outputs from k on; lines of one block may share a function
  *  "pack": i or null,      // to be called after vars changed, before "single" functions
  *  "reconstruct": {"function": i, "data": tree,
  *                  "scaled": bool} or null      // it takes what networks take

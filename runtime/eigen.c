@@ -72,7 +72,8 @@ typedef struct normal {
 
 static normal fit(int n, int64_t count, const float *x)
 {
-    normal f = {rt_alloc((size_t)n, sizeof(double)), rt_alloc((size_t)n * (size_t)n, sizeof(double))};
+    normal f = {rt_alloc((size_t)n, sizeof(double)),
+                rt_alloc((size_t)n * (size_t)n, sizeof(double))};
     double *d = rt_alloc((size_t)n, sizeof *d);
     for (int64_t k = 0; k < count; k++)
         for (int i = 0; i < n; i++)

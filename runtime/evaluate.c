@@ -38,10 +38,10 @@ static void put_whole(page *p, const char *name, int64_t value)
 static void put_classes(page *p, const rt_score *s)
 {
     put_name(p, s->names[0]);
-    for (int64_t i = 0; i < s->nclasses; i++)
-        printf("%s%lld", i ? (p->json ? "," : " ") : (p->json ? "[" : ""),
-               (long long)s->classes[i]);
-    printf(p->json ? "]" : "\n");
+    if (p->json)
+        fputs(s->json, stdout);
+    for (int64_t i = 0; !p->json && i < s->nclasses; i++)
+        printf("%lld%s", (long long)s->classes[i], i + 1 < s->nclasses ? " " : "\n");
 }
 
 static void put_score(page *p, const rt_score *s)
@@ -96,16 +96,15 @@ static bool is_given(const rt_trainer *t, const rt_function *f)
     return !t->options->in.n || t->options->in.n == f->nvalues;
 }
 
-static void evaluate_report(rt_trainer *t, page *p, const rt_report *r)
+static void evaluate_report(rt_trainer *t, page *p, int report, rt_score *scores)
 {
+    const rt_report *r = &t->model->reports[report];
     const rt_function *f = &t->model->functions[r->function];
-    rt_score s;
     if (!is_given(t, f))
         return;
     data_view view = sources_given(&t->sources, f, r->data, AS_FILES_HOLD);
-    score(t, r, &view, t->machine.batch, &s);
-    put_score(p, &s);
-    score_free(&s);
+    score(t, report, &view, t->machine.batch, scores);
+    put_score(p, &scores[report]);
     data_view_free(&view);
 }
 
@@ -121,7 +120,6 @@ static void evaluate_coder(rt_trainer *t, page *p)
                                    m->reconstruct_scaled ? SCALED : AS_FILES_HOLD);
     score_coder(t, &view, t->machine.batch, &s);
     put_score(p, &s);
-    score_free(&s);
     data_view_free(&view);
 }
 
@@ -136,17 +134,19 @@ static bool has_scores(const rt_model *m)
 static void evaluate_reports(rt_trainer *t, page *p)
 {
     const rt_model *m = t->model;
+    rt_score *scores = scores_new(m);
     if (coder(m))
         evaluate_coder(t, p);
     for (int i = 0; i < m->nreports; i++)
         if (is_score(&m->reports[i]))
-            evaluate_report(t, p, &m->reports[i]);
+            evaluate_report(t, p, i, scores);
+    scores_free(m, scores);
 }
 
 int command_evaluate(rt_trainer *t)
 {
     page p = {.json = t->options->json};
-    int64_t largest = 1;
+    int64_t largest = t->model->ntrains ? 1 : inference_batch(t);
     int blocks = 0;
     for (int i = 0; i < t->model->ntrains; i++) {
         const rt_train *train = &t->model->trains[i];

@@ -79,7 +79,9 @@ void log_row(rt_log *log, const rt_field *fields, int n)
         return;
     for (int i = 0; i < n; i++) {
         fprintf(log->file, "%s\"%s\":", i ? "," : "{", fields[i].name);
-        if (fields[i].integer)
+        if (fields[i].json)
+            fputs(fields[i].json, log->file);
+        else if (fields[i].integer)
             fprintf(log->file, "%lld", (long long)fields[i].whole);
         else
             fputs(number_text(text, fields[i].number), log->file);

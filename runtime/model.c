@@ -314,6 +314,7 @@ static void read_report(void *out, const json_t *object)
     r->data = tree(object, "data");
     r->function = function_index(object, "function");
     const json_t *options = field(object, "options");
+    r->first = json_object_get(object, "first") ? (int)whole(object, "first") : 0;
     const json_t *count = json_object_get(options, "count");
     const json_t *bits = json_object_get(options, "bits");
     r->count = count ? atoll(json_string_value(count)) : 0;
@@ -350,8 +351,7 @@ rt_model *model_read(const char *descriptor, const aecc_variant *code)
     m->block_bytes = whole(root, "block_bytes");
     m->vars = array(root, "vars", sizeof *m->vars, &m->nvars, read_var);
     if (json_object_get(root, "weights"))
-        m->weights =
-            array(root, "weights", sizeof *m->weights, &m->nweights, read_path);
+        m->weights = array(root, "weights", sizeof *m->weights, &m->nweights, read_path);
     m->functions = array(root, "functions", sizeof *m->functions, &m->nfunctions, read_function);
     m->files = array(root, "data", sizeof *m->files, &m->nfiles, read_tree);
     m->networks = array(root, "networks", sizeof *m->networks, &m->nnetworks, read_network);

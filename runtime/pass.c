@@ -74,11 +74,11 @@ static void log_step(training *t)
     char names[MAX_METRICS][128];
     int n = 0;
     if (t->model->ntrains > 1)
-        fields[n++] = (rt_field){"block", true, t->state.block + 1, 0};
-    fields[n++] = (rt_field){"step", true, t->state.step, 0};
+        fields[n++] = (rt_field){"block", true, t->state.block + 1, 0, NULL};
+    fields[n++] = (rt_field){"step", true, t->state.step, 0, NULL};
     for (int i = 0; i < t->block->nsteps && n < MAX_METRICS; i++, n++) {
         snprintf(names[n], sizeof names[n], "%s", loss_name(t, i));
-        fields[n] = (rt_field){names[n], false, 0, t->losses[i]};
+        fields[n] = (rt_field){names[n], false, 0, t->losses[i], NULL};
     }
     log_row(&t->log, fields, n);
 }

@@ -145,7 +145,7 @@ typedef struct rt_train {
 typedef struct rt_report {
     const char *kind;
     rt_tree *data;
-    int function;
+    int function, first;          /* its values: outputs from `first` on      */
     int64_t count, bits;          /* the options of these names, or 0         */
     const char *name;             /* the same, or NULL                        */
 } rt_report;
@@ -199,7 +199,7 @@ typedef struct rt_options {
     rt_command command;
     const char *network;              /* run, generate, benchmark: its word   */
     bool given[N_OPTIONS];            /* on the command line                  */
-    int64_t epochs, batch, threads, steps, every, early_stop, count;
+    int64_t epochs, batch, threads, steps, every, score, early_stop, count;
     uint64_t seed;
     double quantile;
     rt_list data, in, lengths;
@@ -417,7 +417,10 @@ typedef struct rt_log { FILE *file; const char *path; } rt_log;
 /* keep: bytes to keep of an existing file (0 starts it afresh). */
 void log_open(rt_log *, const char *path, int64_t keep);
 /* One row; keys with NULL end it. Numbers read back exactly. */
-typedef struct rt_field { const char *name; bool integer; int64_t whole; double number; } rt_field;
+typedef struct rt_field {
+    const char *name; bool integer; int64_t whole; double number;
+    const char *json;              /* instead of a number, or NULL            */
+} rt_field;
 void log_row(rt_log *, const rt_field *, int n);
 void log_flush(rt_log *);
 /* Bytes so far, on disk. */
@@ -485,12 +488,16 @@ typedef struct rt_score {
     char names[3][128];
     double values[3];
     int64_t nclasses, *classes;    /* samples of each class; NULL             */
+    char *json;                    /* the same as a list; NULL                */
 } rt_score;
 
 bool is_score(const rt_report *);
-/* Over the report's number of samples of a view; false when a signal stopped it. */
-bool score(rt_trainer *, const rt_report *, const data_view *, int64_t batch, rt_score *);
-void score_free(rt_score *);
+/* One for each report, empty. */
+rt_score *scores_new(const rt_model *);
+void scores_free(const rt_model *, rt_score *);
+/* Fills that of a report, and of those that share its function, over their numbers
+ * of samples of a view; nothing where that is done. False when a signal stopped it. */
+bool score(rt_trainer *, int report, const data_view *, int64_t batch, rt_score *);
 /* The encoder of a program that reconstructs, and whose reports say nothing of
  * compression; else NULL. Its compression over a view. */
 const rt_function *coder(const rt_model *);

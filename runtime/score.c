@@ -1,6 +1,7 @@
 /* Lines of report blocks that are numbers: metrics, the Fréchet distance of
- * features, histograms of classes, compression. Sums go in the order of the
- * samples, so that a result does not depend on threads. */
+ * features, histograms of classes, compression. The lines of a block are values of
+ * one function, which runs once over the samples for all lines that take as many.
+ * Sums go in the order of the samples, so that a result does not depend on threads. */
 #define _GNU_SOURCE
 #include "rt.h"
 
@@ -12,14 +13,89 @@
 
 enum { DEFAULT_SAMPLES = 10000, FLOAT_BITS = 32 };
 
+typedef enum kind { METRIC, FRECHET, HISTOGRAM, COMPRESSION, N_KINDS } kind;
+
+static const char *const kinds[N_KINDS] = {"metric", "frechet", "histogram", "compression"};
+
+static kind kind_of(const char *name)
+{
+    int k = 0;
+    while (k < N_KINDS && strcmp(kinds[k], name) != 0)
+        k++;
+    return (kind)k;
+}
+
 bool is_score(const rt_report *r)
 {
-    static const char *const kinds[] = {"metric", "frechet", "histogram", "compression"};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (!strcmp(r->kind, kinds[i]))
-            return true;
-    return false;
+    return kind_of(r->kind) != N_KINDS;
 }
+
+/* ---- A line under way ------------------------------------------------------------ */
+
+typedef struct line {
+    kind kind;
+    int first;      /* of its outputs                            */
+    float *rows[2]; /* FRECHET: [sample][feature] of both; HISTOGRAM: one;
+                     * COMPRESSION: one sample of both            */
+    double sum;     /* METRIC, COMPRESSION                        */
+} line;
+
+typedef struct lines {
+    line *at;
+    int n;
+} lines;
+
+/* The output whose elements a line keeps. */
+static int kept(const line *l)
+{
+    return l->kind == COMPRESSION ? l->first + 1 : l->first;
+}
+
+static void open_line(line *l, const rt_function *f, int64_t samples)
+{
+    int64_t rows = l->kind == COMPRESSION ? 1 : samples;
+    int64_t n = rows * f->outputs[kept(l)].elements;
+    for (int i = 0; i < 2 && l->kind != METRIC; i++)
+        l->rows[i] = rt_alloc((size_t)n, sizeof(float));
+}
+
+static void take_rows(line *l, const rt_machine *m, int64_t first, int64_t count)
+{
+    for (int i = 0; i < (l->kind == FRECHET ? 2 : 1); i++) {
+        const rt_tensor *t = &m->function->outputs[l->first + i];
+        for (int64_t s = 0; s < count; s++)
+            machine_sample(m, t, s, l->rows[i] + (first + s) * t->elements);
+    }
+}
+
+static void add_error(line *l, const rt_machine *m, int64_t count)
+{
+    const rt_tensor *t = &m->function->outputs[kept(l)];
+    for (int64_t s = 0; s < count; s++) {
+        machine_sample(m, t, s, l->rows[0]);
+        machine_sample(m, t + 1, s, l->rows[1]);
+        for (int64_t i = 0; i < t->elements; i++) {
+            double e = (double)l->rows[0][i] - (double)l->rows[1][i];
+            l->sum += e * e;
+        }
+    }
+}
+
+static void take(rt_machine *m, void *job, int64_t first, int64_t count)
+{
+    lines *all = job;
+    for (int i = 0; i < all->n; i++) {
+        line *l = &all->at[i];
+        if (l->kind == METRIC)
+            l->sum += (double)machine_scalar(m, &m->function->outputs[l->first]) * (double)count;
+        else if (l->kind == COMPRESSION)
+            add_error(l, m, count);
+        else
+            take_rows(l, m, first, count);
+    }
+}
+
+/* ---- What a line gives ------------------------------------------------------------- */
 
 static void add(rt_score *s, const char *prefix, const char *name, double value)
 {
@@ -28,104 +104,30 @@ static void add(rt_score *s, const char *prefix, const char *name, double value)
     s->values[s->n++] = value;
 }
 
-/* ---- Passes over the samples -------------------------------------------------- */
-
-/* Rows of outputs, of all samples, as floats. */
-typedef struct rows {
-    int outputs;
-    float *at[2]; /* [output][sample][element] */
-} rows;
-
-static void take_rows(rt_machine *m, void *job, int64_t first, int64_t count)
+/* "[3,0,1]"; malloc'd. */
+static char *list_of(const int64_t *values, int64_t n)
 {
-    rows *r = job;
-    for (int i = 0; i < r->outputs; i++) {
-        const rt_tensor *t = &m->function->outputs[i];
-        for (int64_t s = 0; s < count; s++)
-            machine_sample(m, t, s, r->at[i] + (first + s) * t->elements);
-    }
+    size_t size = (size_t)n * 21 + 3, at = 0;
+    char *text = rt_alloc(size, 1);
+    for (int64_t i = 0; i < n; i++)
+        at += (size_t)snprintf(text + at, size - at, "%s%lld", i ? "," : "[", (long long)values[i]);
+    snprintf(text + at, size - at, "]");
+    return text;
 }
 
-static bool take_all(rt_trainer *t, int function, const data_view *view, int64_t batch, rows *r)
+static void count_classes(const line *l, int64_t classes, const char *name, rt_score *out)
 {
-    const rt_function *f = &t->model->functions[function];
-    for (int i = 0; i < r->outputs; i++)
-        r->at[i] = rt_alloc((size_t)view->samples * (size_t)f->outputs[i].elements, sizeof(float));
-    return over_view(&t->machine, function, AECC_RANDOM_RUN, view, batch, take_rows, r);
-}
-
-static void add_metric(rt_machine *m, void *job, int64_t first, int64_t count)
-{
-    (void)first;
-    *(double *)job += (double)machine_scalar(m, &m->function->outputs[0]) * (double)count;
-}
-
-/* The squared differences of the outputs `prediction` and the next one. */
-typedef struct error_sum {
-    int prediction;
-    float *a, *b; /* a sample */
-    double sum;
-} error_sum;
-
-static void add_error(rt_machine *m, void *job, int64_t first, int64_t count)
-{
-    error_sum *e = job;
-    const rt_tensor *t = &m->function->outputs[e->prediction];
-    (void)first;
-    for (int64_t s = 0; s < count; s++) {
-        machine_sample(m, t, s, e->a);
-        machine_sample(m, t + 1, s, e->b);
-        for (int64_t i = 0; i < t->elements; i++)
-            e->sum += ((double)e->a[i] - (double)e->b[i]) * ((double)e->a[i] - (double)e->b[i]);
-    }
-}
-
-/* ---- The kinds ------------------------------------------------------------------ */
-
-static bool metric(rt_trainer *t, const rt_report *r, const data_view *view, int64_t batch,
-                   rt_score *out)
-{
-    double sum = 0;
-    bool whole =
-        over_view(&t->machine, r->function, AECC_RANDOM_RUN, view, batch, add_metric, &sum);
-    add(out, r->name ? r->name : r->kind, "", sum / (double)view->samples);
-    return whole;
-}
-
-static bool frechet(rt_trainer *t, const rt_report *r, const data_view *view, int64_t batch,
-                    rt_score *out)
-{
-    rows all = {.outputs = 2};
-    int n = (int)t->model->functions[r->function].outputs[0].elements;
-    if (view->samples < 2)
-        rt_fail(RT_BAD_INPUT, "%s takes two samples or more", r->kind);
-    bool whole = take_all(t, r->function, view, batch, &all);
-    if (whole)
-        add(out, r->name ? r->name : r->kind, "",
-            frechet_distance(n, view->samples, all.at[0], view->samples, all.at[1]));
-    free(all.at[0]);
-    free(all.at[1]);
-    return whole;
-}
-
-static bool histogram(rt_trainer *t, const rt_report *r, const data_view *view, int64_t batch,
-                      rt_score *out)
-{
-    rows all = {.outputs = 1};
-    int64_t n = t->model->functions[r->function].outputs[0].elements;
-    bool whole = take_all(t, r->function, view, batch, &all);
-    out->nclasses = n;
-    out->classes = rt_alloc((size_t)n, sizeof *out->classes);
-    for (int64_t s = 0; whole && s < view->samples; s++) {
-        const float *p = all.at[0] + s * n;
+    out->nclasses = classes;
+    out->classes = rt_alloc((size_t)classes, sizeof *out->classes);
+    for (int64_t s = 0; s < out->samples; s++) {
+        const float *p = l->rows[0] + s * classes;
         int64_t largest = 0;
-        for (int64_t i = 1; i < n; i++)
+        for (int64_t i = 1; i < classes; i++)
             largest = p[i] > p[largest] ? i : largest;
         out->classes[largest]++;
     }
-    snprintf(out->names[0], sizeof out->names[0], "%s", r->name ? r->name : r->kind);
-    free(all.at[0]);
-    return whole;
+    snprintf(out->names[0], sizeof out->names[0], "%s", name);
+    out->json = list_of(out->classes, classes);
 }
 
 /* Bytes of a sample in its file: of the data's component that is as large. */
@@ -138,57 +140,108 @@ static double file_bytes(const data_view *view, int64_t elements)
     return (double)elements * sizeof(float);
 }
 
-static bool compression(rt_trainer *t, int function, int prediction, double code_bits,
-                        const data_view *view, int64_t batch, const char *prefix, rt_score *out)
+static void add_compression(const line *l, const data_view *view, int64_t elements,
+                            double code_bits, const char *prefix, rt_score *out)
 {
-    int64_t n = t->model->functions[function].outputs[prediction].elements;
-    error_sum e = {prediction, rt_alloc((size_t)n, sizeof(float)),
-                   rt_alloc((size_t)n, sizeof(float)), 0};
-    bool whole = over_view(&t->machine, function, AECC_RANDOM_RUN, view, batch, add_error, &e);
     double bytes = ceil(code_bits / 8);
     add(out, prefix, "bytes", bytes);
-    add(out, prefix, "ratio", file_bytes(view, n) / bytes);
-    add(out, prefix, "error", e.sum / (double)view->samples / (double)n);
-    free(e.a);
-    free(e.b);
-    return whole;
+    add(out, prefix, "ratio", file_bytes(view, elements) / bytes);
+    add(out, prefix, "error", l->sum / (double)out->samples / (double)elements);
 }
 
-static bool report_score(rt_trainer *t, const rt_report *r, const data_view *view, int64_t batch,
-                         rt_score *out)
+static void close_line(line *l, const rt_function *f, const rt_report *r, const data_view *view,
+                       rt_score *out)
 {
-    const rt_function *f = &t->model->functions[r->function];
-    if (!strcmp(r->kind, "metric"))
-        return metric(t, r, view, batch, out);
-    if (!strcmp(r->kind, "frechet"))
-        return frechet(t, r, view, batch, out);
-    if (!strcmp(r->kind, "histogram"))
-        return histogram(t, r, view, batch, out);
-    double bits = (double)(r->bits ? r->bits : FLOAT_BITS) * (double)f->outputs[0].elements;
-    return compression(t, r->function, 1, bits, view, batch, r->name ? r->name : "", out);
+    const char *name = r->name ? r->name : r->kind;
+    int64_t n = f->outputs[kept(l)].elements;
+    double bits = (double)(r->bits ? r->bits : FLOAT_BITS);
+    switch (l->kind) {
+    case METRIC: add(out, name, "", l->sum / (double)out->samples); break;
+    case FRECHET:
+        add(out, name, "",
+            frechet_distance((int)n, out->samples, l->rows[0], out->samples, l->rows[1]));
+        break;
+    case HISTOGRAM: count_classes(l, n, name, out); break;
+    default:
+        add_compression(l, view, n, bits * (double)f->outputs[l->first].elements,
+                        r->name ? r->name : "", out);
+    }
 }
 
-/* Of the view as many samples as the report asks for. */
+static void free_line(line *l)
+{
+    free(l->rows[0]);
+    free(l->rows[1]);
+}
+
+/* ---- The reports of a program ------------------------------------------------------- */
+
+/* Of those that there are as many samples as the report asks for. */
 static int64_t samples_of(const rt_report *r, int64_t there)
 {
-    bool whole = !strcmp(r->kind, "metric") || !strcmp(r->kind, "compression");
-    int64_t count = r->count ? r->count : whole ? there : DEFAULT_SAMPLES;
+    kind k = kind_of(r->kind);
+    int64_t count = r->count ? r->count : k == METRIC || k == COMPRESSION ? there : DEFAULT_SAMPLES;
+    if (k == FRECHET && (count < 2 || there < 2))
+        rt_fail(RT_BAD_INPUT, "%s takes two samples or more", r->kind);
     return count < there ? count : there;
 }
 
-bool score(rt_trainer *t, const rt_report *r, const data_view *view, int64_t batch, rt_score *out)
+/* All lines of a function that take `samples`; false when a signal stopped it. */
+static bool run_lines(rt_trainer *t, int function, const data_view *all, int64_t samples,
+                      int64_t batch, rt_score *out)
 {
-    *out = (rt_score){.samples = samples_of(r, view->samples)};
-    data_view part = data_slice(view, 0, out->samples);
-    bool whole = report_score(t, r, &part, batch, out);
-    data_view_free(&part);
+    const rt_model *m = t->model;
+    const rt_function *f = &m->functions[function];
+    lines job = {rt_alloc((size_t)m->nreports, sizeof(line)), 0};
+    int *report = rt_alloc((size_t)m->nreports, sizeof *report);
+    for (int i = 0; i < m->nreports; i++)
+        if (m->reports[i].function == function && out[i].samples == samples) {
+            report[job.n] = i;
+            job.at[job.n] =
+                (line){.kind = kind_of(m->reports[i].kind), .first = m->reports[i].first};
+            open_line(&job.at[job.n++], f, samples);
+        }
+    data_view view = data_slice(all, 0, samples);
+    bool whole = over_view(&t->machine, function, AECC_RANDOM_RUN, &view, batch, take, &job);
+    for (int i = 0; i < job.n; i++) {
+        if (whole)
+            close_line(&job.at[i], f, &m->reports[report[i]], &view, &out[report[i]]);
+        free_line(&job.at[i]);
+    }
+    data_view_free(&view);
+    free(job.at);
+    free(report);
     return whole;
 }
 
-void score_free(rt_score *s)
+bool score(rt_trainer *t, int report, const data_view *view, int64_t batch, rt_score *out)
 {
-    free(s->classes);
-    *s = (rt_score){0};
+    const rt_model *m = t->model;
+    int function = m->reports[report].function;
+    if (out[report].samples) /* with a line before it */
+        return true;
+    for (int i = report; i < m->nreports; i++)
+        if (m->reports[i].function == function)
+            out[i].samples = samples_of(&m->reports[i], view->samples);
+    for (int i = report; i < m->nreports; i++)
+        if (m->reports[i].function == function && !out[i].n && !out[i].classes &&
+            !run_lines(t, function, view, out[i].samples, batch, out))
+            return false;
+    return true;
+}
+
+rt_score *scores_new(const rt_model *m)
+{
+    return rt_alloc((size_t)m->nreports + 1, sizeof(rt_score));
+}
+
+void scores_free(const rt_model *m, rt_score *s)
+{
+    for (int i = 0; i < m->nreports; i++) {
+        free(s[i].classes);
+        free(s[i].json);
+    }
+    free(s);
 }
 
 /* ---- Without a line of a report ------------------------------------------------- */
@@ -196,7 +249,7 @@ void score_free(rt_score *s)
 static bool reports_compression(const rt_model *m)
 {
     for (int i = 0; i < m->nreports; i++)
-        if (!strcmp(m->reports[i].kind, "compression"))
+        if (kind_of(m->reports[i].kind) == COMPRESSION)
             return true;
     return false;
 }
@@ -214,8 +267,15 @@ const rt_function *coder(const rt_model *m)
 
 bool score_coder(rt_trainer *t, const data_view *view, int64_t batch, rt_score *out)
 {
-    const rt_function *f = coder(t->model);
+    int function = t->model->reconstruct;
+    const rt_function *f = &t->model->functions[function];
+    line l = {.kind = COMPRESSION, .first = -1};
+    lines job = {&l, 1};
     *out = (rt_score){.samples = view->samples};
-    return compression(t, t->model->reconstruct, 0, FLOAT_BITS * (double)f->outputs[0].elements,
-                       view, batch, "", out);
+    open_line(&l, f, view->samples);
+    bool whole = over_view(&t->machine, function, AECC_RANDOM_RUN, view, batch, take, &job);
+    add_compression(&l, view, f->outputs[0].elements,
+                    FLOAT_BITS * (double)coder(t->model)->outputs[0].elements, "", out);
+    free_line(&l);
+    return whole;
 }

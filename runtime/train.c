@@ -234,19 +234,64 @@ static bool validate(training *t, metrics *m)
     return whole;
 }
 
+/* The numbers of report blocks in the rows of epochs, where one is due; NULL. */
+static rt_score *scores_of_epoch(training *t)
+{
+    const rt_model *m = t->model;
+    int64_t every = t->options->score;
+    if (!every || (t->state.epoch + 1) % every)
+        return NULL;
+    rt_score *scores = scores_new(m);
+    for (int i = 0; i < m->nreports; i++)
+        if (is_score(&m->reports[i])) {
+            data_view view = sources_view(&t->trainer->sources, m->reports[i].data, AS_FILES_HOLD);
+            score(t->trainer, i, &view, t->batch, scores);
+            data_view_free(&view);
+        }
+    return scores;
+}
+
+static int score_fields(const training *t, const rt_score *scores, rt_field *fields, int most)
+{
+    int n = 0;
+    for (int i = 0; scores && i < t->model->nreports; i++) {
+        const rt_score *s = &scores[i];
+        for (int k = 0; k < s->n && n < most; k++)
+            fields[n++] = (rt_field){s->names[k], false, 0, s->values[k], NULL};
+        if (s->classes && n < most)
+            fields[n++] = (rt_field){s->names[0], false, 0, 0, s->json};
+    }
+    return n;
+}
+
+static void say_scores(training *t, const rt_field *fields, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (fields[i].json)
+            progress_say(&t->progress, "  %s: %s", fields[i].name, fields[i].json);
+        else
+            progress_say(&t->progress, "  %s: %.6g", fields[i].name, fields[i].number);
+}
+
 static void log_epoch(training *t, const metrics *m)
 {
-    rt_field fields[MAX_METRICS + 4];
+    rt_field fields[2 * MAX_METRICS + 4];
     int n = 0;
     if (t->model->ntrains > 1)
-        fields[n++] = (rt_field){"block", true, t->state.block + 1, 0};
-    fields[n++] = (rt_field){"epoch", true, t->state.epoch + 1, 0};
-    fields[n++] = (rt_field){"step", true, t->state.step, 0};
+        fields[n++] = (rt_field){"block", true, t->state.block + 1, 0, NULL};
+    fields[n++] = (rt_field){"epoch", true, t->state.epoch + 1, 0, NULL};
+    fields[n++] = (rt_field){"step", true, t->state.step, 0, NULL};
     for (int i = 0; i < m->n; i++)
-        fields[n++] = (rt_field){m->at[i].name, false, 0, m->at[i].value};
-    fields[n++] = (rt_field){"seconds", false, 0, seconds(t)};
+        fields[n++] = (rt_field){m->at[i].name, false, 0, m->at[i].value, NULL};
+    rt_score *scores = scores_of_epoch(t);
+    int ns = score_fields(t, scores, fields + n, MAX_METRICS);
+    say_scores(t, fields + n, ns);
+    n += ns;
+    fields[n++] = (rt_field){"seconds", false, 0, seconds(t), NULL};
     log_row(&t->log, fields, n);
     log_flush(&t->log);
+    if (scores)
+        scores_free(t->model, scores);
 }
 
 static _Noreturn void diverged(const training *t, const char *what, double value)
@@ -410,6 +455,9 @@ static void check_weights(const training *t)
         if (validates(block))
             weights_check(t->machine, &t->model->functions[block->objective]);
     }
+    for (int i = 0; t->options->score && i < t->model->nreports; i++)
+        if (is_score(&t->model->reports[i]))
+            weights_check(t->machine, &t->model->functions[t->model->reports[i].function]);
 }
 
 static void open_run(training *t, rt_trainer *trainer)
@@ -458,6 +506,8 @@ static void write_reports(training *t)
     for (int i = 0; i < t->model->nreports; i++) {
         const rt_report *report = &t->model->reports[i];
         char name[512];
+        if (is_score(report))
+            continue; /* `evaluate` prints it */
         if (strcmp(report->kind, "reconstructions")) {
             progress_say(&t->progress, "skipped the report %s: a trainer draws reconstructions",
                          report->kind);

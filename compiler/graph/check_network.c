@@ -369,7 +369,7 @@ static void add_option(Report *r, const char *name, const char *value)
 static int read_report(Check *c, Report *r, const Ast *call, Env *env)
 {
     static const char *const names[] = {"prediction", "target"};
-    Node **length = NEW_ARRAY(Node *, call->kids.n + 1);
+    Node **length = NEW_ARRAY(Node *, r->first + call->kids.n + 1);
     for (int i = 0; i < call->kids.n; i++) {
         const Ast *arg = call->kids.at[i];
         if (arg->name) {
@@ -386,7 +386,7 @@ static int read_report(Check *c, Report *r, const Ast *call, Env *env)
         if (node)
             fn_output(r->fn, name, node);
     }
-    int shown = r->fn->noutputs;
+    int shown = r->fn->noutputs - r->first;
     fn_output_lengths(r->fn, length);
     return shown;
 }
@@ -415,23 +415,55 @@ static void check_reconstructions(Check *c, const Report *r, const Ast *call, in
     }
 }
 
-static void add_report(Check *c, const Ast *block, const DataValue *data, const Ast *call)
+/* The lines of a block that are numbers are values of one function, so that what
+ * they share, such as a draw, is the same in all of them and computed once. */
+typedef struct Lines {
+    const Ast *block;
+    const DataValue *data;
+    Fn *scores;
+    Env *env; /* of `scores` */
+} Lines;
+
+/* A function of the block's data with its bindings; NULL after a message. */
+static Fn *report_fn(Check *c, const Lines *l, const Ast *call, const char *name, Env *env)
 {
-    int before = error_count();
-    Report r = {.kind = call->name, .data = data->data, .pos = call->pos};
-    Env *env = env_new(c->file);
-    r.fn =
-        new_fn(c, FN_REPORT, format("report_%d.%s", c->model->nreports + 1, call->name), call->pos);
-    if (!known_kind(c, call) || !bind_data(c, r.fn, data, block->params, env))
-        return;
+    const Ast *block = l->block;
+    Fn *fn = new_fn(c, FN_REPORT, format("report_%d.%s", c->model->nreports + 1, name), call->pos);
+    if (!bind_data(c, fn, l->data, block->params, env))
+        return NULL;
     bind_mode(c, env);
     for (int i = 0; i < block->kids.n; i++)
         if (block->kids.at[i]->kind == AST_BIND)
             bind_names(c, block->kids.at[i], eval(c, block->kids.at[i]->a, env), env);
-    int shown = read_report(c, &r, call, env);
+    return fn;
+}
+
+static void open_scores(Check *c, Lines *l, const Ast *call)
+{
+    if (l->env)
+        return;
+    l->env = env_new(c->file);
+    l->scores = report_fn(c, l, call, "scores", l->env);
+}
+
+static void add_report(Check *c, Lines *l, const Ast *call)
+{
+    int before = error_count();
+    Report r = {.kind = call->name, .data = l->data->data, .pos = call->pos};
+    bool number = is_score(call->name);
+    Env *env = number ? NULL : env_new(c->file);
+    if (!known_kind(c, call))
+        return;
+    if (number)
+        open_scores(c, l, call);
+    r.fn = number ? l->scores : report_fn(c, l, call, call->name, env);
+    if (!r.fn)
+        return;
+    r.first = r.fn->noutputs;
+    int shown = read_report(c, &r, call, number ? l->env : env);
     if (strcmp(r.kind, "reconstructions") == 0)
         check_reconstructions(c, &r, call, shown, before);
-    else if (is_score(r.kind) && error_count() == before)
+    else if (number && error_count() == before)
         check_score(c, &r, shown);
     else if (error_count() == before && r.fn->noutputs == 0)
         report(c, call->pos, "`%s` needs a value to show", call->name);
@@ -445,11 +477,12 @@ void check_report(Check *c, const Ast *ast)
     if (!data)
         return;
     use_data(c, data->data);
+    Lines lines = {.block = ast, .data = data};
     for (int i = 0; i < ast->kids.n; i++) {
         const Ast *s = ast->kids.at[i];
         const Ast *call = s->kind == AST_LINE && !s->name ? s->a : s;
         if (call->kind == AST_CALL)
-            add_report(c, ast, data, call);
+            add_report(c, &lines, call);
         else if (s->kind != AST_BIND)
             report(c, s->pos,
                    "a report has lines such as `reconstructions(decoder(encoder(x)), "

@@ -32,6 +32,22 @@ static void check_count(Check *c, const Report *r, const char *name, long most)
         report(c, r->pos, "`%s` is a whole number from 1 to %ld, not %s", name, most, text);
 }
 
+/* Numbers of a program are told apart by their names. */
+static void check_name(Check *c, const Report *r)
+{
+    const char *name = option_of(r, "name");
+    for (int i = 0; i < c->model->nreports; i++) {
+        const Report *other = &c->model->reports[i];
+        const char *its = option_of(other, "name");
+        if (!is_score(other->kind) || strcmp(its ? its : other->kind, name ? name : r->kind) != 0)
+            continue;
+        report(c, r->pos, "a second number is called `%s`", name ? name : r->kind);
+        note(c, other->pos, "the first is here");
+        advise(c, "give it another name: `%s(…, name: second)`", r->kind);
+        return;
+    }
+}
+
 static void check_options(Check *c, const Report *r, const char *const *known, int n)
 {
     for (int i = 0; i < r->noptions; i++) {
@@ -47,12 +63,13 @@ static void check_options(Check *c, const Report *r, const char *const *known, i
     }
     check_count(c, r, "count", MOST_SAMPLES);
     check_count(c, r, "bits", MOST_BITS);
+    check_name(c, r);
 }
 
 /* Numbers of each sample along one axis, [n], at most that many. */
 static bool check_row(Check *c, const Report *r, int i, const char *what, int64_t most)
 {
-    Shape s = r->fn->outputs[i]->shape;
+    Shape s = r->fn->outputs[r->first + i]->shape;
     if (!s.batch || s.rank != 1) {
         report(c, r->pos, "`%s` takes %s, [n] for each sample; this is %s%s", r->kind, what,
                sample_text(s), s.batch ? "" : " for the whole batch");
@@ -69,14 +86,15 @@ static void check_frechet(Check *c, const Report *r)
     if (!check_row(c, r, 0, "features", MOST_FEATURES) ||
         !check_row(c, r, 1, "features", MOST_FEATURES))
         return;
-    Shape a = r->fn->outputs[0]->shape, b = r->fn->outputs[1]->shape;
+    Node **out = r->fn->outputs + r->first;
+    Shape a = out[0]->shape, b = out[1]->shape;
     if (!shape_equal(a, b))
         report(c, r->pos, "the features are %s and %s", sample_text(a), sample_text(b));
 }
 
 static void check_metric(Check *c, const Report *r)
 {
-    Shape s = r->fn->outputs[0]->shape;
+    Shape s = r->fn->outputs[r->first]->shape;
     if (!s.batch && s.rank == 0)
         return;
     report(c, r->pos, "a metric is one number, this is %s%s", sample_text(s),
@@ -86,8 +104,8 @@ static void check_metric(Check *c, const Report *r)
 
 static void check_compression(Check *c, const Report *r)
 {
-    Shape code = r->fn->outputs[0]->shape;
-    Shape a = r->fn->outputs[1]->shape, b = r->fn->outputs[2]->shape;
+    Node **out = r->fn->outputs + r->first;
+    Shape code = out[0]->shape, a = out[1]->shape, b = out[2]->shape;
     if (!code.batch)
         report(c, r->pos, "a coding is of each sample; this is %s for the whole batch",
                sample_text(code));
@@ -103,14 +121,30 @@ static const struct Kind {
     const char *options[3];
     int noptions;
 } kinds[] = {
-    {"frechet", 2, "two features, `frechet(features(fake), features(image))`", check_frechet,
-     {"count", "name"}, 2},
-    {"histogram", 1, "probabilities of classes, `histogram(classifier(fake))`", NULL,
-     {"count", "name"}, 2},
-    {"metric", 1, "one number, `metric(accuracy(classifier(x), label), name: accuracy)`",
-     check_metric, {"count", "name"}, 2},
-    {"compression", 3, "a coding, its reconstruction and the original", check_compression,
-     {"count", "name", "bits"}, 3},
+    {"frechet",
+     2,
+     "two features, `frechet(features(fake), features(image))`",
+     check_frechet,
+     {"count", "name"},
+     2},
+    {"histogram",
+     1,
+     "probabilities of classes, `histogram(classifier(fake))`",
+     NULL,
+     {"count", "name"},
+     2},
+    {"metric",
+     1,
+     "one number, `metric(accuracy(classifier(x), label), name: accuracy)`",
+     check_metric,
+     {"count", "name"},
+     2},
+    {"compression",
+     3,
+     "a coding, its reconstruction and the original",
+     check_compression,
+     {"count", "name", "bits"},
+     3},
 };
 
 bool is_score(const char *kind)
@@ -128,7 +162,7 @@ void check_score(Check *c, const Report *r, int shown)
         if (strcmp(k->name, r->kind) != 0)
             continue;
         check_options(c, r, k->options, k->noptions);
-        if (r->fn->noutputs != shown)
+        if (r->fn->noutputs != r->first + shown)
             report(c, r->pos, "`%s` takes no sequences of varying length", r->kind);
         else if (shown != k->values)
             report(c, r->pos, "`%s` takes %s", r->kind, k->takes);

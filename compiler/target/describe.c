@@ -498,6 +498,8 @@ static void put_report(Text *t, const Model *m, const Report *report)
     put_data(t, m, report->data);
     put(t, ",");
     put_int(t, "function", fn_index(m, report->fn));
+    put(t, ",");
+    put_int(t, "first", report->first);
     put(t, ",\"options\":{");
     for (int i = 0; i < report->noptions; i++) {
         put(t, i ? "," : "");
