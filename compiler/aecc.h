@@ -348,12 +348,21 @@ typedef struct TrainStep {
     Fn *fn; int repeat; Pos pos;
 } TrainStep;
 
+/* Two steps against each other: what the generator's gives to a network of the
+ * discriminator's, and what that gives it of the data. */
+typedef struct WatchPair {
+    int generator, discriminator; /* steps                                   */
+    Node *samples, *data;         /* outputs 2 i and 2 i + 1 of `watch`      */
+} WatchPair;
+
 typedef struct Train {
     Data *data;                   /* components bound in order to inputs     */
     Data *validation; Fn *objective;          /* NULL without validate       */
     int nsteps; TrainStep *steps;
     int64_t epochs, batch; bool drop_last;
     bool in_order;                /* not shuffled: a state goes on from batch to batch */
+    bool watched;                 /* steps that update different networks    */
+    Fn *watch; WatchPair *pairs; int npairs;  /* NULL without pairs          */
     Pos pos;
 } Train;
 

@@ -32,11 +32,13 @@ typedef struct member {
 #name, offsetof(rt_state, name), kind \
     }
 static const member members[] = {
-    MEMBER(block, WHOLE),  MEMBER(epoch, WHOLE),     MEMBER(position, WHOLE),
-    MEMBER(step, WHOLE),   MEMBER(batches, WHOLE),   MEMBER(samples, WHOLE),
-    MEMBER(sums, LIST),    MEMBER(counts, LIST),     MEMBER(best, REAL),
-    MEMBER(waited, WHOLE), MEMBER(seconds, REAL),    MEMBER(seed, WHOLE),
-    MEMBER(batch, WHOLE),  MEMBER(log_bytes, WHOLE), MEMBER(no_shuffle, FLAG),
+    MEMBER(block, WHOLE),  MEMBER(epoch, WHOLE),        MEMBER(position, WHOLE),
+    MEMBER(step, WHOLE),   MEMBER(batches, WHOLE),      MEMBER(samples, WHOLE),
+    MEMBER(sums, LIST),    MEMBER(counts, LIST),        MEMBER(firsts, LIST),
+    MEMBER(slopes, LIST),  MEMBER(stills, LIST),        MEMBER(probes, LIST),
+    MEMBER(spreads, LIST), MEMBER(spread_counts, LIST), MEMBER(best, REAL),
+    MEMBER(waited, WHOLE), MEMBER(seconds, REAL),       MEMBER(seed, WHOLE),
+    MEMBER(batch, WHOLE),  MEMBER(log_bytes, WHOLE),    MEMBER(no_shuffle, FLAG),
 };
 enum { N_MEMBERS = sizeof members / sizeof *members };
 

@@ -289,6 +289,13 @@ static void read_step(void *out, const json_t *object)
     s->repeat = whole(object, "repeat");
 }
 
+static void read_pair(void *out, const json_t *object)
+{
+    struct rt_pair *pair = out;
+    pair->generator = (int)json_integer_value(json_array_get(object, 0));
+    pair->discriminator = (int)json_integer_value(json_array_get(object, 1));
+}
+
 static void read_train(void *out, const json_t *object)
 {
     rt_train *t = out;
@@ -300,6 +307,10 @@ static void read_train(void *out, const json_t *object)
     t->batch = whole(object, "batch");
     t->drop_last = flag(object, "drop_last");
     t->in_order = flag(object, "in_order");
+    t->watched = flag(object, "watched");
+    t->watch = (int)optional(object, "watch");
+    if (t->watch >= 0)
+        t->pairs = array(object, "pairs", sizeof *t->pairs, &t->npairs, read_pair);
 }
 
 static void read_path(void *out, const json_t *path)
@@ -333,6 +344,29 @@ static void read_reconstruct(rt_model *m, const json_t *root)
     m->reconstruct_data = tree(object, "data");
 }
 
+static int var_of(const rt_model *m, const char *name)
+{
+    for (int i = 0; i < m->nvars; i++)
+        if (name && !strcmp(m->vars[i].tensor.name, name))
+            return i;
+    return -1;
+}
+
+/* Names to places; packed vars are not among the model's. */
+static void read_updates(rt_model *m, const json_t *functions)
+{
+    for (int i = 0; i < m->nfunctions; i++) {
+        const json_t *names = json_object_get(json_array_get(functions, (size_t)i), "updates");
+        rt_function *f = &m->functions[i];
+        f->updates = rt_alloc(json_array_size(names) + 1, sizeof *f->updates);
+        for (size_t k = 0; k < json_array_size(names); k++) {
+            int v = var_of(m, json_string_value(json_array_get(names, k)));
+            if (v >= 0)
+                f->updates[f->nupdates++] = v;
+        }
+    }
+}
+
 /* ---- The whole ------------------------------------------------------------ */
 
 rt_model *model_read(const char *descriptor, const aecc_variant *code)
@@ -359,6 +393,7 @@ rt_model *model_read(const char *descriptor, const aecc_variant *code)
     m->reports = array(root, "reports", sizeof *m->reports, &m->nreports, read_report);
     read_reconstruct(m, root);
     m->pack = function_index(root, "pack");
+    read_updates(m, json_object_get(root, "functions"));
     for (int i = 0; i < m->nfunctions; i++)
         m->functions[i].code = code->functions[i];
     return m;

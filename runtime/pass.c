@@ -45,6 +45,8 @@ static void call_step(training *t)
     const rt_step *step = &t->block->steps[t->step];
     if (draws(t->block, t->step))
         draw(t);
+    if (t->watch.active)
+        watch_before(t);
     machine_set(t->machine, step->function, AECC_RANDOM_TRAIN, t->state.batches - 1, &t->view,
                 t->order, t->first, t->count);
     t->called = true;
@@ -56,6 +58,8 @@ static bool take_loss(training *t)
     const rt_step *step = &t->block->steps[t->step];
     double loss = machine_scalar(t->machine, &t->machine->function->outputs[0]);
     t->called = false;
+    if (t->state.counts[t->step] <= 0 && t->state.epoch == 0)
+        t->state.firsts[t->step] = loss;
     t->losses[t->step] += loss / (double)step->repeat;
     t->state.sums[t->step] += loss * (double)t->count;
     t->state.counts[t->step] += (double)t->count;
@@ -109,15 +113,21 @@ static bool next_call(rt_machine *m, void *job)
 {
     training *t = job;
     (void)m;
+    if (t->watch.active && watch_again(t))
+        return true;
     if (t->called && !take_loss(t)) {
         t->ending = DIVERGED;
         return false;
     }
     if (t->step == t->block->nsteps) {
+        if (t->watch.active && watch_compare(t))
+            return true;
         end_pass(t);
         if (must_leave(t))
             return false;
     }
+    if (t->step == 0 && t->repeat == 0)
+        watch_pass(t);
     call_step(t);
     return true;
 }

@@ -85,6 +85,7 @@ typedef struct rt_function {
     int nresults;                 /* outputs; their lengths follow            */
     int64_t chunk, shared_blocks, scratch_bytes, part_bytes;
     int single;                   /* its twin for one sample, or -1           */
+    int nupdates, *updates;       /* vars that it writes                      */
     uint64_t borrows;             /* files of weights whose borrowed vars it reads */
     rt_tensor *inputs, *outputs;
     rt_kernel *kernels;
@@ -140,6 +141,10 @@ typedef struct rt_train {
     int64_t epochs, batch;
     bool drop_last;
     bool in_order;                /* never shuffled                           */
+    bool watched;                 /* its steps update different networks      */
+    int watch;                    /* function that gives samples and data of pairs; -1 */
+    int npairs;
+    struct rt_pair { int generator, discriminator; } *pairs;   /* steps      */
 } rt_train;
 
 typedef struct rt_report {
@@ -394,6 +399,9 @@ typedef struct rt_state {
     int64_t step, batches;             /* of the run                          */
     int64_t samples;                   /* of the block's data                 */
     double *sums, *counts;             /* [step of the block] of this epoch   */
+    double *firsts;                    /* [step] its first loss               */
+    double *slopes, *stills, *probes;  /* [step] watch.c: sums, how many      */
+    double *spreads, *spread_counts;   /* [step] the same of a generator's    */
     int nsums;
     double best;                       /* lowest objective, INFINITY before   */
     int64_t waited;                    /* epochs since then                   */

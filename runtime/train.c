@@ -66,11 +66,27 @@ static int64_t batch_of(const training *t, const rt_train *block)
     return t->state.batch ? t->state.batch : block->batch;
 }
 
+/* What a state has for each step of its block; the first losses, then sums of an epoch. */
+enum { N_LISTS = 8 };
+
+static double **list_of(rt_state *s, int i)
+{
+    double **const lists[N_LISTS] = {&s->firsts, &s->sums,   &s->counts,  &s->slopes,
+                                     &s->stills, &s->probes, &s->spreads, &s->spread_counts};
+    return lists[i];
+}
+
+static void free_lists(rt_state *s)
+{
+    for (int i = 0; i < N_LISTS; i++)
+        free(*list_of(s, i));
+}
+
 static void reset_epoch(training *t)
 {
     t->state.position = 0;
-    memset(t->state.sums, 0, (size_t)t->block->nsteps * sizeof(double));
-    memset(t->state.counts, 0, (size_t)t->block->nsteps * sizeof(double));
+    for (int i = 1; i < N_LISTS; i++)
+        memset(*list_of(&t->state, i), 0, (size_t)t->block->nsteps * sizeof(double));
 }
 
 /* Running sums for the block's steps; a resumed state has them. */
@@ -79,11 +95,10 @@ static void open_sums(training *t)
     rt_state *s = &t->state;
     if (s->nsums == t->block->nsteps)
         return;
-    free(s->sums);
-    free(s->counts);
+    free_lists(s);
     s->nsums = t->block->nsteps;
-    s->sums = rt_alloc((size_t)s->nsums, sizeof *s->sums);
-    s->counts = rt_alloc((size_t)s->nsums, sizeof *s->counts);
+    for (int i = 0; i < N_LISTS; i++)
+        *list_of(s, i) = rt_alloc((size_t)s->nsums, sizeof(double));
     reset_epoch(t);
 }
 
@@ -162,6 +177,7 @@ static void open_block(training *t)
     bool in_order = t->state.no_shuffle || t->block->in_order;
     t->order = in_order ? NULL : rt_alloc((size_t)t->view.samples, sizeof *t->order);
     open_sums(t);
+    watch_open(t);
     check_samples(t);
     check_position(t);
 }
@@ -173,6 +189,7 @@ static void close_block(training *t)
         data_view_free(&t->validation);
     free(t->losses);
     free(t->order);
+    watch_close(t);
 }
 
 static bool block_done(const training *t)
@@ -273,9 +290,16 @@ static void say_scores(training *t, const rt_field *fields, int n)
             progress_say(&t->progress, "  %s: %.6g", fields[i].name, fields[i].number);
 }
 
+/* A figure of watch_epoch(). */
+static void add_figure(void *job, const char *name, double value)
+{
+    add_metric(job, name, value);
+}
+
 static void log_epoch(training *t, const metrics *m)
 {
-    rt_field fields[2 * MAX_METRICS + 4];
+    static metrics watched;
+    rt_field fields[3 * MAX_METRICS + 5];
     int n = 0;
     if (t->model->ntrains > 1)
         fields[n++] = (rt_field){"block", true, t->state.block + 1, 0, NULL};
@@ -283,6 +307,12 @@ static void log_epoch(training *t, const metrics *m)
     fields[n++] = (rt_field){"step", true, t->state.step, 0, NULL};
     for (int i = 0; i < m->n; i++)
         fields[n++] = (rt_field){m->at[i].name, false, 0, m->at[i].value, NULL};
+    watched.n = 0;
+    char *warnings = watch_epoch(t, add_figure, &watched);
+    for (int i = 0; i < watched.n; i++)
+        fields[n++] = (rt_field){watched.at[i].name, false, 0, watched.at[i].value, NULL};
+    if (warnings)
+        fields[n++] = (rt_field){"warnings", false, 0, 0, warnings};
     rt_score *scores = scores_of_epoch(t);
     int ns = score_fields(t, scores, fields + n, MAX_METRICS);
     say_scores(t, fields + n, ns);
@@ -290,6 +320,7 @@ static void log_epoch(training *t, const metrics *m)
     fields[n++] = (rt_field){"seconds", false, 0, seconds(t), NULL};
     log_row(&t->log, fields, n);
     log_flush(&t->log);
+    free(warnings);
     if (scores)
         scores_free(t->model, scores);
 }
@@ -549,7 +580,6 @@ int command_train(rt_trainer *trainer)
     if (status == RT_OK)
         write_reports(&t);
     close_block(&t);
-    free(t.state.sums);
-    free(t.state.counts);
+    free_lists(&t.state);
     return status;
 }

@@ -26,6 +26,17 @@ void pace_open(rt_pace *, rt_machine *, bool automatic);
 /* After `steps` that took `seconds`: chooses for the next ones. */
 void pace_count(rt_pace *, int64_t steps, double seconds);
 
+/* A look at a step: what its update does. See watch.c. */
+typedef struct rt_watch {
+    bool active;                   /* this pass is looked at                  */
+    bool again;                    /* the step runs a second time             */
+    bool comparing;                /* the pass is over: samples against data  */
+    char *before, *after;          /* vars that the step updates              */
+    double loss;                   /* of the first time                       */
+    float *row;                    /* a sample                                */
+    double *mean, *square;         /* [element]                               */
+} rt_watch;
+
 typedef struct training {
     rt_trainer *trainer;
     const rt_options *options;
@@ -50,6 +61,7 @@ typedef struct training {
     int64_t first, count;          /* its batch                               */
     double *losses;                /* [step] mean over repeats                */
     double slice;                  /* when to leave the parallel region       */
+    rt_watch watch;
     bool warm;                     /* the block's first pass is over          */
 } training;
 
@@ -58,6 +70,23 @@ int64_t batches_per_pass(const rt_train *);
 /* Runs passes until the epoch ends, something is due, or some 80 ms are over;
  * sets `ending` where the run ends. */
 void run_passes(training *);
+/* ==== watch.c: what makes several steps hard to train =================== */
+
+/* Room for the block's vars; a pass, a call of its last repeat, and the loss of a call. */
+void watch_open(training *);
+void watch_close(training *);
+void watch_pass(training *);
+void watch_before(training *);
+/* After a call: true where the same call, or another one that is now set, must
+ * follow before anything else; the vars and the loss are then as after the first. */
+bool watch_again(training *);
+/* After the last step of a pass: true where a call is set that compares. */
+bool watch_compare(training *);
+/* Says what the epoch's figures tell; the names of the warnings go to `list`, a JSON
+ * list, malloc'd, and the figures to `add`. NULL: no warnings. */
+typedef void watch_add(void *job, const char *name, double value);
+char *watch_epoch(training *, watch_add *add, void *job);
+
 /* "loss", "critic.loss"; the name lives until the next call. */
 const char *loss_name(const training *, int step);
 

@@ -222,6 +222,7 @@ Model *check(Ast *file, const char *source)
     if (error_count() > 0)
         return NULL;
     build_reconstruct(c);
+    build_watches(c);
     build_init(c->model);
     mark_borrowed(c);
     check_unused(file, source);

@@ -17,6 +17,7 @@
  *   check_optimizer.c optimizers, the updates of a step
  *   check_train.c     train blocks
  *   check_network.c   networks as functions, reports, reconstruction
+ *   check_watch.c     adversaries among the steps of a block
  *   check_score.c     lines of reports that are numbers
  *   check_names.c     did-you-mean, unused names                            */
 #ifndef CHECK_H
@@ -185,6 +186,11 @@ typedef struct Context {
     const Steps *scan;            /* a draw is another one at each step      */
 } Context;
 
+/* A call of a network; its parameters are bound in `env`. */
+typedef struct Seen {
+    NetworkInfo *info; Env *env; struct Seen *next;
+} Seen;
+
 struct Check {
     Model *model;
     int vars_cap, fns_cap, networks_cap, data_cap, trains_cap, reports_cap;
@@ -200,6 +206,8 @@ struct Check {
     Marked *marked; int nmarked, marked_cap;
     NetworkInfo **owners; int nowners, owners_cap;   /* of each var          */
     Data *bound;                  /* what inputs are components of, or NULL  */
+    struct TrainBlock *blocks; int nblocks, blocks_cap;   /* of each Train   */
+    bool seeing; Seen *seen;      /* calls of networks, the last one first   */
 };
 
 bool in_library(const Check *, Pos);
@@ -405,6 +413,14 @@ void fn_update(Fn *, Var *, Node *);
 /* Lists a layer of the network being recorded. */
 void record_layer(Check *, const char *name, const char *type, Value result,
                   const Instance *, Pos);
+
+/* ==== check_watch.c ======================================================= */
+/* What the trainer looks at in blocks with several steps. */
+void build_watches(Check *);
+/* check_train.c: binds the data of a block once more, as inputs of a function; NULL
+ * where that fails. Evaluates the objective of a step in training mode there. */
+Env *block_again(Check *, int block, Fn *);
+void objective_again(Check *, int block, int step, Env *bound);
 
 /* ==== check_score.c ======================================================= */
 /* Is this kind of report a number, or several, that `evaluate` prints? */

@@ -531,6 +531,11 @@ static Value call_network(Check *c, Function *f, Arg *args, int n, Pos pos)
         return v_error();
     if (!info->called)
         keep_example(info, args, n);
+    if (c->seeing) {
+        Seen *seen = NEW(Seen);
+        *seen = (Seen){info, env, c->seen};
+        c->seen = seen;
+    }
     Value v = network_body(c, info, env, n > 0 ? args[0].value : v_error(), training, false);
     if (c->at.owner)
         record_layer(c, format("%s.%s", c->at.owner->name, f->decl->name), "network", v,

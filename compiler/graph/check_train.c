@@ -502,6 +502,25 @@ static void check_places(Train *t)
         }
 }
 
+/* What a block is made of, for a second look. */
+typedef struct TrainBlock {
+    Block block;
+    const DataValue *data;
+} TrainBlock;
+
+Env *block_again(Check *c, int block, Fn *fn)
+{
+    const TrainBlock *b = &c->blocks[block];
+    Env *bound = env_new(c->file);
+    return b->data && bind_data(c, fn, b->data, b->block.ast->params, bound) ? bound : NULL;
+}
+
+void objective_again(Check *c, int block, int step, Env *bound)
+{
+    const Block *b = &c->blocks[block].block;
+    objective_of(c, b, b->steps[step], true, env_new(bound));
+}
+
 void check_train(Check *c, const Ast *ast)
 {
     Block b = {.ast = ast, .index = c->model->ntrains + 1};
@@ -525,4 +544,5 @@ void check_train(Check *c, const Ast *ast)
         check_block(c, &b);
     }
     PUSH(c->model->trains, c->model->ntrains, c->trains_cap, t);
+    PUSH(c->blocks, c->nblocks, c->blocks_cap, ((TrainBlock){b, data}));
 }

@@ -459,6 +459,18 @@ static void put_network(Text *t, const Model *m, const Network *network)
     put(t, "]}");
 }
 
+static void put_watch(Text *t, const Model *m, const Train *train)
+{
+    put_bool(t, "watched", train->watched);
+    put(t, ",");
+    put_fn_index(t, "watch", m, train->watch);
+    put(t, ",\"pairs\":[");
+    for (int i = 0; i < train->npairs; i++)
+        text_printf(t, "%s[%d,%d]", i ? "," : "", train->pairs[i].generator,
+                    train->pairs[i].discriminator);
+    put(t, "]");
+}
+
 static void put_train(Text *t, const Model *m, const Train *train)
 {
     put(t, "{\"data\":");
@@ -485,6 +497,8 @@ static void put_train(Text *t, const Model *m, const Train *train)
     put_bool(t, "drop_last", train->drop_last);
     put(t, ",");
     put_bool(t, "in_order", train->in_order);
+    put(t, ",");
+    put_watch(t, m, train);
     put(t, ",");
     put_int(t, "line", train->pos.line);
     put(t, "}");
