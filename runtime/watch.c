@@ -280,18 +280,18 @@ static void check_blown(warnings *w, int step)
 
 static void check_vanished(warnings *w, int step, double slope, double still)
 {
+    static const char hint[] = "try he_normal with relu, leaky_relu, normalization between layers, "
+                               "or an objective that does not saturate";
     char text[512];
     if (still > STILL)
         snprintf(text, sizeof text,
-                 "the gradients of %s vanish: %.3g %% of its parameters do not move\n"
-                 "try he_normal with relu, leaky_relu, or normalization between layers",
-                 name_of(w->t, step), 100 * still);
+                 "the gradients of %s vanish: %.3g %% of its parameters do not move\n%s",
+                 name_of(w->t, step), 100 * still, hint);
     else if (slope < FLAT)
         snprintf(text, sizeof text,
                  "the gradients of %s vanish: its updates change its loss by %.3g for a length "
-                 "of 1\ntry an objective that does not saturate, such as "
-                 "`minimize bce(discriminator(fake), 1)`",
-                 name_of(w->t, step), slope);
+                 "of 1\n%s",
+                 name_of(w->t, step), slope, hint);
     else
         return;
     warn(w, step, "vanishes", text);
