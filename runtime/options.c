@@ -244,14 +244,6 @@ static bool validates_any(const rt_model *m)
     return false;
 }
 
-static bool scores_any(const rt_model *m)
-{
-    for (int i = 0; i < m->nreports; i++)
-        if (is_score(&m->reports[i]))
-            return true;
-    return false;
-}
-
 static void check(const rt_options *o, const rt_model *model)
 {
     static const char *const shows[] = {"auto", "always", "never", "json"};
@@ -270,11 +262,6 @@ static void check(const rt_options *o, const rt_model *model)
         rt_fail(RT_USAGE,
                 "--early-stop needs validation, and %s has none\n"
                 "write `validate on DATA` in a train block",
-                model->source);
-    if (o->score && !scores_any(model))
-        rt_fail(RT_USAGE,
-                "--score needs numbers to compute, and %s has none\n"
-                "write a line such as `metric(accuracy(classifier(x), label))` in a report block",
                 model->source);
     if (o->log_steps && !o->log)
         rt_fail(RT_USAGE, "--log-steps needs --log FILE.jsonl");

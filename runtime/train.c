@@ -491,6 +491,18 @@ static void check_weights(const training *t)
             weights_check(t->machine, &t->model->functions[t->model->reports[i].function]);
 }
 
+static void check_scores(const training *t)
+{
+    bool any = !t->options->score;
+    for (int i = 0; i < t->model->nreports; i++)
+        any = any || is_score(&t->model->reports[i]);
+    if (!any)
+        rt_fail(RT_USAGE,
+                "--score needs numbers to compute, and %s has none\n"
+                "write a line such as `metric(accuracy(classifier(x), label))` in a report block",
+                t->model->source);
+}
+
 static void open_run(training *t, rt_trainer *trainer)
 {
     const rt_options *o = trainer->options;
@@ -500,6 +512,7 @@ static void open_run(training *t, rt_trainer *trainer)
         .best = INFINITY, .seed = o->seed, .batch = o->batch, .no_shuffle = o->no_shuffle};
     if (!t->model->ntrains)
         rt_fail(RT_USAGE, "%s has no train block", t->model->source);
+    check_scores(t);
     progress_open(&t->progress, o);
     char *vars = resume(t);
     for (int i = 0; i < t->model->ntrains; i++)
