@@ -64,7 +64,8 @@
  *             "watched": bool,                   // its steps update different networks
  *             "watch": i or null, "pairs": [[g, d], …]}],   // outputs 2 k, 2 k + 1: samples
  *      // of step g as step d's network sees them, and data as it sees that
- *  "reports": [{"kind": "reconstructions", "data": tree, "function": i, "first": k, "options": {}}],
+ *  "reports": [{"kind": "reconstructions", "data": tree, "function": i, "first": k,
+ *                "options": {}}],
  *      // its values are the outputs from k on; lines of one block may share a function
  *  "pack": i or null,      // to be called after vars changed, before "single" functions
  *  "reconstruct": {"function": i, "data": tree,

@@ -91,10 +91,12 @@ field() { sed "s/.*\"$1\":\([^],}]*\).*/\1/" out; }
 expect_text '"accuracy":1,' out
 expect_text '"counts":[100,100,100]' out
 expect_text '"histogram":[2,1,1]' out
-awk -v d="$(field frechet)" -v s="$(field same)" 'BEGIN { exit !((d - 9) ^ 2 < 1e-8 && s < 1e-9) }' ||
-    fail "Fréchet: $(cat out)"
-awk -F, -v m="$(field middle)" -v f="$(field first)" '{ for (i = 1; i <= 3; i++) { s += $i; if (NR <= 10) t += $i } }
-    END { exit !((s / 900 - m) ^ 2 < 1e-10 && (t / 30 - f) ^ 2 < 1e-10) }' points.csv || fail "metric: $(cat out)"
+awk -v d="$(field frechet)" -v s="$(field same)" '
+    BEGIN { exit !((d - 9) ^ 2 < 1e-8 && s < 1e-9) }' || fail "Fréchet: $(cat out)"
+awk -F, -v m="$(field middle)" -v f="$(field first)" '
+    { for (i = 1; i <= 3; i++) { s += $i; if (NR <= 10) t += $i } }
+    END { exit !((s / 900 - m) ^ 2 < 1e-10 && (t / 30 - f) ^ 2 < 1e-10) }' points.csv ||
+    fail "metric: $(cat out)"
 ./judge evaluate >out || fail "judge evaluate"
 expect_text "counts                   100 100 100" out
 ./judge evaluate --in points.csv --in labels.csv --batch 7 >again || fail "evaluate --in"
@@ -118,7 +120,8 @@ same_files before maker.safetensors
 expect_text '"histogram":[' log.jsonl
 expect_text "  frechet: " said
 distance=$(field frechet)
-tail -n 1 log.jsonl | grep -qF "\"frechet\":$distance," || fail "--score is not what evaluate says: $distance"
+tail -n 1 log.jsonl | grep -qF "\"frechet\":$distance," ||
+    fail "--score is not what evaluate says: $distance"
 cat >plain.nn <<'END'
 data points = csv("points.csv")
 network encoder(point: [3]) {
