@@ -314,6 +314,8 @@ typedef struct Fn {
     int *length_of;               /* [input]: the input whose length it is, -1 */
     int64_t *most;                /* [input]: the largest length, 0: it is none */
     int *length;                  /* [output]: the output that is its length, -1 */
+    int64_t *classes;             /* NETWORK, [input]: it is the number of one of */
+                                  /* so many, 0: it counts nothing            */
     Pos pos;
     struct Fn *single;            /* the same for one sample, or NULL        */
     struct Program *program;      /* set by fuse()                           */

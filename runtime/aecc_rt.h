@@ -29,7 +29,8 @@
  *                 "scratch_bytes": n, "part_bytes": n,   // for a block, for a chunk
  *                 "inputs":  [{"name", "type", "shape": [28,28], "batch": bool,
  *                              "offset", "scratch": bool,     // in a block, or its scratch
- *                              "length_of": i, "steps": n}],  // where it is a length: below
+ *                              "length_of": i, "steps": n,    // where it is a length: below
+ *                              "classes": n}],                // network: numbers below n
  *                 "outputs": [{"name", "type", "shape", "batch": bool, "offset",
  *                              "strides", "row",     // batch: in a block, else fixed
  *                              "length": k}],        // where its length varies: below

@@ -100,12 +100,14 @@ typedef struct canvas {
     int64_t cell_height, cell_width; /* of a sample, scaled */
     int64_t row_gap, column_gap, margin;
     int scale;
+    float low, high;
 } canvas;
 
-/* Ink on white for grey, light for RGB; what is not a number prints as 0. */
-static uint8_t level(float value, bool ink)
+/* Ink on white for grey, light for RGB; what is not a number prints as low. */
+static uint8_t level(const canvas *to, float value, bool ink)
 {
-    float cut = value >= 1 ? 1 : value > 0 ? value : 0;
+    float share = (value - to->low) / (to->high - to->low);
+    float cut = share >= 1 ? 1 : share > 0 ? share : 0;
     int byte = (int)(cut * 255 + 0.5f);
     return (uint8_t)(ink ? 255 - byte : byte);
 }
@@ -117,7 +119,7 @@ static void draw_pixel(canvas *to, int64_t y, int64_t x, const float *value)
         for (int j = 0; j < to->scale; j++)
             for (int c = 0; c < to->channels; c++)
                 to->pixels[((y + i) * to->width + x + j) * to->channels + c] =
-                    level(value[c], to->channels == 1);
+                    level(to, value[c], to->channels == 1);
 }
 
 static void draw_cell(canvas *to, const image_grid *grid, int row, int column)
@@ -141,6 +143,8 @@ static void lay_out(canvas *to, const image_grid *grid)
     to->scale = grid->scale > 0 ? grid->scale : side < CELL_SIDE ? (int)(CELL_SIDE / side) : 1;
     to->cell_height = grid->dims[0] * to->scale;
     to->cell_width = grid->dims[1] * to->scale;
+    to->low = grid->low;
+    to->high = grid->high > grid->low ? grid->high : grid->low + 1;
     int64_t gap = side * to->scale / 10 + 1;
     to->row_gap = grid->row_gap > 0 ? grid->row_gap : gap;
     to->column_gap = grid->column_gap > 0 ? grid->column_gap : gap;

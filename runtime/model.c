@@ -117,6 +117,7 @@ static void read_tensor(void *out, const json_t *object)
     t->length = (int)optional(object, "length");
     t->length_of = (int)optional(object, "length_of");
     t->steps = optional(object, "steps") > 0 ? optional(object, "steps") : 0;
+    t->classes = json_integer_value(json_object_get(object, "classes"));
     t->component = -1;
 }
 

@@ -38,7 +38,7 @@ static const command commands[] = {
     {"run", CMD_RUN, "run NETWORK --in FILE --out FILE.npy: any network over a file"},
     {"encode", CMD_ENCODE, "codings of --in, or of the program's report or validation data"},
     {"reconstruct", CMD_RECONSTRUCT, "originals over reconstructions as PNG"},
-    {"generate", CMD_GENERATE, "samples of a network that is fed with noise as PNG"},
+    {"generate", CMD_GENERATE, "what a network makes of noise, by default generator; PNG or .npy"},
     {"detect", CMD_DETECT, "samples ranked by reconstruction error, anomalies marked"},
     {"summary", CMD_SUMMARY, "layers, shapes, parameters, FLOPs and bytes"},
     {"benchmark", CMD_BENCHMARK,
@@ -81,7 +81,9 @@ static _Noreturn void help(const rt_options *o, const rt_model *model, bool name
 {
     if (named) {
         printf("Usage: %s %s%s [OPTION…]\n", rt_name(), command_name(o->command),
-               o->command == CMD_RUN ? " NETWORK" : "");
+               o->command == CMD_RUN        ? " NETWORK"
+               : o->command == CMD_GENERATE ? " [NETWORK]"
+                                            : "");
         for (int i = 0; i < N_COMMANDS; i++)
             if (commands[i].command == o->command)
                 printf("%s\n", commands[i].help);

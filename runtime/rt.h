@@ -9,8 +9,9 @@
  *   train.c pass.c pace.c  the loop                 validate.c objectives
  *   checkpoint.c safetensors.c log.c progress.c     what a run writes
  *   score.c eigen.c    numbers of report blocks
- *   evaluate.c run.c reconstruct.c detect.c summary.c benchmark.c bound.c
- *                                                   the other commands
+ *   evaluate.c run.c reconstruct.c generate.c detect.c summary.c benchmark.c
+ *   bound.c                                         the other commands
+ *   pictures.c   samples as PNG
  */
 #ifndef AECC_RT_INTERNAL_H
 #define AECC_RT_INTERNAL_H
@@ -48,6 +49,7 @@ typedef struct rt_tensor {
     int length_of;          /* input: it is the length of that one; -1        */
     int64_t steps;          /* input: a number of steps up to this one; 0     */
     int component;          /* input: of the data that fills it; -1           */
+    int64_t classes;        /* input of a network: it numbers so many; 0      */
 } rt_tensor;
 
 typedef enum { RT_PARAM, RT_STATE, RT_SLOT, RT_COUNT } rt_var_kind;
@@ -209,6 +211,7 @@ typedef struct rt_options {
     double quantile;
     rt_list data, in, lengths;
     const char *init, *weights, *save, *checkpoint, *log, *out, *progress;
+    const char *labels, *interpolate;
     bool no_shuffle, resume, log_steps, quiet, infer, json, help, version;
 } rt_options;
 
@@ -480,6 +483,8 @@ int command_detect(rt_trainer *);
 int command_summary(rt_trainer *);
 int command_benchmark(rt_trainer *);
 
+/* A network over all samples of a view, to --out; the exit status. */
+int run_network(rt_trainer *, const rt_network *, const data_view *);
 /* The pictures of a report block, at `path`; false where the samples are no
  * pictures. */
 bool report_pictures(rt_trainer *, const rt_report *, const char *path);

@@ -116,7 +116,7 @@ static const char *checked_out(const rt_options *o)
     return o->out;
 }
 
-static int run_network(rt_trainer *t, const rt_network *network, const data_view *view)
+int run_network(rt_trainer *t, const rt_network *network, const data_view *view)
 {
     const rt_function *f = &t->model->functions[network->function];
     const char *out = checked_out(t->options);

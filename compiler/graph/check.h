@@ -208,6 +208,7 @@ struct Check {
     Data *bound;                  /* what inputs are components of, or NULL  */
     struct TrainBlock *blocks; int nblocks, blocks_cap;   /* of each Train   */
     bool seeing; Seen *seen;      /* calls of networks, the last one first   */
+    Fn *listed;                   /* the network's that is being made, or NULL */
 };
 
 bool in_library(const Check *, Pos);
@@ -382,7 +383,7 @@ const Shape *component_shape(const Data *, int component);
 bool component_varies(const Data *, int component);
 void use_data(Check *, Data *);   /* lists its files in the model            */
 /* The values number `classes` things: where they are what a file holds, its
- * reader checks that. */
+ * reader checks that; where they are an input of a network, it is told. */
 void expect_classes(const Check *, Node *values, int64_t classes);
 
 /* ==== check_optimizer.c =================================================== */

@@ -733,15 +733,25 @@ static void set_classes(Data *file, const void *argument)
         file->classes = classes;
 }
 
+/* Of an input of a block's function or of a network. */
+static void set_input_classes(const Check *c, int input, int64_t classes)
+{
+    int64_t *of = c->listed ? &c->listed->classes[input] : NULL;
+    if (c->bound)
+        each_file(c->bound, 0, input, set_classes, &classes);
+    else if (of && (*of == 0 || classes < *of))
+        *of = classes;
+}
+
 void expect_classes(const Check *c, Node *values, int64_t classes)
 {
     NodeList all = graph_reach(1, &values);
     bool *moved = NEW_ARRAY(bool, values->id + 1);
-    moved[values->id] = c->bound != NULL;
+    moved[values->id] = true;
     for (int i = all.n - 1; i >= 0; i--) {
         const Node *n = all.at[i];
         if (moved[n->id] && n->op == OP_input)
-            each_file(c->bound, 0, n->attr.input, set_classes, &classes);
+            set_input_classes(c, n->attr.input, classes);
         for (int k = 0; moved[n->id] && moves_elements(n->op) && k < n->nin; k++)
             moved[n->in[k]->id] = true;
         if (moved[n->id] && under_filling(all.at[i]))

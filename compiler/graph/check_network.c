@@ -36,6 +36,8 @@ static Node *add_input(Fn *fn, const char *name, Type type, Shape shape, Pos pos
     fn->most = room(fn->most, sizeof *fn->most, n);
     fn->length_of[n] = -1;
     fn->most[n] = 0;
+    fn->classes = room(fn->classes, sizeof *fn->classes, n);
+    fn->classes[n] = 0;
     fn->inputs = room(fn->inputs, sizeof *fn->inputs, n);
     fn->input_names = room(fn->input_names, sizeof *fn->input_names, n);
     fn->input_names[n] = name;
@@ -281,7 +283,9 @@ static bool build_network(Check *c, NetworkInfo *info)
         return false;
     }
     graph_at(decl->pos, decl->name);
+    c->listed = fn;
     network_outputs(c, fn, decl, network_body(c, info, env, first, false, true));
+    c->listed = NULL;
     record_own(info);
     PUSH(c->model->fns, c->model->nfns, c->fns_cap, fn);
     Network network = {decl->name, fn, info->nlayers, info->layers, decl->pos};

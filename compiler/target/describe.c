@@ -194,6 +194,10 @@ static void put_input(Text *t, const Fn *fn, int i, const Buffer *b)
         put(t, ",");
         put_int(t, "steps", fn->most[i]);
     }
+    if (fn->classes && fn->classes[i] > 0) {
+        put(t, ",");
+        put_int(t, "classes", fn->classes[i]);
+    }
     put(t, "}");
 }
 
