@@ -5,8 +5,8 @@
  * The order of a sum: over features one chain in the order of the axes, in
  * each lane; over the batch one chain over the blocks in each lane, then the
  * tree over lanes; without a batch, where the last axis is reduced, 16 chains
- * (element i in lane i mod 16 of its row), then the tree; but in a function
- * for one sample the one chain that the sample's lane has elsewhere. */
+ * (element i in lane i mod 16 of its row), then the tree; but one chain in what
+ * infers, so that a function for one sample has the sums that its batch has. */
 #include "loop/lower.h"
 
 #include <math.h>
@@ -264,6 +264,11 @@ void lower_join(Program *p, Kernel *k)
     for_each(k->u0, k->u1, 1, join_vector, &j);
 }
 
+static bool infers(const Fn *fn)
+{
+    return fn->kind == FN_NETWORK || fn->kind == FN_SINGLE || fn->single;
+}
+
 void lower_reduce(Program *p, Kernel *k)
 {
     ReduceKernel r = {.eval = eval_begin(p, k), .kernel = k, .root = k->root, .in = k->root->in[0]};
@@ -279,7 +284,7 @@ void lower_reduce(Program *p, Kernel *k)
         else
             r.kept[r.nkept++] = i;
     int last = r.in->shape.rank - 1;
-    r.lanes = !r.in->shape.batch && p->fn->kind != FN_SINGLE && r.nreduced > 0 &&
+    r.lanes = !r.in->shape.batch && !infers(p->fn) && r.nreduced > 0 &&
               r.reduced[r.nreduced - 1] == last && r.in->shape.dim[last] > 8 &&
               lanes_fit(p, k, r.in, last);
     r.at.mode = r.in->shape.batch ? LANE_SAMPLE : r.lanes ? LANE_AXIS : LANE_NONE;
