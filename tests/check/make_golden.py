@@ -44,11 +44,11 @@ def project(values, m):
     return float(np.dot(flat, np.cos(0.37 * m * np.arange(flat.size) + m)))
 
 
-def layer_line(shape, line, layer, call=None):
+def layer_line(shape, line, layer, call=None, order=None):
     """`call` computes what the line says, where that is more than layer(x)."""
     call = call or layer
     layer.build((None,) + shape)
-    weights_of(layer, range(len(layer.weights)))
+    weights_of(layer, order or range(len(layer.weights)))
     n = int(np.prod(shape))
     x = np.stack([2 * sines(n, 0.3 + s) for s in range(SAMPLES)]).reshape((SAMPLES,) + shape)
     x = tf.constant(x)
@@ -166,11 +166,62 @@ def other_layers():
                L.Activation(lambda x: keras.activations.gelu(x, approximate=True)))
 
 
-def train_line(body, layer_list, objective, loss, optimizer_text, optimizer):
+class Spectral(L.Layer):
+    """The kernel of a layer divided by its largest singular value, as torch.nn.utils.spectral_norm
+    does it: derivatives go through the division, not through the vectors."""
+
+    def __init__(self, layer, call):
+        super().__init__()
+        self.layer, self.multiply = layer, call
+
+    def build(self, shape):
+        self.layer.build(shape)
+        self.u = self.add_weight(shape=(self.layer.kernel.shape[-1],), trainable=False)
+
+    def call(self, x, training=False):
+        matrix = tf.reshape(self.layer.kernel, (-1, self.u.shape[0]))
+        u = tf.convert_to_tensor(self.u)
+        v = tf.linalg.normalize(tf.linalg.matvec(matrix, u))[0]
+        if training:
+            u = tf.linalg.normalize(tf.linalg.matvec(matrix, v, transpose_a=True))[0]
+            self.u.assign(u)
+        u, v = tf.stop_gradient(u), tf.stop_gradient(v)
+        sigma = tf.tensordot(v, tf.linalg.matvec(matrix, u), 1)
+        return self.multiply(x, self.layer.kernel / sigma) + self.layer.bias
+
+
+def minibatch_stddev(x):
+    spread = keras.ops.mean(keras.ops.sqrt(keras.ops.var(x, axis=0) + 1e-8))
+    return keras.ops.concatenate([x, spread * keras.ops.ones_like(x[..., :1])], axis=-1)
+
+
+def adversarial():
+    through = "parametrize: spectral_normalization"
+    order = [2, 0, 1]  # u comes first here, last there
+    layer_line((5,), f"dense(3, {through})", Spectral(L.Dense(3), tf.matmul), order=order)
+    layer_line((6, 5, 2), f"conv2d(3, [3, 2], strides: 2, {through})",
+               Spectral(L.Conv2D(3, (3, 2)), lambda x, w: tf.nn.conv2d(x, w, 2, "VALID")),
+               order=order)
+    layer_line((5,), "minibatch_stddev()", L.Activation(minibatch_stddev))
+    layer_line((7, 8, 4), "minibatch_stddev()", L.Activation(minibatch_stddev))
+    sgd = lambda: optimizers.SGD(0.1, momentum=0.9)
+    text = "sgd(0.1, momentum: 0.9)"
+    mse, bce = losses.MeanSquaredError(), losses.BinaryCrossentropy()
+    train_line(f"dense(4, {through})", [Spectral(L.Dense(4), tf.matmul)], "mse(y, t)", mse, text,
+               sgd(), order)
+    train_line("dense(4); minibatch_stddev(); dense(4)",
+               [L.Dense(4), L.Lambda(minibatch_stddev, output_shape=(5,)), L.Dense(4)],
+               "mse(y, t)", mse, text, sgd())
+    train_line("dense(4, sigmoid)", [L.Dense(4, activation="sigmoid")],
+               "discriminator_loss(y, 0.3 * y, smoothing: 0.1)",
+               lambda t, y: (bce(0 * t + 0.9, y) + bce(0 * t, 0.3 * y)) / 2, text, sgd())
+
+
+def train_line(body, layer_list, objective, loss, optimizer_text, optimizer, order=None):
     """3 numbers to 4 by the layers of `body`; the target is made of the input. The losses of
     each step, and the last one in inference mode."""
     model = keras.Sequential([keras.Input((3,))] + layer_list)
-    weights_of(model, range(len(model.weights)))
+    weights_of(model, order or range(len(model.weights)))
     x = np.stack([2 * sines(3, 0.3 + s) for s in range(SAMPLES)])
     target = np.abs(np.concatenate([x, x[:, :1]], axis=1)) / 2
     seen = []
@@ -274,3 +325,4 @@ if __name__ == "__main__":
         objectives()
         all_optimizers()
         normalizations()
+        adversarial()

@@ -1,13 +1,15 @@
 #!/bin/sh
-# Machine code of the layers of sequences against the interpreter: each that
-# tests/check compares with Keras, forward and in a training step with gradients
-# by weights and input, the networks of one input in one program.
+# Machine code of the layers of sequences and of adversarial networks against the
+# interpreter: each that tests/check compares with Keras, forward and in a
+# training step with gradients by weights and input, the networks of one input
+# in one program.
 set -u
 . tests/lib.sh
 temporary_folder
 
 awk -F ' [|] ' -v folder="$folder" '
-    $1 != "layer" || $3 !~ /1d|rnn|lstm|gru|repeat_vector|time_distributed|embedding/ { next }
+    $1 != "layer" || $3 !~ /1d|rnn|lstm|gru|repeat_vector|time_distributed|embedding/ &&
+        $3 !~ /parametrize|minibatch/ { next }
     {
         if (!($2 in n))
             shapes[++count] = $2
