@@ -322,7 +322,8 @@ typedef struct Fn {
 } Fn;
 
 /* Data sources as a tree; aecc never opens the files. */
-typedef enum DataKind { DATA_FILE, DATA_SPLIT, DATA_ZIP, DATA_CONCAT, DATA_WINDOWS } DataKind;
+typedef enum DataKind { DATA_FILE, DATA_SPLIT, DATA_ZIP, DATA_CONCAT, DATA_WINDOWS,
+               DATA_FILTER } DataKind;
 typedef struct Data {
     DataKind kind;
     const char *name;             /* declared name, or NULL                  */
@@ -331,6 +332,8 @@ typedef struct Data {
     bool last, rest;              /* SPLIT: count from the end; the other part */
     int64_t count; double fraction;      /* SPLIT: one of them; WINDOWS: steps */
     int64_t stride;               /* WINDOWS: from one to the next           */
+    double *keep; int nkeep;      /* FILTER: parts are what is filtered and  */
+                                  /* the numbers by which; those that stay   */
     const char *lengths, *series; /* FILE: of the steps of each sample; the  */
                                   /* column that names the series; or NULL   */
     bool varying, bounded;        /* FILE: shape.dim[0] is the most steps; 0, */

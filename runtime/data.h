@@ -177,6 +177,12 @@ bool data_concat(data_view *out, const data_view *parts, int nparts, rt_error *e
 bool data_windows(data_view *out, const data_view *view, int64_t length, int64_t stride,
                   data_array *arrays, int64_t *skipped, rt_error *error);
 
+/* The samples whose number in `by`, a view with one number a sample, is one of
+ * `keep`. What `out` points into comes to `arrays`, one for each run. An error
+ * where there is none. */
+bool data_filter(data_view *out, const data_view *view, const data_view *by, const double *keep,
+                 int nkeep, data_array *arrays, rt_error *error);
+
 /* An input that data is to fill. */
 typedef struct data_input {
     const char *name;

@@ -219,6 +219,11 @@ static void read_file(rt_tree *t, const json_t *object)
         };
 }
 
+static void read_number(void *out, const json_t *object)
+{
+    *(double *)out = json_number_value(object);
+}
+
 static void read_tree(void *out, const json_t *object);
 
 /* The one part of a tree. */
@@ -231,9 +236,9 @@ static void read_of(rt_tree *t, const json_t *object)
 
 static void read_tree(void *out, const json_t *object)
 {
-    static const char *const kinds[] = {"file", "split", "zip", "concat", "windows"};
+    static const char *const kinds[] = {"file", "split", "zip", "concat", "windows", "filter"};
     rt_tree *t = out;
-    t->kind = (rt_tree_kind)choice(object, "kind", kinds, 5);
+    t->kind = (rt_tree_kind)choice(object, "kind", kinds, 6);
     t->name = text(object, "name");
     t->rank = -1;
     if (t->kind == RT_FILE) {
@@ -251,6 +256,8 @@ static void read_tree(void *out, const json_t *object)
     } else {
         t->parts = array(object, "parts", sizeof *t->parts, &t->nparts, read_tree);
     }
+    if (t->kind == RT_FILTER)
+        t->keep = array(object, "keep", sizeof *t->keep, &t->nkeep, read_number);
 }
 
 /* NULL for null. */

@@ -94,7 +94,7 @@ typedef struct rt_function {
     aecc_function *code;
 } rt_function;
 
-typedef enum { RT_FILE, RT_SPLIT, RT_ZIP, RT_CONCAT, RT_WINDOWS } rt_tree_kind;
+typedef enum { RT_FILE, RT_SPLIT, RT_ZIP, RT_CONCAT, RT_WINDOWS, RT_FILTER } rt_tree_kind;
 
 typedef struct rt_tree {
     rt_tree_kind kind;
@@ -114,6 +114,8 @@ typedef struct rt_tree {
     bool last, rest;              /* SPLIT                                    */
     int64_t count;
     double fraction;
+    double *keep;                 /* FILTER                                   */
+    int nkeep;
 } rt_tree;
 
 typedef struct rt_layer {

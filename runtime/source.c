@@ -244,6 +244,21 @@ static data_view view_parts(rt_sources *s, const rt_tree *t, rt_form form)
     return view;
 }
 
+static data_view view_filter(rt_sources *s, const rt_tree *t, rt_form form)
+{
+    data_view of = sources_view(s, &t->parts[0], form);
+    data_view by = sources_view(s, &t->parts[1], AS_FILES_HOLD), view;
+    rt_error error;
+    int runs = 0;
+    for (int i = 0; i < of.ncomponents; i++)
+        runs += of.components[i].nruns;
+    if (!data_filter(&view, &of, &by, t->keep, t->nkeep, sources_keep(s, runs), &error))
+        rt_raise(&error);
+    data_view_free(&of);
+    data_view_free(&by);
+    return view;
+}
+
 static data_view view_windows(rt_sources *s, const rt_tree *t, rt_form form)
 {
     data_view of = sources_view(s, &t->parts[0], form);
@@ -256,5 +271,6 @@ data_view sources_view(rt_sources *s, const rt_tree *t, rt_form form)
 {
     return t->kind == RT_FILE      ? view_file(s, t, form)
            : t->kind == RT_WINDOWS ? view_windows(s, t, form)
+           : t->kind == RT_FILTER  ? view_filter(s, t, form)
                                    : view_parts(s, t, form);
 }

@@ -21,7 +21,7 @@ static rt_like find_like(const rt_tree *t, int *skip)
         return (rt_like){0};
     if (t->kind == RT_FILE)
         return (rt_like){t, NULL};
-    int parts = t->kind == RT_CONCAT ? 1 : t->nparts;
+    int parts = t->kind == RT_CONCAT || t->kind == RT_FILTER ? 1 : t->nparts;
     for (int i = 0; i < parts; i++) {
         rt_like found = find_like(&t->parts[i], skip);
         if (found.file)

@@ -14,6 +14,7 @@
  *   check_layout.c    reshape, concat, slice … and lists of sizes
  *   check_conv.c      products, convolutions, windows: Contraction, Window
  *   check_data.c      data sources and what expressions do to them
+ *   check_filter.c    the samples of a source that a number chooses
  *   check_optimizer.c optimizers, the updates of a step
  *   check_train.c     train blocks
  *   check_network.c   networks as functions, reports, reconstruction
@@ -381,6 +382,7 @@ void infer_shapes(Check *, const DataValue *, const Ast *block);
 /* The shape of a sample of a component in its file; NULL: unknown. */
 const Shape *component_shape(const Data *, int component);
 bool component_varies(const Data *, int component);
+bool has_windows(Data *, int components);
 void use_data(Check *, Data *);   /* lists its files in the model            */
 /* The values number `classes` things: where they are what a file holds, its
  * reader checks that; where they are an input of a network, it is told. */

@@ -26,8 +26,8 @@ static int each_file(Data *d, int first, int component, void (*visit)(Data *file
             visit(d, argument);
         return 1;
     }
-    int n = 0;
-    for (int i = 0; i < d->nparts; i++) {
+    int n = 0, parts = d->kind == DATA_FILTER ? 1 : d->nparts;
+    for (int i = 0; i < parts; i++) {
         int at = d->kind == DATA_ZIP ? first + n : first;
         int count = each_file(d->parts[i], at, component, visit, argument);
         n = d->kind == DATA_ZIP ? n + count : count;
@@ -41,7 +41,7 @@ static Data *copy_tree(const Data *d)
     *copy = *d;
     copy->parts = NEW_ARRAY(Data *, d->nparts + 1);
     for (int i = 0; i < d->nparts; i++)
-        copy->parts[i] = copy_tree(d->parts[i]);
+        copy->parts[i] = d->kind == DATA_FILTER && i ? d->parts[i] : copy_tree(d->parts[i]);
     return copy;
 }
 
@@ -233,7 +233,7 @@ static bool keeps_shape(const Transform *t)
 
 /* ---- Windows ------------------------------------------------------------------------ */
 
-static bool has_windows(Data *d, int components)
+bool has_windows(Data *d, int components)
 {
     for (int i = 0; i < components; i++)
         if (windows_of(d, i))
@@ -759,9 +759,8 @@ void expect_classes(const Check *c, Node *values, int64_t classes)
     }
 }
 
-static void list_file(Data *file, const void *argument)
+static void list_file(Check *c, Data *file)
 {
-    Check *c = *(Check *const *)argument;
     for (int i = 0; i < c->model->ndata; i++)
         if (c->model->data[i] == file)
             return;
@@ -770,5 +769,8 @@ static void list_file(Data *file, const void *argument)
 
 void use_data(Check *c, Data *d)
 {
-    each_file(d, 0, -1, list_file, &c);
+    if (d->kind == DATA_FILE)
+        list_file(c, d);
+    for (int i = 0; i < d->nparts; i++)
+        use_data(c, d->parts[i]);
 }

@@ -14,7 +14,8 @@
 #include "../graph/ops.h"
 #include "../loop/loop.h"
 
-static const char *const data_kind[] = {"file", "split", "zip", "concat", "windows"};
+static const char *const data_kind[] = {"file", "split", "zip", "concat", "windows",
+                                        "filter"};
 
 static void put(Text *t, const char *s)
 {
@@ -413,6 +414,16 @@ static void put_parts(Text *t, const Model *m, const Data *d)
     put(t, "]");
 }
 
+static void put_keep(Text *t, const Data *d)
+{
+    put(t, ",\"keep\":[");
+    for (int i = 0; i < d->nkeep; i++) {
+        separate(t, i);
+        text_double(t, d->keep[i]);
+    }
+    put(t, "]");
+}
+
 static void put_data(Text *t, const Model *m, const Data *d)
 {
     if (!d) {
@@ -431,6 +442,8 @@ static void put_data(Text *t, const Model *m, const Data *d)
         put_windows(t, m, d);
     else
         put_parts(t, m, d);
+    if (d->kind == DATA_FILTER)
+        put_keep(t, d);
     put(t, "}");
 }
 
