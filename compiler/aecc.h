@@ -351,6 +351,7 @@ typedef struct Data {
 typedef struct TrainStep {
     const char *name;             /* NULL: the only one                      */
     Fn *fn; int repeat; Pos pos;
+    bool fresh;                   /* takes batches of its own, not the last one */
 } TrainStep;
 
 /* Two steps against each other: what the generator's gives to a network of the

@@ -59,7 +59,8 @@
  *  "networks": [{"name", "function": i, "layers": [{"name", "type", "output": [..],
  *                "params": n, "untrained": n, "line": n}]}],
  *  "train": [{"data": tree, "validation": tree or null, "objective": i or null,
- *             "steps": [{"name": string or null, "function": i, "repeat": n}],
+ *             "steps": [{"name": string or null, "function": i, "repeat": n,
+ *                        "fresh": bool}],       // takes n batches, not the last one
  *             "epochs": n, "batch": n, "drop_last": bool, "line": n,
  *             "in_order": bool,                  // never shuffled
  *             "watched": bool,                   // its steps update different networks

@@ -295,6 +295,7 @@ static void read_step(void *out, const json_t *object)
     s->name = text(object, "name");
     s->function = function_index(object, "function");
     s->repeat = whole(object, "repeat");
+    s->fresh = flag(object, "fresh");
 }
 
 static void read_pair(void *out, const json_t *object)

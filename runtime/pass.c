@@ -8,18 +8,11 @@
 
 static const double SLICE = 0.08; /* seconds between looks at the outside */
 
-/* A step with `repeat n` draws n batches of its own; the others share the one
- * that is there. */
-static bool draws(const rt_train *block, int step)
-{
-    return step == 0 || block->steps[step].repeat > 1;
-}
-
 int64_t batches_per_pass(const rt_train *block)
 {
     int64_t n = 0;
     for (int i = 0; i < block->nsteps; i++)
-        n += draws(block, i) ? block->steps[i].repeat : 0;
+        n += block->steps[i].fresh ? block->steps[i].repeat : 0;
     return n;
 }
 
@@ -43,7 +36,7 @@ static void draw(training *t)
 static void call_step(training *t)
 {
     const rt_step *step = &t->block->steps[t->step];
-    if (draws(t->block, t->step))
+    if (step->fresh)
         draw(t);
     if (t->watch.active)
         watch_before(t);

@@ -135,6 +135,7 @@ typedef struct rt_step {
     const char *name;             /* NULL: the only one                       */
     int function;
     int64_t repeat;
+    bool fresh;                    /* takes batches of its own                 */
 } rt_step;
 
 typedef struct rt_train {

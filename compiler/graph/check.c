@@ -97,8 +97,9 @@ static void check_parameters(Check *c, const Ast *d)
         const Ast *p = d->params.at[i];
         if (p->a)
             check_signature(c, d, p->a);
-        if (d->kind == AST_NETWORK && p->name == intern("training"))
-            report(c, p->pos, "every network has an argument `training` already");
+        bool taken = p->name == intern("training") || p->name == intern("update");
+        if (d->kind == AST_NETWORK && taken)
+            report(c, p->pos, "every network has an argument `%s` already", p->name);
         for (int k = 0; k < i; k++)
             if (p->name == d->params.at[k]->name) {
                 report(c, p->pos, "two parameters are called `%s`", p->name);

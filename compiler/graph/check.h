@@ -17,6 +17,7 @@
  *   check_filter.c    the samples of a source that a number chooses
  *   check_optimizer.c optimizers, the updates of a step
  *   check_train.c     train blocks
+ *   check_update.c    what each of their steps updates
  *   check_network.c   networks as functions, reports, reconstruction
  *   check_watch.c     adversaries among the steps of a block
  *   check_score.c     lines of reports that are numbers
@@ -142,6 +143,7 @@ typedef struct NetworkInfo {
     Instance instance;
     Arg *example; int nexample;   /* arguments of the first call             */
     bool called, busy, updated;
+    bool stopped;                 /* an objective reaches it behind stop_gradient */
     LayerInfo *layers; int nlayers, layers_cap;
     struct NetworkInfo *next;
 } NetworkInfo;
@@ -175,6 +177,7 @@ typedef struct Context {
     Instance *owner;              /* NULL: outside of networks               */
     Path *path;                   /* calls of functions since `owner` began  */
     bool training;
+    bool keeps_states;            /* `network(x, update: false)`             */
     const char *layer;            /* for Node.layer                          */
     const char *init; int draws;  /* initial value of this name; draws in it */
     bool in_update;               /* state reads give the updated value      */
@@ -394,6 +397,19 @@ typedef struct Using { const Ast *call; Var **params; int nparams; } Using;
 void add_updates(Check *, Fn *, Node *objective, const Using *, Env *);
 /* Reports what is wrong with the call of an optimizer that will not be made. */
 void check_optimizer(Check *, const Ast *call, Env *);
+
+/* ==== check_update.c ====================================================== */
+/* The line of a step that has its objective; NULL after a message. */
+const Ast *find_minimize(Check *, const Ast *step);
+/* The network of a target, `decoder` or `decoder.dense_2`. */
+NetworkInfo *find_network(Check *, const Ast *target);
+/* Where all ways of a gradient from y to x end, which y depends on; NULL: some
+ * reach it. */
+const Node *gradient_stop(Node *y, const Node *x);
+/* The updates of what the step names. `sound`: its objective has no mistake. */
+void step_updates(Check *, Fn *, Node *objective, const Ast *step, Env *, bool sound);
+/* Warns where two steps of a block update a network and one does not name it. */
+void check_two_optimizers(Check *, int n, const Ast *const *steps, Fn *const *);
 
 /* ==== check_train.c, check_network.c ====================================== */
 void check_train(Check *, const Ast *);

@@ -478,19 +478,18 @@ static void check_layer(Check *c, Function *f, Arg *args, int n, const Ast *call
     c->at = saved;
 }
 
-/* `training: false` calls a network in inference mode. */
-static bool take_training(Check *c, Arg *args, int *n)
+/* Takes an argument that every network has out of the list. */
+static bool take_flag(Check *c, const char *name, bool otherwise, Arg *args, int *n)
 {
-    bool training = c->at.training;
-    const char *name = intern("training");
+    name = intern(name);
     for (int i = 0; i < *n; i++)
         if (args[i].name == name) {
-            to_bool(c, args[i].value, "training", &training);
+            to_bool(c, args[i].value, name, &otherwise);
             memmove(&args[i], &args[i + 1], sizeof *args * (size_t)(*n - i - 1));
             --*n;
             i--;
         }
-    return training;
+    return otherwise;
 }
 
 static void keep_example(NetworkInfo *info, const Arg *args, int n)
@@ -525,7 +524,9 @@ static Value call_network(Check *c, Function *f, Arg *args, int n, Pos pos)
         report(c, pos, "network `%s` calls itself", f->decl->name);
         return v_error();
     }
-    bool training = take_training(c, args, &n);
+    /* inference mode; and training mode, but the network's states stay */
+    bool training = take_flag(c, "training", c->at.training, args, &n);
+    bool update = take_flag(c, "update", !c->at.keeps_states, args, &n);
     Env *env = env_new(f->env);
     if (!bind_arguments(c, f, args, n, pos, env))
         return v_error();
@@ -536,7 +537,10 @@ static Value call_network(Check *c, Function *f, Arg *args, int n, Pos pos)
         *seen = (Seen){info, env, c->seen};
         c->seen = seen;
     }
+    bool kept = c->at.keeps_states;
+    c->at.keeps_states = !update;
     Value v = network_body(c, info, env, n > 0 ? args[0].value : v_error(), training, false);
+    c->at.keeps_states = kept;
     if (c->at.owner)
         record_layer(c, format("%s.%s", c->at.owner->name, f->decl->name), "network", v,
                      &info->instance, user_place(c, pos));
@@ -743,6 +747,16 @@ static bool written_out(Check *c, const Function *f, const Arg *args, int n, con
     return true;
 }
 
+/* The arguments of a call one of which is wrong. */
+static void check_given(Check *c, Function *f, Arg *args, int n, Pos pos)
+{
+    if (f->network) {
+        take_flag(c, "training", true, args, &n);
+        take_flag(c, "update", true, args, &n);
+    }
+    check_arguments(c, f, args, n, pos);
+}
+
 Value eval_call(Check *c, const Ast *call, Env *env, const Value *running, const char *label)
 {
     Arg *all = NEW_ARRAY(Arg, call->kids.n + 2), *args = all + 1;
@@ -769,7 +783,7 @@ Value eval_call(Check *c, const Ast *call, Env *env, const Value *running, const
         if (f->decl && f->decl->kind == AST_LAYER && !waits(f, args, n))
             check_layer(c, f, args, n, call);
         else if (f->decl && !waits(f, args, n))
-            check_arguments(c, f, args, n, call->pos);
+            check_given(c, f, args, n, call->pos);
         return v_error();
     }
     Value v = call_function(c, f, args, n, call, call->pos, label);

@@ -126,6 +126,47 @@ static bool reaches(Node *from, const Node *to)
     return false;
 }
 
+static const char *called(Value v, const char *otherwise)
+{
+    return v.name ? format(v.made ? "`%s(…)`" : "`%s`", v.name) : otherwise;
+}
+
+/* `grad` has one number to differentiate, of the batch or of each sample. */
+static bool one_number(Check *c, Value y, const Node *of_y, Value x)
+{
+    const char *name = called(y, "y"), *by = called(x, "x");
+    if (shape_size(of_y->shape) != 1) {
+        report(c, y.pos, "grad(y, x) is of one number for each sample, %s is %s", name,
+               sample_text(of_y->shape));
+        advise(c, "of the sum of its elements: `grad(sum(y, each: sample), x)`");
+        return false;
+    }
+    if (of_y->shape.batch && !x.node->shape.batch) {
+        report(c, y.pos, "%s is a number for each sample, but %s is the same for all", name, by);
+        advise(c, "of the batch: `grad(mean(y), x)` or `grad(sum(y), x)`");
+        return false;
+    }
+    return true;
+}
+
+static bool has_gradient(Check *c, Pos pos, Value y, Node *of_y, Value x)
+{
+    const char *name = called(y, "y"), *by = called(x, "x");
+    if (!reaches(of_y, x.node)) {
+        report(c, pos, "grad(y, x): %s does not depend on %s", name, by);
+        advise(c, "bind x to a name and compute y from that name");
+        return false;
+    }
+    const Node *stop = gradient_stop(of_y, x.node);
+    if (stop) {
+        report(c, pos, "grad(y, x): no gradient goes from %s to %s", name, by);
+        if (stop->pos.line)
+            note(c, stop->pos, "it ends here");
+        return false;
+    }
+    return true;
+}
+
 Value gradient_of(Check *c, Call *call)
 {
     Node *y = to_number_node(c, call->arg[0]);
@@ -135,13 +176,8 @@ Value gradient_of(Check *c, Call *call)
             report(c, of.pos, "`grad` needs a tensor to differentiate by; %s", introduce(of));
         return v_error();
     }
-    if (!reaches(y, of.node)) {
-        report(c, call->pos, "grad(y, x): %s does not depend on %s",
-               call->arg[0].name ? format("`%s`", call->arg[0].name) : "y",
-               of.name ? format("`%s`", of.name) : "x");
-        advise(c, "bind x to a name and compute y from that name");
+    if (!has_gradient(c, call->pos, call->arg[0], y, of) || !one_number(c, call->arg[0], y, of))
         return v_error();
-    }
     return v_filled(graph_gradient(y, of.node), is_sequence(of) ? of.length : NULL);
 }
 

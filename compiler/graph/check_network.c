@@ -306,11 +306,15 @@ static void check_use(Check *c, const NetworkInfo *info, bool called)
     bool learns = count_elements(&info->instance, VAR_PARAM) > 0;
     if (c->model->ntrains == 0 || error_count() > 0 || info->updated)
         return;
-    if (!called)
+    if (!called) {
         warning_at(pos, "network `%s` is never used", info->decl->name);
-    else if (learns)
+    } else if (learns && !info->stopped) {
         warning_at(pos, "no step updates network `%s`: it keeps its initial values",
                    info->decl->name);
+        advise(c, "a line `update %s using …` trains it; `stop_gradient(%s(…))` says that it is "
+                  "to stay as it is",
+               info->decl->name, info->decl->name);
+    }
 }
 
 void build_networks(Check *c)

@@ -13,7 +13,7 @@ typedef struct Block {
     const Ast *validate, *epochs, *batch;
     const Ast **steps;
     int nsteps, steps_cap; /* the block itself if none   */
-    bool loose;            /* it minimizes outside of a step          */
+    uint32_t first_draw;   /* of the lines before the steps            */
 } Block;
 
 static void once(Check *c, const Ast **slot, const Ast *s, const char *what)
@@ -92,7 +92,7 @@ static void bind_lines(Check *c, const Ast *body, Env *env)
             bind_names(c, body->kids.at[i], eval(c, body->kids.at[i]->a, env), env);
 }
 
-static const Ast *find_minimize(Check *c, const Ast *step)
+const Ast *find_minimize(Check *c, const Ast *step)
 {
     const Ast *found = NULL;
     for (int i = 0; i < step->kids.n; i++)
@@ -119,6 +119,15 @@ static Node *scalar_objective(Check *c, const Ast *minimize, Env *env)
     return NULL;
 }
 
+/* Lines before the steps: each step evaluates them to the same, draws included. */
+static void bind_before_steps(Check *c, const Block *b, Env *env)
+{
+    uint32_t drawn = c->draws;
+    c->draws = b->first_draw;
+    bind_lines(c, b->ast, env);
+    c->draws = c->draws > drawn ? c->draws : drawn;
+}
+
 /* The objective of a step with its bindings in env; NULL after a message. */
 static Node *objective_of(Check *c, const Block *b, const Ast *step, bool training, Env *env)
 {
@@ -126,266 +135,12 @@ static Node *objective_of(Check *c, const Block *b, const Ast *step, bool traini
     c->at = (Context){.training = training, .in_block = true};
     bind_mode(c, env);
     if (is_step(b, step))
-        bind_lines(c, b->ast, env);
+        bind_before_steps(c, b, env);
     bind_lines(c, step, env);
     const Ast *minimize = find_minimize(c, step);
     Node *objective = minimize ? scalar_objective(c, minimize, env) : NULL;
     c->at = saved;
     return objective;
-}
-
-/* ---- What an objective updates ------------------------------------------------------------ */
-
-static bool passes_gradient(const Node *n)
-{
-    switch (n->op) {
-    case OP_stop_gradient:
-    case OP_lt:
-    case OP_le:
-    case OP_eq:
-    case OP_and:
-    case OP_or:
-    case OP_not:
-    case OP_floor:
-    case OP_window_argmax: return false;
-    default: return n->type == T_F32;
-    }
-}
-
-/* Marks, by place in model->vars, what the objective depends on smoothly. It
- * ends with the variables that there are: an optimizer adds states, which no
- * objective reaches. */
-static bool *reached_vars(Check *c, Node *objective)
-{
-    Model *m = c->model;
-    bool *reached = NEW_ARRAY(bool, m->nvars + 1);
-    NodeList all = graph_reach(1, &objective);
-    bool *alive = NEW_ARRAY(bool, objective->id + 1);
-    alive[objective->id] = true;
-    for (int i = all.n - 1; i >= 0; i--) {
-        Node *n = all.at[i];
-        for (int k = 0; alive[n->id] && passes_gradient(n) && k < n->nin; k++)
-            alive[n->in[k]->id] = true;
-    }
-    for (int v = 0; v < m->nvars; v++) {
-        int id = m->vars[v]->node->id;
-        reached[v] = m->vars[v]->kind == VAR_PARAM && id <= objective->id && alive[id];
-    }
-    return reached;
-}
-
-static bool is_reached(const Check *c, const bool *reached, int v)
-{
-    return c->model->vars[v]->kind == VAR_PARAM && reached[v];
-}
-
-static void report_target(Check *c, const Ast *name, bool known)
-{
-    const char **names = NULL;
-    int n = 0, cap = 0;
-    for (NetworkInfo *i = c->networks; i; i = i->next)
-        PUSH(names, n, cap, i->decl->name);
-    report(c, name->pos, known ? "`%s` is not a network" : "unknown network `%s`", name->name);
-    const char *meant = suggest(name->name, names, n);
-    if (meant)
-        advise(c, "did you mean `%s`?", meant);
-    else
-        advise(c, "`update` names networks or parts of one, such as `encoder.dense_1`");
-}
-
-/* The network of a target, `decoder` or `decoder.dense_2`. */
-static NetworkInfo *find_network(Check *c, const Ast *name)
-{
-    const char *first = intern_n(name->name, strcspn(name->name, "."));
-    Binding *b = env_find(c->file, first);
-    if (b && b->value.kind == V_FUNCTION && b->value.function->network) {
-        return b->value.function->network;
-    }
-    report_target(c, name, b != NULL);
-    return NULL;
-}
-
-/* Is the variable the target or a part of it? NULL: everything is. */
-static bool is_part(const Var *var, const char *target)
-{
-    size_t n = target ? strlen(target) : 0;
-    return !target ||
-           (strncmp(var->name, target, n) == 0 && (var->name[n] == '.' || var->name[n] == 0));
-}
-
-static bool takes(const Using *u, const Var *var)
-{
-    for (int i = 0; i < u->nparams; i++)
-        if (u->params[i] == var)
-            return true;
-    return false;
-}
-
-static bool take_params(Check *c, const bool *reached, const char *target, Using *u, int *cap)
-{
-    bool any = false;
-    for (int v = 0; v < c->model->nvars; v++)
-        if (is_reached(c, reached, v) && is_part(c->model->vars[v], target)) {
-            if (!takes(u, c->model->vars[v]))
-                PUSH(u->params, u->nparams, *cap, c->model->vars[v]);
-            c->owners[v]->updated = true;
-            any = true;
-        }
-    return any;
-}
-
-/* Networks that this step updates, so that their states change too. */
-typedef struct Updated {
-    NetworkInfo **at;
-    int n, cap;
-    bool silent; /* the objective has mistakes: what it reaches is not known */
-} Updated;
-
-static void add_network(Updated *u, NetworkInfo *info)
-{
-    for (int i = 0; i < u->n; i++)
-        if (u->at[i] == info)
-            return;
-    PUSH(u->at, u->n, u->cap, info);
-}
-
-static bool is_updated(const Updated *u, const NetworkInfo *info)
-{
-    for (int i = 0; i < u->n; i++)
-        if (u->at[i] == info)
-            return true;
-    return false;
-}
-
-/* A parameter has one new value in a step. */
-static bool updated_before(Check *c, const Fn *fn, const Using *u, Pos pos)
-{
-    for (int i = 0; i < fn->nupdates; i++)
-        if (takes(u, fn->targets[i])) {
-            report(c, pos, "`%s` is updated twice in this step", fn->targets[i]->name);
-            return true;
-        }
-    return false;
-}
-
-/* Full names of the layers and parameters below an instance. */
-static void list_parts(const Instance *at, const char ***names, int *n, int *cap)
-{
-    for (int i = 0; i < at->nvars; i++)
-        PUSH(*names, *n, *cap, at->vars[i]->name);
-    for (int i = 0; i < at->nsites; i++) {
-        PUSH(*names, *n, *cap, at->sites[i].child->name);
-        list_parts(at->sites[i].child, names, n, cap);
-    }
-}
-
-static void advise_layers(Check *c, const Instance *network)
-{
-    Text t = {0};
-    size_t prefix = strlen(network->name) + 1;
-    for (int i = 0; i < network->nsites && i < 16; i++)
-        text_printf(&t, "%s%s", i ? ", " : "", network->sites[i].child->name + prefix);
-    if (t.n)
-        advise(c, "its layers are %s%s", t.at, network->nsites > 16 ? ", …" : "");
-}
-
-/* Has the network no part of that name? Then that is reported. */
-static bool report_part(Check *c, const Ast *name, const NetworkInfo *info)
-{
-    const char **names = NULL;
-    int n = 0, cap = 0;
-    list_parts(&info->instance, &names, &n, &cap);
-    for (int i = 0; i < n; i++)
-        if (names[i] == name->name)
-            return false;
-    if (!strchr(name->name, '.') || n == 0)
-        return false;
-    report(c, name->pos, "`%s` has no layer or parameter `%s`", info->decl->name,
-           strchr(name->name, '.') + 1);
-    const char *meant = suggest(name->name, names, n);
-    if (meant)
-        advise(c, "did you mean `%s`?", meant);
-    else
-        advise_layers(c, &info->instance);
-    return true;
-}
-
-static void add_using(Check *c, Fn *fn, Node *objective, const Ast *s, const bool *reached,
-                      Updated *updated, Env *env)
-{
-    Using u = {.call = s->a};
-    int cap = 0;
-    bool ok = true;
-    for (int i = 0; i < s->kids.n; i++) {
-        const Ast *name = s->kids.at[i];
-        NetworkInfo *info = find_network(c, name);
-        bool any = info && take_params(c, reached, name->name, &u, &cap);
-        if (info && !any && !report_part(c, name, info) && !updated->silent)
-            report(c, name->pos, "the objective does not depend on any parameter of `%s`",
-                   name->name);
-        if (any)
-            add_network(updated, info);
-        ok &= any;
-    }
-    if (!ok || updated_before(c, fn, &u, s->kids.at[0]->pos))
-        check_optimizer(c, s->a, env);
-    else
-        add_updates(c, fn, objective, &u, env);
-}
-
-/* `minimize E using O`: all that E depends on. */
-static void add_all(Check *c, Fn *fn, Node *objective, const Ast *minimize, const bool *reached,
-                    Updated *updated, Env *env)
-{
-    Using u = {.call = minimize->b};
-    int cap = 0;
-    if (!take_params(c, reached, NULL, &u, &cap)) {
-        if (!updated->silent)
-            report(c, minimize->a->pos, "the objective does not depend on any parameter");
-        check_optimizer(c, minimize->b, env);
-        return;
-    }
-    for (int v = 0; v < c->model->nvars; v++)
-        if (is_reached(c, reached, v))
-            add_network(updated, c->owners[v]);
-    add_updates(c, fn, objective, &u, env);
-}
-
-/* The last new value of each state of an updated network. */
-static void add_states(Check *c, Fn *fn, const Updated *updated)
-{
-    for (int i = 0; i < c->nupdates; i++) {
-        bool last = true;
-        for (int k = i + 1; k < c->nupdates; k++)
-            last &= c->updates[k].var != c->updates[i].var;
-        if (last && is_updated(updated, c->updates[i].owner->network))
-            fn_update(fn, c->updates[i].var, c->updates[i].value);
-    }
-}
-
-static void step_updates(Check *c, Fn *fn, Node *objective, const Ast *step, Env *env, bool sound)
-{
-    Updated updated = {.silent = !sound};
-    const bool *reached = reached_vars(c, objective);
-    const Ast *minimize = find_minimize(c, step);
-    int usings = 0;
-    for (int i = 0; i < step->kids.n; i++)
-        if (step->kids.at[i]->kind == AST_USING) {
-            usings++;
-            if (!minimize->b)
-                add_using(c, fn, objective, step->kids.at[i], reached, &updated, env);
-        }
-    if (minimize->b && usings > 0) {
-        report(c, minimize->b->pos,
-               "either `minimize … using …`, which updates all, or "
-               "`update … using …`");
-    } else if (minimize->b) {
-        add_all(c, fn, objective, minimize, reached, &updated, env);
-    } else if (usings == 0) {
-        report(c, minimize->pos, "nothing is updated");
-        advise(c, "write `minimize … using nadam()` or a line `update network using nadam()`");
-    }
-    add_states(c, fn, &updated);
 }
 
 /* ---- Functions --------------------------------------------------------------- */
@@ -484,7 +239,17 @@ static TrainStep train_step(Check *c, const Block *b, const Ast *step, const Dat
     return (TrainStep){.name = is_step(b, step) ? step->name : NULL,
                        .fn = build_step(c, b, step, data),
                        .repeat = (int)repeat,
+                       .fresh = step == b->steps[0] || step->a,
                        .pos = step->pos};
+}
+
+static void check_steps(Check *c, const Block *b, const Train *t)
+{
+    Fn **fns = NEW_ARRAY(Fn *, t->nsteps);
+    for (int i = 0; i < t->nsteps; i++)
+        fns[i] = t->steps[i].fn;
+    if (error_count() == 0)
+        check_two_optimizers(c, t->nsteps, b->steps, fns);
 }
 
 /* A state of places goes on where the batch before ended. */
@@ -523,7 +288,7 @@ void objective_again(Check *c, int block, int step, Env *bound)
 
 void check_train(Check *c, const Ast *ast)
 {
-    Block b = {.ast = ast, .index = c->model->ntrains + 1};
+    Block b = {.ast = ast, .index = c->model->ntrains + 1, .first_draw = c->draws};
     read_block(c, &b);
     Train t = {.pos = ast->pos, .nsteps = b.nsteps, .steps = NEW_ARRAY(TrainStep, b.nsteps)};
     t.epochs = block_number(c, b.epochs, "a number of epochs", 1, 1 << 30);
@@ -535,6 +300,7 @@ void check_train(Check *c, const Ast *ast)
         use_data(c, data->data);
         for (int i = 0; i < b.nsteps; i++)
             t.steps[i] = train_step(c, &b, b.steps[i], data);
+        check_steps(c, &b, &t);
         check_places(&t);
         if (b.validate)
             add_validation(c, &b, &t, data);

@@ -297,7 +297,7 @@ void update_state(Check *c, const Ast *s, Env *env)
         advise(c, "declare it: `state %s: [n] = zeros`", s->name);
         return;
     }
-    if (!c->at.training || !c->collect || !b->state)
+    if (!c->at.training || c->at.keeps_states || !c->collect || !b->state)
         return;
     c->at.in_update = true;
     Value v = eval(c, s->a, env);

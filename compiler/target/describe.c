@@ -504,6 +504,8 @@ static void put_train(Text *t, const Model *m, const Train *train)
         put_int(t, "function", fn_index(m, train->steps[i].fn));
         put(t, ",");
         put_int(t, "repeat", train->steps[i].repeat);
+        put(t, ",");
+        put_bool(t, "fresh", train->steps[i].fresh);
         put(t, "}");
     }
     put(t, "],");

@@ -257,9 +257,9 @@ const char aecc_descriptor[] = JSON(
   {"name": "encoder.dense_1", "type": "dense", "output": [2, 2], "params": 20, "untrained": 0,
    "line": 4}]}],
  "train": [
-  TRAIN(3, {"name": null, "function": 1, "repeat": 1}),
-  TRAIN(2, {"name": "first", "function": 1, "repeat": 1},
-           {"name": "second", "function": 1, "repeat": 2})],
+  TRAIN(3, {"name": null, "function": 1, "repeat": 1, "fresh": true}),
+  TRAIN(2, {"name": "first", "function": 1, "repeat": 1, "fresh": true},
+           {"name": "second", "function": 1, "repeat": 2, "fresh": true})],
  "reports": [{"kind": "reconstructions", "data": SPLIT(false), "function": 4,
               "options": {"count": "3"}}],
  "reconstruct": {"function": 4, "scaled": false, "data": SPLIT(false)}, "pack": 6});

@@ -212,7 +212,8 @@ const char aecc_descriptor[] = JSON(
  "networks": [{"name": "copy", "function": 3, "layers": []},
               {"name": "repeat", "function": 6, "layers": []}],
  "train": [{"data": DATA_, "validation": DATA_, "objective": 2,
-            "steps": [{"name": null, "function": 1, "repeat": 1}], "epochs": 3, "batch": 32,
+            "steps": [{"name": null, "function": 1, "repeat": 1, "fresh": true}],
+            "epochs": 3, "batch": 32,
             "drop_last": false, "line": 9}],
  "reports": [{"kind": "reconstructions", "data": DATA_, "function": 4, "options": {"count": "3"}}],
  "reconstruct": {"function": 4, "scaled": false, "data": DATA_}, "pack": null});
