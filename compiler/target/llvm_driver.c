@@ -13,7 +13,8 @@
  *   barrier; JOIN kernels: a share of the units, one chunk after another
  *
  * A UNIT kernel: a share of its units; thread 0 loads the inputs of a function
- * for one sample. A share of n is [t n / T, (t + 1) n / T).
+ * for one sample. A share of n is [t n / T, (t + 1) n / T), rounded down; of
+ * UNIT kernels rounded up where the last threads had more so far.
  * Kernels are called through aecc_kernel, which skips an empty share and
  * counts the time. The last thing is a barrier. */
 #include "target/llvm.h"
@@ -27,8 +28,9 @@ typedef struct Driver {
     LLVMValueRef scratch, parts; /* as the caller gave them            */
     const Program *program;
     LLVMValueRef *kernels;
-    LLVMValueRef most;                 /* memory for a number                */
-    int depth;                         /* loops around what is walked        */
+    LLVMValueRef most; /* memory for a number                */
+    double lead;       /* what last threads do more of units */
+    int depth;         /* loops around what is walked        */
 } Driver;
 
 static LLVMBasicBlockRef new_block(Emit *e, const char *name)
@@ -177,13 +179,24 @@ typedef struct Range {
     LLVMValueRef lo, hi;
 } Range;
 
+static LLVMValueRef part_of(Driver *d, LLVMValueRef thread, LLVMValueRef n, bool up)
+{
+    LLVMBuilderRef at = d->e->at;
+    LLVMValueRef all = LLVMBuildNSWMul(at, thread, n, "");
+    LLVMValueRef most = LLVMBuildNSWSub(at, d->threads, int64(d->e, 1), "");
+    return LLVMBuildUDiv(at, up ? LLVMBuildNSWAdd(at, all, most, "") : all, d->threads, "");
+}
+
+static Range share_rounded(Driver *d, LLVMValueRef n, bool up)
+{
+    LLVMValueRef next = LLVMBuildNSWAdd(d->e->at, d->thread, int64(d->e, 1), "");
+    return (Range){part_of(d, d->thread, n, up), part_of(d, next, n, up)};
+}
+
 /* This thread's share of [0, n). */
 static Range share(Driver *d, LLVMValueRef n)
 {
-    LLVMBuilderRef at = d->e->at;
-    LLVMValueRef next = LLVMBuildNSWAdd(at, d->thread, int64(d->e, 1), "");
-    return (Range){LLVMBuildUDiv(at, LLVMBuildNSWMul(at, d->thread, n, ""), d->threads, ""),
-                   LLVMBuildUDiv(at, LLVMBuildNSWMul(at, next, n, ""), d->threads, "")};
+    return share_rounded(d, n, false);
 }
 
 /* Of r as many as all threads can have: this one's, and in *rest the others. */
@@ -577,13 +590,25 @@ static int walk_segment(Driver *d, int first)
     return last;
 }
 
+/* Rounding down gives the last threads a unit more, rounding up the first: of
+ * two that leave one over, as many threads do. */
+static bool rounds_up(Driver *d, const Kernel *kernel)
+{
+    double unit = kernel->flops / (double)kernel->units;
+    bool up = d->lead > 0;
+    if (kernel->units % 2)
+        d->lead += up ? -unit : unit;
+    return up && kernel->units % 2;
+}
+
 static void run_unit(Driver *d, int k)
 {
-    if (d->program->kernels[k]->load_inputs) {
+    const Kernel *kernel = d->program->kernels[k];
+    if (kernel->load_inputs) {
         load_dealt(d, (Range){int64(d->e, 0), int64(d->e, 1)});
         return;
     }
-    Range units = share(d, int64(d->e, d->program->kernels[k]->units));
+    Range units = share_rounded(d, int64(d->e, kernel->units), rounds_up(d, kernel));
     run_kernel(d, k, int64(d->e, 0), units.lo, units.hi);
 }
 
@@ -612,8 +637,10 @@ static void walk_range(Driver *d, int first, int last)
             k = loop->end;
             continue;
         }
-        if (program->kernels[k]->barrier)
+        if (program->kernels[k]->barrier) {
             barrier(d);
+            d->lead = 0;
+        }
         if (kernel_streams(program->kernels[k]))
             k = walk_segment(d, k);
         else
