@@ -74,16 +74,27 @@ LLVMValueRef emit_lane_sums(Emit *e, LLVMValueRef v[LANES])
     return now[0];
 }
 
-/* Exchanges blocks of 1, 2, 4, 8 lanes between the vectors of a pair. */
+static void exchange(Emit *e, LLVMValueRef *v, int i, int width)
+{
+    LLVMValueRef a = v[i], b = v[i + width];
+    v[i] = interleave(e, a, b, width, false);
+    v[i + width] = interleave(e, a, b, width, true);
+}
+
+/* Exchanges blocks of 8, 4, 2, 1 lanes between the vectors of a pair. After the
+ * first, which costs nothing where 8 lanes are a register, the two halves of
+ * the vectors have nothing to do with each other: one after the other needs
+ * fewer registers. */
 void emit_transpose(Emit *e, LLVMValueRef v[LANES], LLVMValueRef out[LANES])
 {
+    enum { HALF = LANES / 2 };
     for (int i = 0; i < LANES; i++)
         out[i] = v[i];
-    for (int width = 1; width < LANES; width *= 2)
-        for (int i = 0; i < LANES; i++)
-            if (!(i & width)) {
-                LLVMValueRef a = out[i], b = out[i + width];
-                out[i] = interleave(e, a, b, width, false);
-                out[i + width] = interleave(e, a, b, width, true);
-            }
+    for (int i = 0; i < HALF; i++)
+        exchange(e, out, i, HALF);
+    for (int half = 0; half < LANES; half += HALF)
+        for (int width = HALF / 2; width > 0; width /= 2)
+            for (int i = half; i < half + HALF; i++)
+                if (!(i & width))
+                    exchange(e, out, i, width);
 }
