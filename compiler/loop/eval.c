@@ -350,7 +350,8 @@ Eval eval_begin(Program *program, Kernel *kernel)
     bool *seen = NEW_ARRAY(bool, program->nnodes);
     e.uniform = NEW_ARRAY(Inst *, program->nnodes);
     for (int i = 0; i < kernel->nnodes; i++)
-        find_uniform(&e, kernel->nodes[i], seen);
+        if (!in_memory(&e, kernel->nodes[i])) /* else it is copied */
+            find_uniform(&e, kernel->nodes[i], seen);
     return e;
 }
 
