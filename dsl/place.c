@@ -31,7 +31,7 @@ static const struct Rule {
     {AST_EPOCHS, IN_TRAIN, "it belongs in a train block, outside of its steps"},
     {AST_BATCH, IN_TRAIN, "it belongs in a train block, outside of its steps"},
     {AST_STEP, IN_TRAIN, "steps belong in a train block, not in each other"},
-    {AST_SCAN, IN_NETWORK | IN_LAYER, "recurrence belongs in networks and layers"},
+    {AST_SCAN, IN_NETWORK | IN_LAYER | IN_SCAN, "recurrence belongs in networks and layers"},
     {AST_EMIT, IN_SCAN, "what a scan gives at each step is emitted in its block"},
 };
 
