@@ -177,6 +177,9 @@ typedef union Attr {
         int index;           /* carried: which; result: which                 */
         int carried;         /* scan: values carried from step to step        */
         bool reverse;        /* scan: from the last step to the first         */
+        bool again;          /* scan: derivatives do its steps again, from    */
+                             /* what is carried into each; nothing else of a  */
+                             /* step is kept, or done for all steps at once   */
         int64_t steps;
         int lengths;         /* scan: 1 + the input that says how many steps  */
                              /* a sample has, 0: all. Beyond, it carries its  */
@@ -258,6 +261,9 @@ Node *graph_scan(int id, int64_t steps, bool reverse, int carried, Node **init, 
                  int nemit, Node **emit);
 /* The same scan, of samples that have as many steps as that input says. */
 Node *scan_of_lengths(Node *scan, int lengths);
+/* Its results as those of a scan whose steps are stretches of at most `every`
+ * of its own, which derivatives do again; false: too many axes. */
+bool scan_in_stretches(Node *scan, int64_t every, Node **results);
 Node *graph_result(Node *scan, int index);
 Node *graph_element(Node *sequence, Node *index);      /* sequence[index]    */
 Node *graph_iota(Type, Shape, int axis);

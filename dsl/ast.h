@@ -35,7 +35,8 @@ typedef enum AstKind {
     AST_EPOCHS,   /* a                                                        */
     AST_BATCH,    /* a, flag = drop last                                      */
     AST_STEP,     /* name, a = repeat or NULL, kids = body                    */
-    AST_SCAN,     /* b (AST_LIST of names) in a (AST_LIST of sequences)       */
+    AST_SCAN,     /* b (AST_LIST of names) in a (AST_LIST of sequences; a->a: */
+                  /* checkpoint, or NULL)                                     */
                   /* along c (AST_NAME or NULL; flag: backwards, if b), params = */
                   /* carried values (AST_BIND of one name each), kids = body  */
     AST_EMIT,     /* a                                                        */

@@ -437,6 +437,24 @@ static void sequence(Text *out, const Ast *s)
     }
 }
 
+/* What a scan carries, on a line of its own where the first does not hold it. */
+static void carrying(Text *out, const Ast *s, int indent)
+{
+    size_t n = strlen(" carrying {");
+    for (int i = 0; i < s->params.n; i++)
+        n += strlen(s->params.at[i]->kids.at[0]->name) + strlen(" = , ") +
+             flat_length(s->params.at[i]->a);
+    if (fits(out, n))
+        put(out, " ");
+    else
+        new_line(out, indent + INDENT);
+    put(out, "carrying ");
+    for (int i = 0; i < s->params.n; i++) {
+        put(out, i ? ", " : "");
+        bind(out, s->params.at[i], indent);
+    }
+}
+
 static void scan(Text *out, const Ast *s, int indent)
 {
     put(out, "scan ");
@@ -452,10 +470,12 @@ static void scan(Text *out, const Ast *s, int indent)
         put(out, " if ");
         flat(out, s->c->b);
     }
-    for (int i = 0; i < s->params.n; i++) {
-        put(out, i ? ", " : " carrying ");
-        bind(out, s->params.at[i], indent);
+    if (s->a->a) {
+        put(out, " checkpoint ");
+        flat(out, s->a->a);
     }
+    if (s->params.n > 0)
+        carrying(out, s, indent);
 }
 
 static void let(Text *out, const Ast *s, int indent)

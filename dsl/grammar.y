@@ -42,7 +42,7 @@ static Ast *ended(Ast *statement, Pos end);
 %token EPOCHS "epochs" BATCH "batch" DROP "drop" LAST "last"
 %token STEP "step" REPEAT "repeat"
 %token SCAN "scan" IN "in" ALONG "along" BACKWARDS "backwards"
-%token CARRYING "carrying" EMIT "emit"
+%token CHECKPOINT "checkpoint" CARRYING "carrying" EMIT "emit"
 %token IF "if" THEN "then" ELSE "else" AND "and" OR "or" NOT "not"
 %token LE "<=" GE ">=" EQ "==" NE "!=" DOTDOT ".." ELLIPSIS "..." SEMICOLON ";"
 
@@ -58,7 +58,7 @@ static Ast *ended(Ast *statement, Pos end);
 
 %type <Ast *> declaration data parameter statement simple compound
 %type <Ast *> expression primary call list shape dimension argument
-%type <Ast *> optional_shape repeat sequence along carried optimizer target
+%type <Ast *> optional_shape repeat sequence along checkpoint carried optimizer target
 %type <AstList> declarations parameters parameter_list names bound statements
 %type <AstList> expressions arguments argument_list dimensions targets
 %type <AstList> carrying carried_list sequences
@@ -193,11 +193,11 @@ simple: expression
 
 compound: STEP NAME repeat block
         { $$ = ast_body(NAMED(AST_STEP, @1, $2, .a = $3), $4); }
-    | SCAN names IN sequences along carrying block
+    | SCAN names IN sequences along checkpoint carrying block
         { $$ = ast_body(ast_make((Ast){AST_SCAN, @1, @2, .name = $2.at[0]->name,
-                                       .a = ast_make((Ast){AST_LIST, @4, .kids = $4}),
+                                       .a = ast_make((Ast){AST_LIST, @4, .a = $6, .kids = $4}),
                                        .b = ast_make((Ast){AST_LIST, @2, .kids = $2}),
-                                       .c = $5, .params = $6}), $7); }
+                                       .c = $5, .params = $7}), $8); }
     ;
 
 sequences: sequence                { $$ = ast_list($1); }
@@ -217,6 +217,10 @@ along: %empty                      { $$ = NULL; }
     | ALONG NAME BACKWARDS         { $$ = $2; $$->flag = true; }
     | ALONG NAME BACKWARDS IF expression
         { $$ = $2; $$->flag = true; $$->b = $5; }
+    ;
+
+checkpoint: %empty                 { $$ = NULL; }
+    | CHECKPOINT expression        { $$ = $2; }
     ;
 
 carrying: %empty                   { $$ = (AstList){0}; }

@@ -59,6 +59,7 @@ static const Keyword keywords[] = {
     {"in", IN, AFTER_OPERAND},
     {"along", ALONG, AFTER_OPERAND},
     {"backwards", BACKWARDS, AFTER_OPERAND},
+    {"checkpoint", CHECKPOINT, AFTER_OPERAND},
     {"carrying", CARRYING, AFTER_OPERAND},
     {"if", IF, BEFORE_OPERAND},
     {"not", NOT, BEFORE_OPERAND},
@@ -259,6 +260,7 @@ static bool demands_more(int code)
     case USING:
     case IN:
     case ALONG:
+    case CHECKPOINT:
     case CARRYING:
     case DOTDOT: return true;
     default: return is_operator(code);

@@ -32,6 +32,7 @@ typedef struct Scan {
     Value emit[MAX_CARRIED];
     int nemits;
     bool backwards;
+    int64_t checkpoint; /* 0: none                                       */
     bool failed;
 } Scan;
 
@@ -189,6 +190,16 @@ static bool read_direction(Check *c, Scan *s)
     return to_bool(c, v, "what decides the direction", &s->backwards);
 }
 
+/* `checkpoint k`; none is none. */
+static bool read_checkpoint(Check *c, Scan *s)
+{
+    const Ast *every = s->ast->a->a;
+    Value v = every ? eval(c, every, s->env) : v_none();
+    if (v.kind == V_NONE)
+        return true;
+    return to_whole(c, v, "the steps between checkpoints", 1, MAX_ELEMENTS, &s->checkpoint);
+}
+
 /* ---- Carried values ------------------------------------------------------------------ */
 
 static bool open_carried(Check *c, Scan *s)
@@ -334,23 +345,24 @@ static void bind_result(Check *c, const Scan *s, const char *name, Pos pos, Valu
     }
 }
 
-static void bind_all(Check *c, const Scan *s, Node *scan)
+/* result: carried values after the last step, then all that was emitted; NULL
+ * after an error. */
+static void bind_all(Check *c, const Scan *s, Node *const *result)
 {
     Value *emitted = NEW_ARRAY(Value, s->nemits + 1);
     for (int i = 0; i < s->ncarried; i++) {
         const Ast *name = s->carried[i].ast->kids.at[0];
-        Value v = scan ? v_tensor(graph_result(scan, i)) : v_error();
+        Value v = result ? v_tensor(result[i]) : v_error();
         bind_result(c, s, name->name, name->pos, v, false);
     }
     for (int i = 0; i < s->nemits; i++)
-        emitted[i] =
-            scan ? v_filled(graph_result(scan, s->ncarried + i), s->varying.length) : v_error();
+        emitted[i] = result ? v_filled(result[s->ncarried + i], s->varying.length) : v_error();
     Value all = s->nemits == 1 ? emitted[0] : v_list(s->nemits, emitted);
     if (s->nemits != 1)
         all.kind = V_TUPLE;
-    if (!scan)
+    if (!result)
         all = v_error();
-    if (s->nemits > 0 || !scan)
+    if (s->nemits > 0 || !result)
         bind_result(c, s, intern("emitted"), s->ast->pos, all, true);
 }
 
@@ -379,7 +391,21 @@ static void skip_padding(const Scan *s, Node **next, Node **emits)
     }
 }
 
-static Node *build(Check *c, Scan *s)
+static Node **results_of(Check *c, const Scan *s, Node *scan)
+{
+    int n = s->ncarried + s->nemits;
+    Node **result = NEW_ARRAY(Node *, n + 1);
+    for (int i = 0; i < n && !s->checkpoint; i++)
+        result[i] = graph_result(scan, i);
+    if (s->checkpoint && !scan_in_stretches(scan, s->checkpoint, result)) {
+        report(c, s->ast->a->a->pos, "a sequence with %d axes has none to spare for checkpoints",
+               MAX_RANK);
+        return NULL;
+    }
+    return result;
+}
+
+static Node **build(Check *c, Scan *s)
 {
     Node *init[MAX_CARRIED], *next[MAX_CARRIED], *emits[MAX_CARRIED];
     for (int i = 0; i < s->ncarried; i++) {
@@ -399,7 +425,9 @@ static Node *build(Check *c, Scan *s)
     Node *scan =
         graph_scan(s->id, s->steps, s->backwards, s->ncarried, init, next, s->nemits, emits);
     const Node *length = s->varying.length;
-    return length && length->op == OP_input ? scan_of_lengths(scan, 1 + length->attr.input) : scan;
+    if (length && length->op == OP_input)
+        scan = scan_of_lengths(scan, 1 + length->attr.input);
+    return results_of(c, s, scan);
 }
 
 void eval_scan(Check *c, const Ast *decl, const Ast *ast, Env *env)
@@ -409,6 +437,7 @@ void eval_scan(Check *c, const Ast *decl, const Ast *ast, Env *env)
     place_nodes(c, ast->pos);
     s->failed = !open_sequences(c, s);
     s->failed |= !read_direction(c, s);
+    s->failed |= !read_checkpoint(c, s);
     s->failed |= !open_carried(c, s);
     for (int round = 0; !s->failed && round < MAX_ROUNDS; round++) {
         s->id = graph_scan_id();

@@ -251,7 +251,7 @@ void pull(Sweep *s, Node *n)
 Sweep new_sweep(void)
 {
     size_t n = (size_t)graph_count();
-    return (Sweep){NEW_ARRAY(Node *, n), NEW_ARRAY(Node **, n), NEW_ARRAY(bool, n)};
+    return (Sweep){NEW_ARRAY(Node *, n), NEW_ARRAY(Node **, n), NEW_ARRAY(bool, n), (int)n};
 }
 
 static void mark_needed(Sweep *s, NodeList list, int n, Node **x)

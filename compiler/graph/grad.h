@@ -8,6 +8,7 @@ typedef struct Sweep {
     Node **gradient;   /* by id; NULL: zero so far                            */
     Node ***results;   /* by id of a scan: of its results, NULL: zero         */
     bool *needed;      /* by id: on a path to one of the x                    */
+    int count;         /* nodes that have a place in these                    */
 } Sweep;
 
 Sweep new_sweep(void);                  /* for the nodes there are            */

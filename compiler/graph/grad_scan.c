@@ -10,11 +10,13 @@
  * The body's derivative is one sweep over the nodes of a step. Then what it
  * takes from the forward step is put in: carried values and results of
  * products, scans and costly elementwise operations as they were stored
- * (residuals); all else is computed again from those. */
+ * (residuals); all else is computed again from those. Of a scan whose steps are
+ * done `again` only what it carries is stored, and a step of the reverse scan
+ * begins with a copy of the forward one. */
 #include "grad.h"
 
 typedef struct Body {
-    Node *scan;
+    Node *scan;          /* or a copy, where its steps are done again         */
     NodeList reach;      /* of next values and emits, in order of ids         */
     NodeList nodes;      /* of a step: those inside                           */
     bool *inside;        /* by id                                             */
@@ -80,22 +82,32 @@ static bool carried_is_needed(const Body *b, const Node *n)
            (needed[scan_init(b->scan, index)->id] || needed[scan_next(b->scan, index)->id]);
 }
 
-/* What leads from values that are needed outside to the results. */
+static bool needs_operand(const bool *needed, const Node *n)
+{
+    for (int j = 0; j < n->nin && differentiable(n); j++)
+        if (needed[n->in[j]->id])
+            return true;
+    return false;
+}
+
+/* What leads from values that are needed outside to the results. Copies of what
+ * depends on scans in the body alone are new. */
 static void mark_body(Body *b, const Sweep *outer)
 {
     bool *needed = b->sweep.needed;
     for (int i = 0; i < b->scan->attr.scan.carried; i++)
         needed[scan_init(b->scan, i)->id] = outer->needed[scan_init(b->scan, i)->id];
-    for (int i = 0; i < b->reach.n; i++)
-        if (!b->inside[b->reach.at[i]->id])
-            needed[b->reach.at[i]->id] = outer->needed[b->reach.at[i]->id];
+    for (int i = 0; i < b->reach.n; i++) {
+        const Node *n = b->reach.at[i];
+        if (!b->inside[n->id])
+            needed[n->id] =
+                n->id < outer->count ? outer->needed[n->id] : needs_operand(needed, n);
+    }
     for (bool changed = true; changed;) {
         changed = false;
         for (int i = 0; i < b->nodes.n; i++) {
             const Node *n = b->nodes.at[i];
-            bool now = needed[n->id] || carried_is_needed(b, n);
-            for (int j = 0; j < n->nin && differentiable(n); j++)
-                now |= needed[n->in[j]->id];
+            bool now = needed[n->id] || carried_is_needed(b, n) || needs_operand(needed, n);
             changed |= now && !needed[n->id];
             needed[n->id] = now;
         }
@@ -291,6 +303,25 @@ static void use_residuals(Body *b, int nroots, Node **roots)
     graph_substitute(nroots, roots, to);
 }
 
+/* The same where steps are done again: of the forward scan, whose copy the body
+ * is, what it carries. */
+static void use_carried(Body *b, Node *scan, int nroots, Node **roots)
+{
+    int carried = scan->attr.scan.carried;
+    Node **kept = NEW_ARRAY(Node *, carried + 1);
+    for (int i = 0; i < carried; i++)
+        kept[i] = graph_carried(scan->attr.scan.id, i, scan->in[i]->type, scan->in[i]->shape);
+    scan = scan_with_emits(scan, carried, kept);
+    for (int i = 0; i < carried; i++)
+        kept[i] = graph_element(graph_result(scan, result_of_emit(scan, kept[i])), b->time);
+    Node *time = graph_time(b->scan->attr.scan.id);
+    Node **to = NEW_ARRAY(Node *, graph_count() + carried + 1);
+    for (int i = 0; i < carried; i++)
+        to[carried_leaf(b, i)->id] = kept[i];
+    to[time->id] = b->time;
+    graph_substitute(nroots, roots, to);
+}
+
 /* ---- The new scan ---------------------------------------------------------------- */
 
 /* roots: next gradients of the active carried values, then what leaves. */
@@ -303,7 +334,7 @@ static Node *reverse_scan(Body *b, Node *const *of_result, int nactive, int nroo
             init[place++] = of_result[i] ? of_result[i] : zeros(scan_init(b->scan, i)->shape);
     Node *scan = graph_scan(b->id, b->scan->attr.scan.steps, !b->scan->attr.scan.reverse, nactive,
                             init, roots, nroots - nactive, roots + nactive);
-    return scan_of_lengths(scan, b->scan->attr.scan.lengths);
+    return scan_like(scan, b->scan);
 }
 
 static Node *sum_over_steps(Node *stack)
@@ -330,7 +361,7 @@ static void give_results(Sweep *s, const Body *b, Node *reverse, NodeList left)
 void grad_scan(Sweep *s, Node *scan, Node *unused)
 {
     (void)unused;
-    Body b = {.scan = scan};
+    Body b = {.scan = scan->attr.scan.again ? scan_copy(scan) : scan};
     Node **of_result = s->results[scan->id];
     find_body(&b);
     b.id = graph_scan_id();
@@ -352,6 +383,9 @@ void grad_scan(Sweep *s, Node *scan, Node *unused)
     nroots = nactive;
     for (int i = 0; i < left.n; i++)
         roots[nroots++] = b.sweep.gradient[left.at[i]->id];
-    use_residuals(&b, nroots, roots);
+    if (b.scan == scan)
+        use_residuals(&b, nroots, roots);
+    else
+        use_carried(&b, scan, nroots, roots);
     give_results(s, &b, reverse_scan(&b, of_result, nactive, nroots, roots), left);
 }

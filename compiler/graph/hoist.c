@@ -249,6 +249,8 @@ static void mark_read(const Hoist *h, NodeList list, signed char *known, bool *r
 /* One to[] entry for each node whose value of all steps is made at once. */
 static bool raise_steady(NodeList list, const Scans *scans, Node *scan, Node **to)
 {
+    if (scan->attr.scan.again)
+        return false;
     Hoist h = open_hoist(scans, scan);
     size_t n = (size_t)graph_count() + 1;
     signed char *known = NEW_ARRAY(signed char, n);
@@ -360,7 +362,7 @@ static bool prune(NodeList list, const Scans *scans, Node *scan, Node **to)
     graph_substitute(place, values, leaf);
     Node *fresh = graph_scan(id, scan->attr.scan.steps, scan->attr.scan.reverse, kept, init, values,
                              place - kept, values + kept);
-    fresh = scan_of_lengths(fresh, scan->attr.scan.lengths);
+    fresh = scan_like(fresh, scan);
     for (int i = 0; i < list.n; i++)
         if (list.at[i]->op == OP_result && list.at[i]->in[0] == scan)
             to[list.at[i]->id] = graph_result(fresh, number[list.at[i]->attr.scan.index]);

@@ -117,7 +117,7 @@ static void print_window(Text *t, const Window *w, int rank)
 }
 
 /* id; carried, result: id or which; scan: carried, steps, 1 if reverse;
- * the input that says how many steps there are. */
+ * the input that says how many steps there are; `again` (see aecc.h). */
 static void print_scan(Text *t, const Node *n)
 {
     const int64_t of[] = {n->attr.scan.id, n->attr.scan.index};
@@ -132,6 +132,8 @@ static void print_scan(Text *t, const Node *n)
         print_list(t, "scan", all, 4);
         if (n->attr.scan.lengths)
             print_list(t, "lengths", (int64_t[]){n->attr.scan.lengths - 1}, 1);
+        if (n->attr.scan.again)
+            text_printf(t, " again");
     }
 }
 

@@ -187,6 +187,7 @@ static void need_scan(Reader *r, Node *n)
         n->attr.scan.reverse = of[3] != 0;
         if (read_exactly(r, "lengths"))
             n->attr.scan.lengths = need_lengths(r);
+        n->attr.scan.again = read_exactly(r, "again");
         of[1] = 0;
     }
     n->attr.scan.id = (int)of[0];

@@ -60,6 +60,14 @@ Node *scan_of_lengths(Node *scan, int lengths)
     return scan_node(OP_scan, T_F32, (Shape){0}, scan->nin, scan->in, &attr);
 }
 
+Node *scan_like(Node *scan, const Node *other)
+{
+    Attr attr = scan->attr;
+    attr.scan.lengths = other->attr.scan.lengths;
+    attr.scan.again = other->attr.scan.again;
+    return scan_node(OP_scan, T_F32, (Shape){0}, scan->nin, scan->in, &attr);
+}
+
 Node *graph_result(Node *scan, int index)
 {
     Attr attr = no_attr;
@@ -194,7 +202,7 @@ Node *scan_with_emits(Node *scan, int n, Node *const *emit)
             all[old++] = emit[i];
     Node *more = graph_scan(scan->attr.scan.id, scan->attr.scan.steps, scan->attr.scan.reverse,
                             carried, scan->in, scan->in + carried, old, all);
-    return scan_of_lengths(more, scan->attr.scan.lengths);
+    return scan_like(more, scan);
 }
 
 int result_of_emit(const Node *scan, const Node *emit)

@@ -44,6 +44,10 @@ static inline Node *scan_emit(const Node *scan, int i)
  * number of the result that stacks a value it emits. */
 Node *scan_with_emits(Node *scan, int n, Node *const *emit);
 int result_of_emit(const Node *scan, const Node *emit);
+/* The scan with the direction-free attributes of another: lengths, again. */
+Node *scan_like(Node *scan, const Node *other);
+/* A scan with leaves of its own that gives the same, as do those in its body. */
+Node *scan_copy(Node *scan);
 /* All of one scan's versions (they differ in their emits) become one. */
 void unite_scans(int n, Node **roots);
 /* A sequence that is `value` at each step. */

@@ -41,8 +41,17 @@ static Recurrence inputs(Bench *b, int64_t steps, bool reverse)
     return r;
 }
 
+/* In stretches of up to `every` steps; 0: as it is. */
+static void results_of(Node *scan, int64_t every, Node **results)
+{
+    for (int i = 0; i < scan->nin - scan->attr.scan.carried && !every; i++)
+        results[i] = graph_result(scan, i);
+    if (every)
+        assert_true(scan_in_stretches(scan, every, results));
+}
+
 /* Two sequences, two carried values, emits, and a sum of all that comes out. */
-static Node *random_scan(Bench *b, const Recurrence *r)
+static Node *scan_and_sum(Bench *b, const Recurrence *r, int64_t every)
 {
     int id = graph_scan_id();
     Node *h = graph_carried(id, 0, T_F32, r->h->shape);
@@ -54,12 +63,18 @@ static Node *random_scan(Bench *b, const Recurrence *r)
     Node *init[] = {r->h, r->c};
     Node *next[] = {random_value(b, 5, all, r->h->shape), random_value(b, 3, narrow, r->c->shape)};
     Node *emit[] = {random_value(b, 5, all, shape1(true, 2)), next[0], h};
-    Node *scan = graph_scan(id, r->steps, r->reverse, 2, init, next, 3, emit);
+    Node *result[5];
+    results_of(graph_scan(id, r->steps, r->reverse, 2, init, next, 3, emit), every, result);
     Node *sum = graph_const((Shape){.batch = true}, 0);
     for (int i = 0; i < 5; i++)
         if (i != 1)
-            sum = graph_op2(OP_add, sum, fitted(graph_result(scan, i), sum->shape));
-    return graph_op2(OP_add, sum, fitted(graph_result(scan, 1), sum->shape));
+            sum = graph_op2(OP_add, sum, fitted(result[i], sum->shape));
+    return graph_op2(OP_add, sum, fitted(result[1], sum->shape));
+}
+
+static Node *random_scan(Bench *b, const Recurrence *r)
+{
+    return scan_and_sum(b, r, 0);
 }
 
 static void random_bodies(void **state)
@@ -71,6 +86,46 @@ static void random_bodies(void **state)
         Recurrence r = inputs(&b, lengths[seed % 4], seed / 4 % 2);
         Node *y = random_scan(&b, &r);
         assert_true(derivatives_right(&b, y, OUTSIDE, format("scan %d", seed)));
+        graph_reset();
+        arena_free();
+    }
+}
+
+/* Of one step, of all and of more than all, and what does not divide them. */
+static void in_stretches(void **state)
+{
+    static const int64_t lengths[] = {1, 2, 7, 28}, every[] = {1, 2, 3, 5, 28, 40};
+    (void)state;
+    for (int seed = 1; seed <= 48; seed++) {
+        Bench b = bench_new(1 + seed % 3, (uint64_t)seed * 5003);
+        Recurrence r = inputs(&b, lengths[seed % 4], seed / 4 % 2);
+        Node *y = scan_and_sum(&b, &r, every[seed % 6]);
+        assert_true(derivatives_right(&b, y, OUTSIDE, format("stretches %d", seed)));
+        graph_reset();
+        arena_free();
+    }
+}
+
+/* The same values; the same derivatives of what goes along the steps; other
+ * orders of sums over them. */
+static void stretches_change_nothing(void **state)
+{
+    (void)state;
+    for (int every = 1; every <= 8; every++) {
+        Bench b = bench_new(2, 77);
+        Recurrence r = inputs(&b, 7, every % 2);
+        Bench again = b;
+        Node *y[2] = {scan_and_sum(&b, &r, 0), scan_and_sum(&again, &r, every)}, *g[2 * OUTSIDE];
+        b = again;
+        for (int k = 0; k < 2; k++) {
+            bool axes[MAX_RANK + 1] = {[MAX_RANK] = true};
+            gradient(graph_reduce(OP_reduce_sum, y[k], axes), OUTSIDE, b.in, g + k * OUTSIDE);
+        }
+        double **value = bench_run(&b, 2, y, true), **of = bench_run(&b, 2 * OUTSIDE, g, false);
+        assert_memory_equal(value[0], value[1], 2 * sizeof(double));
+        for (int i = 0; i < OUTSIDE; i++)
+            for (int64_t j = 0; j < bench_count(&b, b.in[i]); j++)
+                assert_true(fabs(of[i][j] - of[i + OUTSIDE][j]) <= 1e-13 * (1 + fabs(of[i][j])));
         graph_reset();
         arena_free();
     }
@@ -131,7 +186,7 @@ static void like_a_loop(void **state)
 
 /* ---- Scans in scans --------------------------------------------------------------- */
 
-static Node *nested(Bench *b, const Recurrence *r)
+static Node *nested(Bench *b, const Recurrence *r, int64_t every, int64_t within)
 {
     int outer = graph_scan_id();
     Node *h = graph_carried(outer, 0, T_F32, r->h->shape);
@@ -144,22 +199,25 @@ static Node *nested(Bench *b, const Recurrence *r)
     Node *weight = graph_expand(fitted(r->w, (Shape){0}), c->shape);
     Node *next = graph_op1(
         OP_tanh, graph_op2(OP_add, graph_op2(OP_mul, weight, own), graph_op2(OP_add, c, mixed)));
-    Node *in = graph_scan(inner, 3, r->reverse, 1, &h, &next, 1, &own);
-    Node *emitted = fitted(graph_result(in, 1), h->shape);
-    Node *after = graph_op1(OP_tanh, graph_op2(OP_add, graph_result(in, 0), emitted));
+    Node *result[2];
+    results_of(graph_scan(inner, 3, r->reverse, 1, &h, &next, 1, &own), within, result);
+    Node *emitted = fitted(result[1], h->shape);
+    Node *after = graph_op1(OP_tanh, graph_op2(OP_add, result[0], emitted));
     Node *init = r->h;
-    Node *scan = graph_scan(outer, r->steps, !r->reverse, 1, &init, &after, 1, &emitted);
+    results_of(graph_scan(outer, r->steps, !r->reverse, 1, &init, &after, 1, &emitted), every,
+               result);
     (void)b;
-    return graph_op2(OP_add, fitted(graph_result(scan, 1), r->h->shape), graph_result(scan, 0));
+    return graph_op2(OP_add, fitted(result[1], r->h->shape), result[0]);
 }
 
 static void scans_in_scans(void **state)
 {
     (void)state;
-    for (int reverse = 0; reverse < 2; reverse++) {
+    for (int k = 0; k < 8; k++) {
         Bench b = bench_new(2, 11);
-        Recurrence r = inputs(&b, 4, reverse);
-        assert_true(derivatives_right(&b, nested(&b, &r), 3, "a scan in a scan"));
+        Recurrence r = inputs(&b, 4, k % 2);
+        Node *y = nested(&b, &r, k / 2 % 2 ? 3 : 0, k / 4 ? 2 : 0);
+        assert_true(derivatives_right(&b, y, 3, "a scan in a scan"));
         graph_reset();
         arena_free();
     }
@@ -265,6 +323,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(like_a_loop),
         cmocka_unit_test(random_bodies),
+        cmocka_unit_test(in_stretches),
+        cmocka_unit_test(stretches_change_nothing),
         cmocka_unit_test(scans_in_scans),
         cmocka_unit_test(versions_become_one),
         cmocka_unit_test(hoisted_is_equal),
