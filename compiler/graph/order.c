@@ -139,27 +139,32 @@ static bool loop_streams(const ScanLoop *loop, Kernel *const *order)
     return true;
 }
 
-/* The end of what kernel i is part of: an outermost loop, or itself. */
-static int whole_end(const Program *p, Kernel *const *order, int i)
+/* The loop that kernel k is part of, of those directly in `around`; -1: of none. */
+static int loop_within(const Program *p, const Kernel *k, int around)
 {
-    int loop = outermost_loop(p, order[i]->scan);
-    return loop >= 0 ? p->scans[loop].end : i + 1;
+    int loop = k->scan == around ? -1 : k->scan;
+    while (loop >= 0 && p->scans[loop].outer != around)
+        loop = p->scans[loop].outer;
+    return loop;
 }
 
 /* A loop over blocks is part of a segment: its threads meet before it, if at
- * all. In another loop they meet before each kernel, and after it. */
-static void set_barriers(const Program *p, Kernel **order, int n)
+ * all. Another one is apart: they meet before each of its steps, in a step as
+ * its kernels depend on each other, and after the last. */
+static void set_barriers(const Program *p, Kernel **order, int from, int to, int around)
 {
-    int first = 0;
-    for (int i = 0, end; i < n; i = end) {
-        int loop = outermost_loop(p, order[i]->scan);
+    int first = from;
+    for (int i = from, end; i < to; i = end) {
+        int loop = loop_within(p, order[i], around);
         bool streams = loop < 0 || loop_streams(&p->scans[loop], order);
-        end = whole_end(p, order, i);
-        bool meets = !streams || (i > 0 && first == i);
+        end = loop < 0 ? i + 1 : p->scans[loop].end;
+        bool meets = !streams || (first == i && (i > 0 || around >= 0));
         for (int k = i; k < end && !meets; k++)
             meets = must_meet(order[k], order + first, i - first);
         for (int k = i; k < end; k++)
-            order[k]->barrier = !streams || (meets && k == i);
+            order[k]->barrier = meets && k == i;
+        if (!streams)
+            set_barriers(p, order, i, end, loop);
         first = !streams ? end : meets ? i : first;
     }
 }
@@ -208,7 +213,7 @@ void order_kernels(Fusion *f)
         last = order[i] = p->kernels[k];
     }
     find_loops(p, order);
-    set_barriers(p, order, p->nkernels);
+    set_barriers(p, order, 0, p->nkernels, -1);
     renumber(p, order);
     name_kernels(p);
 }

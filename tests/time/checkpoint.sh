@@ -51,3 +51,8 @@ END
 [ "$(long)" = "12320800 0" ] || fail "kept without checkpoints: $(long)"
 [ "$(long ', checkpoint: 50')" = "437600 11468800" ] ||
     fail "kept with checkpoints: $(long ', checkpoint: 50')"
+
+# Threads meet before a stretch and before its sums over the batch, not in its steps.
+"$AECC" --emit=fused long.nn | sed -n '/^program "train_1.step"/,/^program "train_1.o/p' >fused
+meetings=$(grep -c '^kernel.* barrier scan' fused)
+[ "$meetings" = 2 ] || fail "$meetings meetings in a stretch"
