@@ -2,7 +2,7 @@
  * each file, in the order of the pipeline:
  *
  *   model.nn --parse--> Ast --check--> Model (graph)
- *            --grad, simplify, ranges--> Model --fuse, plan--> Program (kernels)
+ *            --grad, simplify, pairs, ranges--> Model --fuse, plan--> Program (kernels)
  *            --lower--> Program (loops) --llvm--> object --link--> trainer
  *
  * Letters of dimensions, everywhere: N batch, H W image, C channels in,
@@ -141,9 +141,11 @@ typedef struct Affine {
  * falls outside its tensor are skipped. That one form is a dense layer, a
  * convolution, a transposed one, pooling by average, and each one's
  * gradients: a gradient permutes the three roles. With one operand (nin 1)
- * b is 1. The sum of an element runs over the reduced variables in their
- * order, as one chain of fused multiply-adds from zero; over the batch block by
- * block, outermost, and within a block as its class says (loop/lower.h). */
+ * b is 1. With more than two they are pairs a b a b … of the same shapes, whose
+ * products all go to out (pairs.c). The sum of an element runs over the reduced
+ * variables in their order, as one chain of fused multiply-adds from zero; over the
+ * batch block by block, outermost, in a block pair by pair, and of a pair as the
+ * class says (loop/lower.h). */
 typedef struct Contraction {
     int nvars;
     int64_t extent[MAX_VARS];
@@ -432,6 +434,9 @@ double contraction_flops(const Node *);
 
 /* ==== graph/ranges.c: sums in ranges, one for each owner ============== */
 void ranges(Model *);
+
+/* ==== graph/pairs.c: products that add up are one ======================== */
+void pairs(Model *);
 
 /* ==== graph/print.c read.c verify.c ===================================== */
 void print_graph(Text *, const Model *);

@@ -445,14 +445,15 @@ static void place_contraction(Fusion *f, Node *n)
 {
     int lane_var;
     ContractClass class = contract_class(n, &lane_var);
-    Node *rows = rows_operand(n);
-    if (rows)
-        place_rows(f, rows);
+    for (int i = 0; i < n->nin; i++)
+        if (is_rows_operand(n, i))
+            place_rows(f, n->in[i]);
     Kernel *k = kernel_for(f, FORM_CONTRACT, n);
     if (sums_by_chunk(f, n, class))
         place_join(f, k, n);
-    if (rows)
-        add_dep(f->program, k->id, f->rows_kernel[rows->id]);
+    for (int i = 0; i < n->nin; i++)
+        if (is_rows_operand(n, i))
+            add_dep(f->program, k->id, f->rows_kernel[n->in[i]->id]);
     k->flops = contraction_flops(n);
 }
 

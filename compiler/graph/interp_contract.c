@@ -82,7 +82,7 @@ static void walk(Walk *w, int v, const int64_t at[3])
 /* Sets steps and the offset of each role at point zero. False: never inside. */
 static bool begin(Walk *w, const Node *n, int64_t offset[3])
 {
-    *w = (Walk){.c = &n->attr.contraction, .nroles = n->nin + 1};
+    *w = (Walk){.c = &n->attr.contraction, .nroles = contraction_operands(n) + 1};
     offset[0] = offset[1] = offset[2] = 0;
     for (int role = 0; role < w->nroles; role++) {
         w->shape[role] = role ? n->in[role - 1]->shape : n->shape;
@@ -110,11 +110,13 @@ void interpret_contract(Frame *f, const Node *n)
         if (n->in[i]->shape.batch)
             samples = f->run->samples;
     w.float32 = f->run->float32;
-    for (int64_t s = 0; s < samples; s++) {
-        for (int role = 0; role < w.nroles; role++)
-            w.base[role] = sample_of(f, role ? n->in[role - 1] : n, s);
-        walk(&w, 0, offset);
-    }
+    for (int64_t block = 0; block < samples; block += LANES)
+        for (int pair = 0; pair < contraction_pairs(n); pair++)
+            for (int64_t s = block; s < block + LANES && s < samples; s++) {
+                for (int role = 0; role < w.nroles; role++)
+                    w.base[role] = sample_of(f, role ? n->in[2 * pair + role - 1] : n, s);
+                walk(&w, 0, offset);
+            }
 }
 
 /* A variable that no border cuts multiplies the count; the others are walked. */
@@ -124,7 +126,7 @@ double contraction_flops(const Node *n)
     int64_t offset[3];
     if (!begin(&w, n, offset))
         return 0;
-    double times = n->nin > 1 ? 2 : 1;
+    double times = n->nin > 1 ? n->nin : 1; /* two for each pair */
     for (int v = 0; v < w.c->nvars; v++)
         w.once[v] = true;
     for (int role = 0; role < w.nroles; role++)

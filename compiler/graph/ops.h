@@ -26,6 +26,10 @@ typedef struct OpInfo {
 } OpInfo;
 extern const OpInfo op_info[N_OPS];
 
+/* Of a contraction: pairs of operands, and operands in each. */
+static inline int contraction_pairs(const Node *n) { return n->nin > 2 ? n->nin / 2 : 1; }
+static inline int contraction_operands(const Node *n) { return n->nin > 1 ? 2 : 1; }
+
 /* ---- shape.c ------------------------------------------------------------ */
 /* What is illegal about the node, or NULL: arity, types, shapes, attributes. */
 const char *node_error(const Node *);

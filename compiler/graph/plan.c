@@ -84,9 +84,9 @@ static void touch_rows(Program *p, const Kernel *k)
 {
     if (k->form != FORM_CONTRACT)
         return;
-    const Node *operand = rows_operand(k->root);
-    if (operand)
-        touch(p, p->rows_by_node[operand->id], k->id);
+    for (int i = 0; i < k->root->nin; i++)
+        if (is_rows_operand(k->root, i))
+            touch(p, p->rows_by_node[k->root->in[i]->id], k->id);
     if (sums_block_by_block(k->root))
         touch(p, p->part_by_node[k->root->id], k->id);
 }
@@ -98,7 +98,7 @@ static void touch_kernel(Program *p, const Kernel *k)
     for (int i = 0; i < k->nnodes; i++)
         for (int j = 0; j < k->nodes[i]->nin; j++) {
             Node *in = k->nodes[i]->in[j];
-            if (in == rows_operand(k->nodes[i]))
+            if (is_rows_operand(k->nodes[i], j))
                 continue;
             if (p->kernel_of[in->id] != k->id || p->by_node[in->id])
                 touch_reads(p, in, k->id);

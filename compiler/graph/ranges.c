@@ -17,7 +17,7 @@
  * a scan, where the same weights are read again at once. How many ranges there are
  * depends on the shape alone, for the order of a sum does. */
 #include "graph/fuse.h"
-#include "graph/ops.h"
+#include "graph/scan.h"
 
 enum { SHORTEST_RANGE = 192, MOST_RANGES = 8 };
 
@@ -95,18 +95,6 @@ static void cut_variable(Contraction *c, int var, int64_t ranges)
         }
 }
 
-/* Is n of a step of a scan? Results are not. */
-static bool is_of_step(const Node *n, bool *seen)
-{
-    if (seen[n->id] || n->op == OP_scan)
-        return false;
-    seen[n->id] = true;
-    bool found = n->op == OP_carried || n->op == OP_time;
-    for (int i = 0; i < n->nin && !found; i++)
-        found = is_of_step(n->in[i], seen);
-    return found;
-}
-
 static Node *cut_sum(Node *n, void *arg)
 {
     int which, var = owned_sum(n);
@@ -116,7 +104,7 @@ static Node *cut_sum(Node *n, void *arg)
     int64_t bytes = shape_size(matrix_operand(n, &which)->shape) * 4;
     int64_t ranges = count_ranges(n->attr.contraction.extent[var]);
     if (bytes < OWNED_LEAST || bytes > OWNED_MOST || ranges == 1 ||
-        is_of_step(n, NEW_ARRAY(bool, graph_count() + 1)))
+        is_of_step(n))
         return NULL;
     Contraction c = n->attr.contraction;
     cut_variable(&c, var, ranges);

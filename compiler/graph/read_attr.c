@@ -111,9 +111,9 @@ static void need_contraction(Reader *r, Node *n)
         else if (!c->nvars || need_mark(r, ','))
             c->extent[c->nvars++] = need_integer(r);
     }
-    if (n->nin > 2)
-        read_failed(r, "one or two operands");
-    for (int role = 0; role <= n->nin && !r->failed; role++)
+    if (n->nin > 2 && n->nin % 2)
+        read_failed(r, "one operand, or pairs");
+    for (int role = 0; role <= contraction_operands(n) && !r->failed; role++)
         need_map(r, roles[role], c->map[role], role ? n->in[role - 1]->shape.rank : n->shape.rank);
 }
 

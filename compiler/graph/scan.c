@@ -258,3 +258,21 @@ void unite_scans(int n, Node **roots)
         i = -1;
     }
 }
+
+/* ---- Steps ---------------------------------------------------------------------- */
+
+static bool reaches_step(const Node *n, bool *seen)
+{
+    if (seen[n->id] || n->op == OP_scan)
+        return false;
+    seen[n->id] = true;
+    bool found = n->op == OP_carried || n->op == OP_time;
+    for (int i = 0; i < n->nin && !found; i++)
+        found = reaches_step(n->in[i], seen);
+    return found;
+}
+
+bool is_of_step(const Node *n)
+{
+    return reaches_step(n, NEW_ARRAY(bool, graph_count() + 1));
+}

@@ -26,6 +26,9 @@ bool inside_scan(const Scans *, const Node *, int scan);   /* place in `at`  */
 /* Does the node stand directly in the body, not in that of an inner scan? */
 bool inside_directly(const Scans *, const Node *, int scan);
 
+/* Is n of a step of any scan? Results are not. */
+bool is_of_step(const Node *);
+
 /* Places of a scan's operands. */
 static inline int scan_emits(const Node *scan)
 {

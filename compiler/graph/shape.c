@@ -290,14 +290,17 @@ bool affine_inside(const Contraction *c, const Affine *f, int64_t size)
 static const char *rule_contract(const Node *n)
 {
     const Contraction *c = &n->attr.contraction;
-    if (n->nin < 1 || n->nin > 2)
-        return "needs one or two operands";
+    if (n->nin < 1 || (n->nin > 2 && n->nin % 2))
+        return "needs one operand, or pairs";
+    for (int i = 2; i < n->nin; i++)
+        if (!shape_equal(n->in[i]->shape, n->in[i % 2]->shape))
+            return "has pairs of several shapes";
     if (c->nvars < 0 || c->nvars > MAX_VARS)
         return "has too many variables";
     for (int v = 0; v < c->nvars; v++)
         if (c->extent[v] < 1)
             return "has an empty variable";
-    for (int role = 0; role <= n->nin; role++) {
+    for (int role = 0; role <= contraction_operands(n); role++) {
         const Shape *s = role ? &n->in[role - 1]->shape : &n->shape;
         for (int i = 0; i < s->rank; i++)
             if (!affine_legal(&c->map[role][i], c->nvars))

@@ -66,8 +66,8 @@ static void share_rows(Fusion *f, const Node *gradient)
         const Node *operand = gradient->in[i];
         bool along = false;
         for (int d = 0; d < gradient->in[i]->shape.rank; d++)
-            along = along || c->map[1 + i][d].var[0] == c->map[0][owned].var[0];
-        if (along && operand == rows_operand(gradient))
+            along = along || c->map[1 + i % 2][d].var[0] == c->map[0][owned].var[0];
+        if (along && is_rows_operand(gradient, i))
             f->program->kernels[f->rows_kernel[operand->id]]->shared_bytes =
                 shape_size(operand->shape) * LANES * 4;
     }

@@ -4,6 +4,7 @@
  * needs       a kernel whose root contracts
  * guarantees  its body: what is in the lanes as its class says (schedule.c),
  *             tiles and loops as its schedule says (tile.c) */
+#include "graph/ops.h"
 #include "loop/leaf.h"
 #include "loop/tile.h"
 
@@ -21,6 +22,8 @@ typedef struct ContractKernel {
                            /* a block so many samples                 */
     Inst *sample;          /* of the innermost loop                   */
     Inst *from;            /* block by block: the range's first step  */
+    int pair;              /* of operands, now                        */
+    Linear (*address)[2];  /* of each pair, in this phase             */
 } ContractKernel;
 
 /* ---- Operands ---------------------------------------------------------------------- */
@@ -32,16 +35,16 @@ static bool holds_lane(const ContractKernel *c, int operand)
 
 static Inst *load_operand(ContractKernel *c, int operand, int64_t offset)
 {
-    Node *n = memory_node(c->program, c->root->in[operand]);
+    Node *from = c->root->in[2 * c->pair + operand], *n = memory_node(c->program, from);
     Inst *index = iadd(nest_base(c->nest, &c->nest->address[operand]), iconst(offset));
     ValueType type = holds_lane(c, operand) ? V_VF32 : V_F32;
     if (c->from)
         index = iadd(index, imul(c->from, c->nest->address[operand].coefficient[c->nest->ranged]));
     if (c->class == CONTRACT_ROWS && holds_lane(c, operand)) {
-        Buffer *rows = c->program->rows_by_node[c->root->in[operand]->id];
+        Buffer *rows = c->program->rows_by_node[from->id];
         return load(type, rows, iadd(imul(index, LANES), imul(c->sample, LANES)), c->block);
     }
-    index = iadd(index, memory_shift(&c->eval, c->root->in[operand]));
+    index = iadd(index, memory_shift(&c->eval, from));
     Buffer *b = c->program->by_node[n->id];
     if (c->class == CONTRACT_ROWS)
         return splat(load(type, b, iadd(imul(index, LANES), c->sample), c->block));
@@ -81,13 +84,13 @@ static Leaf find_products(const ContractKernel *c)
             nest_output(nest, i, offset);
             if (!nest_alive(nest, offset))
                 continue;
-            for (int which = 0; which < c->root->nin; which++)
+            for (int which = 0; which < contraction_operands(c->root); which++)
                 p.address[which] = nest_offset(nest, &nest->address[which], offset);
             PUSH(leaf.at, leaf.n, leaf.cap, p);
         }
         step++;
     } while (nest_next(nest, offset));
-    for (int which = 0; which < c->root->nin; which++)
+    for (int which = 0; which < contraction_operands(c->root); which++)
         leaf.registers[which] = registers_of(c, which);
     leaf.room = room_of(c, leaf.noutputs);
     return leaf;
@@ -160,6 +163,24 @@ static void contract_leaf(NestEmit *e, Inst **acc)
         add_products(e, acc);
 }
 
+/* From now on operands are those of this pair. */
+static void enter_pair(ContractKernel *c, int pair)
+{
+    c->pair = pair;
+    memcpy(c->nest->address, c->address[pair], sizeof c->nest->address);
+}
+
+/* In a block, pair by pair. */
+static void reduce_pairs(NestEmit *e, Inst **acc)
+{
+    ContractKernel *c = e->arg;
+    for (int pair = 0; pair < contraction_pairs(c->root); pair++) {
+        enter_pair(c, pair);
+        nest_reduce(e, acc);
+    }
+    enter_pair(c, 0);
+}
+
 static Inst *contract_start(NestEmit *e, int which)
 {
     const ContractKernel *c = e->arg;
@@ -186,7 +207,7 @@ static void over_blocks(NestEmit *e, Inst **acc)
     Inst *loop = loop_begin(lo, hi, 1, n, acc);
     Inst **inside = carried_in(loop, n);
     enter_block(c, loop->index);
-    nest_reduce(e, inside);
+    reduce_pairs(e, inside);
     loop_end(loop, inside, acc);
     c->block = NULL;
 }
@@ -296,8 +317,10 @@ static void add_range(NestEmit *e, Inst **acc)
     Buffer *sums = c->program->part_by_node[c->root->id];
     Inst *place = map_convert(iadd(c->block, c->from), T_I32);
     Inst *first = map2(OP_lt, place, vconst(V_I32, 1));
-    for (int i = 0; i < nest_outputs(e->nest); i++)
-        acc[i] = map_select(first, acc[i], load(V_VF32, sums, sum_index(c, i), NULL));
+    for (int i = 0; i < nest_outputs(e->nest); i++) {
+        Inst *before = load(V_VF32, sums, sum_index(c, i), NULL);
+        acc[i] = c->pair ? before : map_select(first, acc[i], before);
+    }
     nest_reduce(e, acc);
 }
 
@@ -356,8 +379,12 @@ static void emit_block(Inst *block, void *arg)
     Nest *nest = c->nest;
     enter_block(c, block);
     nest->ranged = outermost_sum(nest);
-    for_each(iconst(0), iconst(nest->var[nest->ranged].extent), range_steps(c, nest->ranged),
-             emit_range, e);
+    for (int pair = 0; pair < contraction_pairs(c->root); pair++) {
+        enter_pair(c, pair);
+        for_each(iconst(0), iconst(nest->var[nest->ranged].extent), range_steps(c, nest->ranged),
+                 emit_range, e);
+    }
+    enter_pair(c, 0);
 }
 
 /* All outputs of a block, before the next block; what follows the sums comes
@@ -395,9 +422,9 @@ static double expected_blocks(const Program *p, const Kernel *k)
     enum { LEAST = 8 };
     int64_t blocks = (p->samples + LANES - 1) / LANES;
     blocks = blocks > LEAST ? blocks : LEAST;
-    if (sums_block_by_block(k->root))
-        return 1;
-    return (double)(k->kind == KERNEL_CHUNK && p->chunk < blocks ? p->chunk : blocks);
+    if (k->kind == KERNEL_CHUNK && p->chunk < blocks)
+        blocks = p->chunk;
+    return (double)(sums_block_by_block(k->root) ? 1 : blocks) * contraction_pairs(k->root);
 }
 
 static Contracted contracted(const ContractKernel *c)
@@ -411,7 +438,7 @@ static Contracted contracted(const ContractKernel *c)
                       .written = written(c),
                       .blocks = expected_blocks(p, c->kernel),
                       .after = work_after(p, c->kernel)};
-    for (int i = 0; i < c->root->nin; i++) {
+    for (int i = 0; i < contraction_operands(c->root); i++) {
         bool lanes = c->class != CONTRACT_ROWS && c->root->in[i]->shape.batch;
         all.vector[i] = lanes || holds_lane(c, i);
         all.bytes[i] = lanes ? 4 * LANES : 4;
@@ -426,23 +453,38 @@ typedef struct EachPhase {
     void *arg;
 } EachPhase;
 
-/* ROWS reads a copy of one operand. */
-static void address_rows(const ContractKernel *c)
+/* Where operand i lies, which ROWS may read from a copy. */
+static void address_operand(const ContractKernel *c, int i)
 {
-    Node *operand = rows_operand(c->root);
-    for (int i = 0; operand && i < 2; i++)
-        if (c->root->in[i] == operand)
-            nest_address(c->nest, i, &c->root->attr.contraction, operand->shape.rank, 0,
-                         c->program->rows_by_node[operand->id]->stride);
+    Node *operand = c->root->in[i];
+    int64_t offset = 0, stride[MAX_RANK];
+    if (is_rows_operand(c->root, i))
+        memcpy(stride, c->program->rows_by_node[operand->id]->stride, sizeof stride);
+    else
+        memory_strides(c->program, operand, &offset, stride);
+    nest_address(c->nest, i % 2, &c->root->attr.contraction, operand->shape.rank, offset, stride);
+    if (c->lane_var >= 0)
+        c->nest->address[i % 2].coefficient[c->lane_var] *= LANES;
+}
+
+/* For enter_pair; the lane variable counts vectors. */
+static void address_pairs(ContractKernel *c)
+{
+    c->address = arena_alloc((size_t)contraction_pairs(c->root) * sizeof *c->address);
+    for (int i = 0; i < c->root->nin; i++) {
+        address_operand(c, i);
+        c->address[i / 2][i % 2] = c->nest->address[i % 2];
+    }
+    enter_pair(c, 0);
 }
 
 static void each_phase(Nest *nest, void *arg)
 {
     EachPhase *e = arg;
     e->c.nest = nest;
-    address_rows(&e->c);
     if (e->c.lane_var >= 0)
         nest_count_vectors(nest, e->c.lane_var);
+    address_pairs(&e->c);
     int64_t side[MAX_VARS];
     if (e->c.kernel->pool)
         pool_nest(nest, e->c.kernel->pool, side);
@@ -496,6 +538,7 @@ static void lower_phase(const Contracted *all, int phase, void *arg)
     const Chosen *chosen = arg;
     ContractKernel *c = chosen->c;
     c->nest = all->nest;
+    address_pairs(c);
     NestEmit e = {.nest = c->nest,
                   .kernel = c->kernel,
                   .arg = c,

@@ -17,8 +17,8 @@ typedef enum ContractClass {
 
 /* *lane_var: the variable in the lanes of ROWS and FREE, or -1 (scalars). */
 ContractClass contract_class(const Node *, int *lane_var);
-/* The operand of ROWS that is read by vectors; else NULL. */
-Node *rows_operand(const Node *);
+/* Is operand i one of ROWS that is read by vectors, from a copy? */
+bool is_rows_operand(const Node *, int i);
 /* A sum of ROWS so long that it is stored from block to block: then the
  * operands of one block are read for all outputs, before the next block's. */
 bool sums_block_by_block(const Node *);

@@ -1,6 +1,7 @@
 /* What a contraction looks like to the machine, decided from shapes alone:
  * the order of a sum follows from it, so nothing about threads, target or
  * effort may enter here. */
+#include "graph/ops.h"
 #include "loop/lower.h"
 
 /* Is `var` the index of the tensor's last axis, alone and as it is? */
@@ -34,7 +35,7 @@ static int mentions_in_axes(const Affine *map, Shape shape, int var)
 static bool has_windows(const Node *n)
 {
     const Contraction *c = &n->attr.contraction;
-    for (int m = 0; m <= n->nin; m++) {
+    for (int m = 0; m <= contraction_operands(n); m++) {
         Shape s = m == 0 ? n->shape : n->in[m - 1]->shape;
         for (int i = 0; i < s.rank; i++)
             if (c->map[m][i].terms > 1 || c->map[m][i].constant != 0)
@@ -57,8 +58,9 @@ static int find_lane_var(const Node *n)
     if (c->extent[var] != n->shape.dim[n->shape.rank - 1] || c->extent[var] <= 8 ||
         mentions_in_axes(c->map[0], n->shape, var) != 1)
         return -1;
-    for (int m = 1; m <= n->nin; m++) {
-        Node *operand = n->in[m - 1];
+    for (int i = 0; i < n->nin; i++) {
+        Node *operand = n->in[i];
+        int m = 1 + i % 2;
         if (!mentions(c->map[m], operand->shape, var))
             continue;
         int64_t offset, stride[MAX_RANK];
@@ -74,7 +76,7 @@ static int find_lane_var(const Node *n)
 static bool is_outer_product(const Node *n, int var)
 {
     const Contraction *c = &n->attr.contraction;
-    return n->nin == 2 && !has_windows(n) &&
+    return n->nin >= 2 && !has_windows(n) &&
            mentions(c->map[1], n->in[0]->shape, var) != mentions(c->map[2], n->in[1]->shape, var);
 }
 
@@ -96,12 +98,12 @@ ContractClass contract_class(const Node *n, int *lane_var)
     return CONTRACT_LANE_SUM;
 }
 
-Node *rows_operand(const Node *n)
+bool is_rows_operand(const Node *n, int i)
 {
     int lane_var;
     if (n->op != OP_contract || contract_class(n, &lane_var) != CONTRACT_ROWS)
-        return NULL;
-    return n->in[mentions(n->attr.contraction.map[1], n->in[0]->shape, lane_var) ? 0 : 1];
+        return false;
+    return mentions(n->attr.contraction.map[1 + i % 2], n->in[i]->shape, lane_var);
 }
 
 /* Products of an output with one sample. */
@@ -117,5 +119,5 @@ static int64_t steps_of_sum(const Node *n)
 bool sums_block_by_block(const Node *n)
 {
     enum { LONG = 8 };
-    return rows_operand(n) && steps_of_sum(n) >= LONG;
+    return (is_rows_operand(n, 0) || is_rows_operand(n, 1)) && steps_of_sum(n) >= LONG;
 }

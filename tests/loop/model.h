@@ -30,6 +30,7 @@ static inline Model *model_of(const char *text, const Machine *machine)
     grad(m);
     hoist(m);
     simplify(m);
+    pairs(m);
     ranges(m);
     fuse(m);
     plan(m);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "aecc.h"
+#include "graph/ops.h"
 #include "loop/lower.h"
 
 /* ---- A model of one step -------------------------------------------------------- */
@@ -101,6 +102,7 @@ static void verify(Build *b)
 {
     grad(&b->model);
     simplify(&b->model);
+    pairs(&b->model);
     ranges(&b->model);
     fuse(&b->model);
     plan(&b->model);
@@ -367,6 +369,60 @@ static void test_images_between_reshapes(void **state)
     }
 }
 
+/* Is the gradient of the var, within its update, one product of several pairs? */
+static bool is_one_product(const Build *b, const Node *var)
+{
+    for (int i = 0; i < b->step.nupdates; i++) {
+        NodeList nodes = graph_reach(1, &b->step.values[i]);
+        for (int k = 0; k < nodes.n && b->step.targets[i] == var->attr.var; k++)
+            if (nodes.at[k]->op == OP_contract && contraction_pairs(nodes.at[k]) > 1 &&
+                shape_equal(nodes.at[k]->shape, var->shape))
+                return true;
+    }
+    return false;
+}
+
+/* Networks called twice and three times, and tied weights: one product for each
+ * gradient, of every class, over blocks that are sums so far or not. */
+static void test_pairs(void **state)
+{
+    static const int sizes[][3] = {{9, 17, 5}, {3, 8, 1}, {70, 40, 300}};
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const int *t = sizes[i];
+        Build *b = begin();
+        Node *x = input(b, shape(true, 1, t[0])), *y = input(b, shape(true, 1, t[0]));
+        Node *w = param(b, shape(false, 2, t[0], t[1])), *v = param(b, shape(false, 2, t[1], t[2]));
+        Node *f = dense(relu(dense(x, w)), v), *g = dense(relu(dense(y, w)), v);
+        Node *h = dense(relu(dense(graph_op2(OP_mul, x, y), w)), v);
+        check_with_gradients(b, graph_op2(OP_add, f, graph_op2(OP_mul, g, h)));
+        assert_true(is_one_product(b, w));
+    }
+    for (int columns = 3; columns <= 20; columns += 17) { /* encoder and its transpose */
+        Build *b = begin();
+        Node *x = input(b, shape(true, 1, 30)), *w = param(b, shape(false, 2, 30, columns));
+        Node *back = graph_transpose(w, (int[]){1, 0});
+        check_with_gradients(b, dense(relu(dense(x, w)), back));
+        assert_true(is_one_product(b, w));
+    }
+    for (int channels = 1; channels <= 9; channels += 4) { /* siamese images */
+        Build *b = begin();
+        Node *x = input(b, shape(true, 3, 7, 7, 2)), *y = input(b, shape(true, 3, 7, 7, 2));
+        Node *w = param(b, shape(false, 4, 3, 3, 2, channels));
+        Node *f = relu(conv(x, w, 4, 4, 2, 1, 1, false));
+        Node *g = relu(conv(y, w, 4, 4, 2, 1, 1, false));
+        check_with_gradients(b, graph_op2(OP_mul, f, g));
+        assert_true(is_one_product(b, w));
+    }
+    for (int steps = 3; steps <= 9; steps += 6) { /* sequences: long sums block by block */
+        Build *b = begin();
+        Node *x = input(b, shape(true, 2, steps, 6)), *y = input(b, shape(true, 2, steps, 6));
+        Node *w = param(b, shape(false, 2, 6, 21));
+        check_with_gradients(b, graph_op2(OP_mul, dense(x, w), dense(y, w)));
+        assert_true(is_one_product(b, w));
+    }
+}
+
 static void test_without_batch(void **state)
 {
     (void)state;
@@ -620,6 +676,7 @@ int main(void)
         cmocka_unit_test(test_convolutions),
         cmocka_unit_test(test_layers_of_planes),
         cmocka_unit_test(test_images_between_reshapes),
+        cmocka_unit_test(test_pairs),
         cmocka_unit_test(test_without_batch),
         cmocka_unit_test(test_max_pool),
         cmocka_unit_test(test_pooled_convolutions),

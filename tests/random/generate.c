@@ -281,6 +281,8 @@ static const char *const losses[] = {
     "bce(sigmoid(net(x)), sigmoid(y))",
     "categorical_crossentropy(softmax(net(x)), softmax(y))",
     "mean((net(x) - y)^2) + 0.01 * mean(sum(abs(net(x)), each: sample))",
+    "mse(net(x), y) + mse(net(0.5 - x), y) / 2",
+    "mse(net(x), net(x * x)) + mse(net(-x), y)",
     "mse(net(x), y) + mean(sqrt(1 + sum(grad(sum(tanh(net(x))), x)^2, each: sample)))",
 };
 

@@ -40,6 +40,7 @@ static Model *compiled(void)
     hoist(m);
     simplify(m);
     unbatch(m);
+    pairs(m);
     ranges(m);
     fuse(m);
     plan(m);
