@@ -119,7 +119,7 @@ class Peer:
         self.who, self.memory, self.errors = who, 0, tempfile.TemporaryFile()
         self.begin = time.monotonic()
         self.child = subprocess.Popen(
-            [PYTHON, os.path.join(PEERS, f"run_{library}.py"), trainer.source, str(batch),
+            [PYTHON, os.path.join(PEERS, f"{trainer.kind}_{library}.py"), trainer.source, str(batch),
              str(threads), variant], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=self.errors, env=environment, text=True)
         atexit.register(self.close)
@@ -174,6 +174,7 @@ class Trainer:
         self.folder, self.images = folder, None
         self.compile = run_command([AECC, self.source, "-o", self.path], folder)[0]
         self.model = models.read(self.source)
+        self.kind = "gan" if self.model.adversary else "run"
         self.plain = []
         self.make_images()
         self.unpack()
@@ -213,6 +214,8 @@ class Trainer:
         shorter run. Less than an epoch of Fashion MNIST, so that nothing is validated."""
         many = min(int(0.8e6 / us), 55000 // batch - 1)
         few = many // 10
+        if self.model.adversary:             # --steps counts steps by their names
+            return None
         if not self.plain or few < 1:
             return None
         long, short = (min(self.train(batch, threads, steps, self.plain)[0] for _ in range(3))
@@ -341,6 +344,9 @@ def check_peers(names, peers, batch=32):
     for name in names:
         with work_folder() as folder:
             trainer = Trainer(name, folder)
+            if trainer.model.adversary:
+                print(f"{name:10} draws codings, other numbers in each", flush=True)
+                continue
             wanted = first_loss(trainer, folder, batch)
             limit = 2e-2 if any(l.kind == "dropout" for l in trainer.model.layers) else 1e-3
             for library in sorted({who.split(":")[0] for who in peers}):

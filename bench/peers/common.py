@@ -1,6 +1,6 @@
 """What the peers share: command line, data in memory, the loop that answers bench/run.
 
-    run_PEER.py MODEL.nn BATCH THREADS VARIANT        answers bench/run
+    run_PEER.py (gan_PEER.py) MODEL.nn BATCH THREADS VARIANT        answers bench/run
     run_PEER.py MODEL.nn BATCH THREADS VARIANT WEIGHTS.safetensors
 
 The first form trains one step, prints a line {"first_step": true}, and then trains for as
@@ -8,6 +8,7 @@ many seconds as each line of its input says: {"us": of a step, "steps": …, "by
 at most so far}. The second prints the loss of the first samples in file order, with the weights
 of a trainer. Images are those of $BENCH_IMAGES (.npy, bytes), else the training set of
 Fashion MNIST, else random ones of the model's shape."""
+import dataclasses
 import gzip
 import json
 import os
@@ -40,7 +41,15 @@ def pixels():
 
 
 def images(most=TRAINING):
-    return pixels()[:most].astype(np.float32) / 255
+    """From 0 to 1; for a generator that ends with tanh, from -1."""
+    x = pixels()[:most].astype(np.float32) / 255
+    signed = network.adversary and any(layer.activation == "tanh" for layer in network.layers)
+    return 2 * x - 1 if signed else x
+
+
+def without_activation(layer):
+    """Of a sigmoid before a loss: the loss takes logits."""
+    return dataclasses.replace(layer, activation="")
 
 
 def order(steps, samples):

@@ -10,15 +10,20 @@ tf.config.threading.set_intra_op_parallelism_threads(common.threads)
 tf.config.threading.set_inter_op_parallelism_threads(common.threads)
 
 
+def active(name):
+    return layers.LeakyReLU(negative_slope=0.2) if name == "leaky_relu" else name or None
+
+
 def keras_layer(layer):
-    options = {"activation": "relu" if layer.relu else None}
+    options = {"activation": active(layer.activation)}
     if layer.kind.startswith("conv2d"):
         options.update(strides=layer.stride, padding="same" if layer.same else "valid")
     make = {"flatten": layers.Flatten, "dense": layers.Dense, "dropout": layers.Dropout,
             "conv2d": layers.Conv2D, "conv2d_transpose": layers.Conv2DTranspose,
             "max_pool2d": layers.MaxPool2D, "global_average_pool2d": layers.GlobalAvgPool2D,
             "reshape": layers.Reshape, "lstm": layers.LSTM,
-            "repeat_vector": layers.RepeatVector}[layer.kind]
+            "repeat_vector": layers.RepeatVector,
+            "batch_normalization": layers.BatchNormalization}[layer.kind]
     if layer.kind == "lstm":
         return make(*layer.sizes, return_sequences=layer.sequences)
     if layer.kind == "dropout":
@@ -31,9 +36,12 @@ def keras_layer(layer):
 FUSED = 1 if common.variant == "fit" else 50
 
 
+def stack(shape, of_layers):
+    return keras.Sequential([keras.Input(shape), *map(keras_layer, of_layers)])
+
+
 def compiled():
-    model = keras.Sequential([keras.Input(common.network.shape),
-                              *map(keras_layer, common.network.layers)])
+    model = stack(common.network.shape, common.network.layers)
     model.compile(loss="mse", optimizer="nadam", steps_per_execution=FUSED,
                   jit_compile=common.variant == "xla")
     return model

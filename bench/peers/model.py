@@ -1,14 +1,16 @@
 """A model as the peers need it: the layers of its networks, read from the .nn file that aecc
 compiles, and the multiply-adds that a training step of it needs.
 
-Read are networks that are stacks of the layers below, one after another; whatever else such
+Read are networks that are stacks of the layers below, one after another; or a network
+`generator` and one `discriminator`, which learn in turn as in the seed's GAN. Whatever else such
 a file may say is for aecc alone."""
 import dataclasses
 import os
 import re
 
 KINDS = ("flatten", "reshape", "dense", "dropout", "conv2d", "conv2d_transpose", "max_pool2d",
-         "global_average_pool2d", "lstm", "repeat_vector")
+         "global_average_pool2d", "lstm", "repeat_vector", "batch_normalization")
+ACTIVATIONS = ("relu", "sigmoid", "tanh", "leaky_relu")
 
 
 @dataclasses.dataclass
@@ -18,7 +20,7 @@ class Layer:
     rate: float = 0.0            # dropout
     stride: int = 1
     same: bool = False           # padding
-    relu: bool = False
+    activation: str = ""         # of ACTIVATIONS; leaky_relu with slope 0.2
     sequences: bool = False      # lstm: gives all steps
     name: str = ""               # encoder.dense_1
     before: tuple = ()           # shape of what it gets
@@ -27,6 +29,10 @@ class Layer:
     @property
     def trained(self):
         return self.kind in ("dense", "conv2d", "conv2d_transpose", "lstm")
+
+    @property
+    def relu(self):
+        return self.activation == "relu"
 
     @property
     def tensors(self):
@@ -39,8 +45,10 @@ class Layer:
 @dataclasses.dataclass
 class Model:
     name: str
-    shape: tuple
+    shape: tuple                 # of a sample of the data
     layers: list
+    adversary: list = None       # layers of the discriminator, where `layers` generate
+    coding: tuple = ()           # shape of what they generate from
 
 
 def padding(inputs, outputs, kernel, stride, same):
@@ -90,17 +98,18 @@ def whole(text):
 
 def read_layer(kind, text):
     layer, arguments = Layer(kind), [a.strip() for a in text.split(",") if a.strip()]
-    named = dict(a.split(":") for a in arguments if ":" in a)
+    named = dict(a.split(":", 1) for a in arguments if ":" in a)
     named = {key.strip(): value.strip() for key, value in named.items()}
     plain = [a for a in arguments if ":" not in a]
-    layer.relu = "relu" in plain or named.get("activation") == "relu"
+    words = [named.get("activation", "").split("(")[0], *plain]
+    layer.activation = next((word for word in words if word in ACTIVATIONS), "")
     layer.stride = int(named.get("strides", 1))
     layer.same = named.get("padding") == "same"
     layer.sequences = named.get("return_sequences") == "true"
     if kind == "dropout":
         layer.rate = float(plain[0])
     else:
-        layer.sizes = tuple(whole(a) for a in plain if a != "relu")
+        layer.sizes = tuple(whole(a) for a in plain if a not in ACTIVATIONS)
     return layer
 
 
@@ -108,11 +117,12 @@ def read(path):
     """The model of a .nn file."""
     with open(path) as file:
         text = re.sub(r"#.*", "", file.read())
-    layers, first = [], None
+    layers, first, networks = [], None, {}
     for network, shape, body in re.findall(
             r"network (\w+)\(\w+: \[([\d, ]+)\]\) \{\n(.*?)\n\}", text, re.S):
         shape = tuple(int(n) for n in shape.split(","))
-        first, counts = first or shape, {}
+        first, counts, start = first or shape, {}, len(layers)
+        inputs = shape
         for kind, arguments in re.findall(r"^\s*(\w+)\((.*)\)\s*$", body, re.M):
             if kind not in KINDS:
                 raise ValueError(f"{path}: the peers have no {kind}")
@@ -122,9 +132,15 @@ def read(path):
             layer.before = shape
             layer.after = shape = shape_after(layer)
             layers.append(layer)
+        networks[network] = inputs, layers[start:]
     if not layers:
         raise ValueError(f"{path}: no network of layers")
-    return Model(os.path.basename(path)[:-3], first, layers)
+    name = os.path.basename(path)[:-3]
+    if set(networks) == {"generator", "discriminator"}:
+        coding, generator = networks["generator"]
+        shape, adversary = networks["discriminator"]
+        return Model(name, shape, generator, adversary, coding)
+    return Model(name, first, layers)
 
 
 # ---- Multiply-adds --------------------------------------------------------------------------
@@ -161,30 +177,46 @@ def recurrent(layer, constant, needed):
     return 2 * 4 * units * (inputs + (steps - 1) * units * 3)
 
 
-def flops(model):
-    """Of a training step for one image: 2 for every multiply-add of the outputs, the gradients
-    of weights and those of inputs, without padding and without pixels that nobody reads."""
-    total, live = 0, None
-    needed = False                           # does a layer before this one need gradients?
-    gradients = []
-    for layer in model.layers:
-        gradients.append(2 + needed if layer.trained else 0)
+def training(layers):
+    """How often each layer's products are made in a training step: forward, for the weights,
+    and for the inputs where a layer before needs gradients."""
+    needed, times = False, []
+    for layer in layers:
+        times.append(2 + needed if layer.trained else 0)
         needed = needed or layer.trained
-    below = [None, *model.layers]
-    for layer, under, times in zip(reversed(model.layers), reversed(below[:-1]),
-                                   reversed(gradients)):
+    return times
+
+
+def products(layers, times):
+    """FLOPs of an image, 2 for every multiply-add, where the products of each layer are made so
+    often: without padding and without pixels that nobody reads."""
+    total, live = 0, None
+    for layer, under, count in zip(reversed(layers), reversed([None, *layers[:-1]]),
+                                   reversed(times)):
         live = live or layer.after[:2]
         if layer.kind.startswith("conv2d"):
-            count, live = live_convolution(layer, live)
-            total += 2 * count * times
+            points, live = live_convolution(layer, live)
+            total += 2 * points * count
         elif layer.kind == "lstm":
             constant = under is not None and under.kind == "repeat_vector"
-            total += recurrent(layer, constant, times == 3)
+            total += recurrent(layer, constant, count == 3)
             live = None
         elif layer.kind == "max_pool2d":
             live = tuple(n * layer.sizes[0] for n in live)
-        elif layer.kind != "dropout":
+        elif layer.kind not in ("dropout", "batch_normalization"):
             if layer.kind == "dense":
-                total += 2 * product(layer.before) * layer.sizes[0] * times
+                total += 2 * product(layer.before) * layer.sizes[0] * count
             live = None
     return total
+
+
+def flops(model):
+    """Of a training step for one image. A discriminator learns from a generated image and a
+    real one; then its gradients by its input teach the generator."""
+    own = products(model.layers, training(model.layers))
+    if not model.adversary:
+        return own
+    adversary = model.adversary
+    return (products(model.layers, [1] * len(model.layers)) + own +
+            2 * products(adversary, training(adversary)) +
+            products(adversary, [2] * len(adversary)))

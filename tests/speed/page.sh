@@ -27,6 +27,9 @@ sys.path.insert(0, "bench/peers")
 import model
 for name in "stacked", "denoising", "conv", "recurrent":
     print(name, model.flops(model.read(f"examples/{name}_ae.nn")))
+for name in "gan", "dcgan":
+    print(name, model.flops(model.read(f"bench/models/{name}.nn")))
 END
 printf 'stacked 820000\ndenoising 820000\nconv 11126176\nrecurrent 17356000\n' >"$folder/wanted"
+printf 'gan 2731600\ndcgan 210936064\n' >>"$folder/wanted"
 same_files "$folder/flops" "$folder/wanted"
