@@ -119,8 +119,8 @@ class Peer:
         self.who, self.memory, self.errors = who, 0, tempfile.TemporaryFile()
         self.begin = time.monotonic()
         self.child = subprocess.Popen(
-            [PYTHON, os.path.join(PEERS, f"{trainer.kind}_{library}.py"), trainer.source, str(batch),
-             str(threads), variant], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [PYTHON, os.path.join(PEERS, f"{trainer.kind}_{library}.py"), trainer.source,
+             str(batch), str(threads), variant], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=self.errors, env=environment, text=True)
         atexit.register(self.close)
         self.wait = selectors.DefaultSelector()

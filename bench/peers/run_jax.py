@@ -60,8 +60,9 @@ def run(steps):
 
 def first_loss():
     """A transposed convolution here is one with the kernel turned, and its channels."""
+    trained = [layer for layer in layers if layer.trained]
     given = [(kernel[::-1, ::-1].swapaxes(2, 3) if layer.kind == "conv2d_transpose" else kernel,
-              *rest) for layer, (kernel, *rest) in zip([l for l in layers if l.trained], common.weights())]
+              *rest) for layer, (kernel, *rest) in zip(trained, common.weights())]
     image = data[:common.batch]
     return float(jnp.mean((jax_layers.apply(layers, given, image, None)[0] - image) ** 2))
 
