@@ -56,8 +56,9 @@ typedef struct MapKernel {
     Eval eval;
     Kernel *kernel;
     LaneMode mode;
-    Shape space; /* last axis in vectors with LANE_AXIS        */
-    Inst *from;  /* first element of the unit                  */
+    Shape space;  /* last axis in vectors with LANE_AXIS        */
+    Inst *from;   /* first element of the unit                  */
+    int64_t size; /* elements, by one index                     */
 } MapKernel;
 
 /* ---- By one index -------------------------------------------------------------- */
@@ -78,11 +79,16 @@ static void emit_four(Inst *i, void *arg)
         emit_flat(m, iadd(iadd(m->from, imul(i, UNROLL)), iconst(k)));
 }
 
+/* Fours of a unit; the last one may have fewer. */
 static void emit_unit(Inst *u, void *arg)
 {
     MapKernel *m = arg;
+    int64_t fours = m->size / UNROLL, most = UNIT_ELEMENTS / UNROLL;
+    Inst *n = iconst(most);
     m->from = imul(u, UNIT_ELEMENTS);
-    for_each(iconst(0), iconst(UNIT_ELEMENTS / UNROLL), 1, emit_four, m);
+    if (fours % most)
+        n = imin(n, iadd(iconst(fours), imul(u, -most)));
+    for_each(iconst(0), n, 1, emit_four, m);
 }
 
 /* Elements from the first to the last of what the kernel writes. */
@@ -95,12 +101,12 @@ static int64_t storage_span(const Kernel *k)
     return span;
 }
 
+/* Elements behind the last four. */
 static void emit_tail(Inst *u, void *arg)
 {
     MapKernel *m = arg;
-    int64_t size = storage_span(m->kernel);
     (void)u;
-    for (int64_t e = size / UNIT_ELEMENTS * UNIT_ELEMENTS; e < size; e++)
+    for (int64_t e = m->size / UNROLL * UNROLL; e < m->size; e++)
         emit_flat(m, iconst(e));
 }
 
@@ -118,12 +124,12 @@ static void lower_flat(MapKernel *m)
         for_each(k->u0, k->u1, 1, emit_vector, m);
         return;
     }
-    int64_t size = storage_span(k), full = size / UNIT_ELEMENTS;
-    k->units = (size + UNIT_ELEMENTS - 1) / UNIT_ELEMENTS;
-    if (full > 0)
-        for_each(k->u0, imin(k->u1, iconst(full)), 1, emit_unit, m);
-    if (size % UNIT_ELEMENTS)
-        for_each(imax(k->u0, iconst(full)), k->u1, 1, emit_tail, m);
+    m->size = storage_span(k);
+    k->units = (m->size + UNIT_ELEMENTS - 1) / UNIT_ELEMENTS;
+    if (m->size >= UNROLL)
+        for_each(k->u0, k->u1, 1, emit_unit, m);
+    if (m->size % UNROLL)
+        for_each(imax(k->u0, iconst(k->units - 1)), k->u1, 1, emit_tail, m);
 }
 
 /* ---- By an index for each axis ---------------------------------------------------- */
