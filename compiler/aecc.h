@@ -2,7 +2,7 @@
  * each file, in the order of the pipeline:
  *
  *   model.nn --parse--> Ast --check--> Model (graph)
- *            --grad, simplify, pairs, ranges--> Model --fuse, plan--> Program (kernels)
+ *            --grad, simplify, share, pairs, ranges--> Model --fuse, plan--> Program (kernels)
  *            --lower--> Program (loops) --llvm--> object --link--> trainer
  *
  * Letters of dimensions, everywhere: N batch, H W image, C channels in,
@@ -304,7 +304,7 @@ void graph_substitute(int n, Node **roots, Node *const *to);
 /* ==== The model: what check() makes of a file =========================== */
 typedef enum FnKind {
     FN_INIT,      /* updates: every var gets its first value                 */
-    FN_STEP,      /* one named step: outputs[0] is the objective; updates    */
+    FN_STEP,      /* steps: outputs are their objectives; updates            */
     FN_OBJECTIVE, /* validation: outputs = the objectives, training false    */
     FN_NETWORK,   /* inference of a network                                  */
     FN_REPORT,    /* outputs of a line of a report block                     */
@@ -360,6 +360,8 @@ typedef struct TrainStep {
     const char *name;             /* NULL: the only one                      */
     Fn *fn; int repeat; Pos pos;
     bool fresh;                   /* takes batches of its own, not the last one */
+    Fn *joined; int output;       /* or NULL: does its last call, and the steps */
+                                  /* after it, of which this is output `output` */
 } TrainStep;
 
 /* Two steps against each other: what the generator's gives to a network of the
@@ -431,6 +433,9 @@ void unbatch(Model *);            /* networks also without a batch           */
 void gradient(Node *y, int n, Node **x, Node **out);
 /* FLOPs of one sample (batch) or once; 2 for each multiply-add that is done. */
 double contraction_flops(const Node *);
+
+/* ==== graph/share.c: steps of one batch that share work are one Fn ======= */
+void share_steps(Model *);
 
 /* ==== graph/ranges.c: sums in ranges, one for each owner ============== */
 void ranges(Model *);

@@ -35,6 +35,11 @@ static void pass_simplify(Compilation *c)
     simplify(c->model);
 }
 
+static void pass_share(Compilation *c)
+{
+    share_steps(c->model);
+}
+
 static void pass_pairs(Compilation *c)
 {
     pairs(c->model);

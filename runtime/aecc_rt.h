@@ -60,7 +60,8 @@
  *                "params": n, "untrained": n, "line": n}]}],
  *  "train": [{"data": tree, "validation": tree or null, "objective": i or null,
  *             "steps": [{"name": string or null, "function": i, "repeat": n,
- *                        "fresh": bool}],       // takes n batches, not the last one
+ *                        "fresh": bool,         // takes n batches, not the last one
+ *                        "joined": i or null, "output": n}],   // see below
  *             "epochs": n, "batch": n, "drop_last": bool, "line": n,
  *             "in_order": bool,                  // never shuffled
  *             "watched": bool,                   // its steps update different networks
@@ -73,6 +74,10 @@
  *  "reconstruct": {"function": i, "data": tree,
  *                  "scaled": bool} or null      // it takes what networks take
  * }
+ *
+ * Steps that share work are one function, "joined": it takes the place of the
+ * last call of the first of them, which has output 0, and the others are not
+ * called: their objective is its output number "output".
  *
  * Sequences of varying length. A function's input whose length varies has its
  * maximum as the first size of its shape, [512,28], and an input of its own for

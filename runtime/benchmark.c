@@ -107,10 +107,11 @@ static void open_training(bench *b)
         rt_fail(RT_BAD_INPUT, "%lld samples are fewer than a batch of %lld\nuse a smaller --batch",
                 (long long)b->view.samples, (long long)b->batch);
     b->purpose = AECC_RANDOM_TRAIN;
-    b->ncalls = block->nsteps;
-    b->functions = rt_alloc((size_t)b->ncalls, sizeof *b->functions);
-    for (int i = 0; i < b->ncalls; i++)
-        b->functions[i] = block->steps[i].function;
+    b->functions = rt_alloc((size_t)block->nsteps, sizeof *b->functions);
+    for (int i = 0; i < block->nsteps; i++)
+        if (block->steps[i].output == 0)
+            b->functions[b->ncalls++] =
+                block->steps[i].joined >= 0 ? block->steps[i].joined : block->steps[i].function;
     b->order = rt_alloc((size_t)b->view.samples, sizeof *b->order);
     shuffle(b->order, b->view.samples, t->options->seed, 0, 0);
 }

@@ -296,6 +296,8 @@ static void read_step(void *out, const json_t *object)
     s->function = function_index(object, "function");
     s->repeat = whole(object, "repeat");
     s->fresh = flag(object, "fresh");
+    s->joined = function_index(object, "joined");
+    s->output = (int)whole(object, "output");
 }
 
 static void read_pair(void *out, const json_t *object)

@@ -36,21 +36,28 @@ static void draw(training *t)
 static void call_step(training *t)
 {
     const rt_step *step = &t->block->steps[t->step];
+    /* What is looked at is looked at step by step; the bits are the same. */
+    t->joined = step->joined >= 0 && t->repeat + 1 == step->repeat && !t->watch.active;
     if (step->fresh)
         draw(t);
     if (t->watch.active)
         watch_before(t);
-    machine_set(t->machine, step->function, AECC_RANDOM_TRAIN, t->state.batches - 1, &t->view,
-                t->order, t->first, t->count);
+    machine_set(t->machine, t->joined ? step->joined : step->function, AECC_RANDOM_TRAIN,
+                t->state.batches - 1, &t->view, t->order, t->first, t->count);
     t->called = true;
+}
+
+double step_loss(const training *t)
+{
+    int output = t->joined ? t->block->steps[t->step].output : 0;
+    return machine_scalar(t->machine, &t->machine->function->outputs[output]);
 }
 
 /* False where the loss is not finite. */
 static bool take_loss(training *t)
 {
     const rt_step *step = &t->block->steps[t->step];
-    double loss = machine_scalar(t->machine, &t->machine->function->outputs[0]);
-    t->called = false;
+    double loss = step_loss(t);
     if (t->state.counts[t->step] <= 0 && t->state.epoch == 0)
         t->state.firsts[t->step] = loss;
     t->losses[t->step] += loss / (double)step->repeat;
@@ -62,6 +69,17 @@ static bool take_loss(training *t)
         t->repeat = 0;
         t->step++;
     }
+    return true;
+}
+
+/* Of the step that was called and of those that are joined to it. */
+static bool take_losses(training *t)
+{
+    t->called = false;
+    do
+        if (!take_loss(t))
+            return false;
+    while (t->joined && t->step < t->block->nsteps && t->block->steps[t->step].output > 0);
     return true;
 }
 
@@ -108,7 +126,7 @@ static bool next_call(rt_machine *m, void *job)
     (void)m;
     if (t->watch.active && watch_again(t))
         return true;
-    if (t->called && !take_loss(t)) {
+    if (t->called && !take_losses(t)) {
         t->ending = DIVERGED;
         return false;
     }

@@ -135,7 +135,9 @@ typedef struct rt_step {
     const char *name;             /* NULL: the only one                       */
     int function;
     int64_t repeat;
-    bool fresh;                    /* takes batches of its own                 */
+    bool fresh;                   /* takes batches of its own                 */
+    int joined, output;           /* function that does its last call, or -1; */
+                                  /* above 0: the objective in one that was   */
 } rt_step;
 
 typedef struct rt_train {

@@ -386,8 +386,7 @@ static bool epoch_over(const training *t)
 static void check_ending(training *t)
 {
     if (t->ending == DIVERGED)
-        diverged(t, loss_name(t, t->step),
-                 machine_scalar(t->machine, &t->machine->function->outputs[0]));
+        diverged(t, loss_name(t, t->step), step_loss(t));
     const rt_options *o = t->options;
     if (o->every && t->state.step % o->every == 0 && !epoch_over(t) && t->ending == GOING)
         save_checkpoint(t);

@@ -58,6 +58,7 @@ typedef struct training {
     int step;                      /* the pass: which step, …                 */
     int64_t repeat;                /* … how often it ran, …                   */
     bool called;                   /* … does it wait for its loss?            */
+    bool joined;                   /* … was it called with those after it?    */
     int64_t first, count;          /* its batch                               */
     double *losses;                /* [step] mean over repeats                */
     double slice;                  /* when to leave the parallel region       */
@@ -89,5 +90,7 @@ char *watch_epoch(training *, watch_add *add, void *job);
 
 /* "loss", "critic.loss"; the name lives until the next call. */
 const char *loss_name(const training *, int step);
+/* Objective of the step that was called last. */
+double step_loss(const training *);
 
 #endif

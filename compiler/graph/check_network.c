@@ -311,8 +311,9 @@ static void check_use(Check *c, const NetworkInfo *info, bool called)
     } else if (learns && !info->stopped) {
         warning_at(pos, "no step updates network `%s`: it keeps its initial values",
                    info->decl->name);
-        advise(c, "a line `update %s using …` trains it; `stop_gradient(%s(…))` says that it is "
-                  "to stay as it is",
+        advise(c,
+               "a line `update %s using …` trains it; `stop_gradient(%s(…))` says that it is "
+               "to stay as it is",
                info->decl->name, info->decl->name);
     }
 }

@@ -7,13 +7,22 @@
 
 /* ---- What a block says -------------------------------------------------------------- */
 
+/* What the lines before the steps bind in one mode, evaluated once, so that a
+ * draw is the same in all steps. */
+typedef struct Before {
+    bool known;
+    Binding *first;
+    StateUpdate *updates;
+    int nupdates;
+} Before;
+
 typedef struct Block {
     const Ast *ast;
     int index; /* from 1                                  */
     const Ast *validate, *epochs, *batch;
     const Ast **steps;
     int nsteps, steps_cap; /* the block itself if none   */
-    uint32_t first_draw;   /* of the lines before the steps            */
+    Before before[2];      /* [training]                               */
 } Block;
 
 static void once(Check *c, const Ast **slot, const Ast *s, const char *what)
@@ -119,17 +128,41 @@ static Node *scalar_objective(Check *c, const Ast *minimize, Env *env)
     return NULL;
 }
 
-/* Lines before the steps: each step evaluates them to the same, draws included. */
-static void bind_before_steps(Check *c, const Block *b, Env *env)
+static void keep_before(const Check *c, Before *kept, const Env *env)
 {
-    uint32_t drawn = c->draws;
-    c->draws = b->first_draw;
-    bind_lines(c, b->ast, env);
-    c->draws = c->draws > drawn ? c->draws : drawn;
+    kept->known = true;
+    kept->first = env->first;
+    kept->nupdates = c->nupdates;
+    kept->updates = NEW_ARRAY(StateUpdate, c->nupdates + 1);
+    for (int i = 0; i < c->nupdates; i++)
+        kept->updates[i] = c->updates[i];
+}
+
+/* The latest binding comes first. */
+static void bind_again(const Binding *b, Env *env)
+{
+    if (!b)
+        return;
+    bind_again(b->next, env);
+    if (!env_own(env, b->name))
+        env_bind(env, b->name, b->value, b->pos, b->kind);
+}
+
+static void bind_before_steps(Check *c, Block *b, Env *env)
+{
+    Before *before = &b->before[c->at.training];
+    if (!before->known) {
+        bind_lines(c, b->ast, env);
+        keep_before(c, before, env);
+        return;
+    }
+    bind_again(before->first, env);
+    for (int i = 0; i < before->nupdates; i++)
+        PUSH(c->updates, c->nupdates, c->updates_cap, before->updates[i]);
 }
 
 /* The objective of a step with its bindings in env; NULL after a message. */
-static Node *objective_of(Check *c, const Block *b, const Ast *step, bool training, Env *env)
+static Node *objective_of(Check *c, Block *b, const Ast *step, bool training, Env *env)
 {
     Context saved = c->at;
     c->at = (Context){.training = training, .in_block = true};
@@ -159,7 +192,7 @@ static void check_names(Check *c, const Ast *step, Env *env)
 }
 
 /* The names of a block whose data is wrong. */
-static void check_block(Check *c, const Block *b)
+static void check_block(Check *c, Block *b)
 {
     Env *bound = env_new(c->file);
     for (int i = 0; i < b->ast->params.n; i++)
@@ -173,7 +206,7 @@ static void check_block(Check *c, const Block *b)
         find_data(c, b->validate->name, b->validate->pos2);
 }
 
-static Fn *build_step(Check *c, const Block *b, const Ast *step, const DataValue *data)
+static Fn *build_step(Check *c, Block *b, const Ast *step, const DataValue *data)
 {
     const char *name = is_step(b, step) && step->name ? step->name : "step";
     Fn *fn = new_fn(c, FN_STEP, format("train_%d.%s", b->index, name), step->pos);
@@ -193,7 +226,7 @@ static Fn *build_step(Check *c, const Block *b, const Ast *step, const DataValue
     return fn;
 }
 
-static Fn *build_objective(Check *c, const Block *b, const DataValue *data)
+static Fn *build_objective(Check *c, Block *b, const DataValue *data)
 {
     Pos pos = b->validate ? b->validate->pos : b->ast->pos;
     Fn *fn = new_fn(c, FN_OBJECTIVE, format("train_%d.objective", b->index), pos);
@@ -209,7 +242,7 @@ static Fn *build_objective(Check *c, const Block *b, const DataValue *data)
     return fn;
 }
 
-static void add_validation(Check *c, const Block *b, Train *t, const DataValue *training)
+static void add_validation(Check *c, Block *b, Train *t, const DataValue *training)
 {
     const Ast *s = b->validate;
     Pos pos = s->pos2;
@@ -231,7 +264,7 @@ static void add_validation(Check *c, const Block *b, Train *t, const DataValue *
     use_data(c, data->data);
 }
 
-static TrainStep train_step(Check *c, const Block *b, const Ast *step, const DataValue *data)
+static TrainStep train_step(Check *c, Block *b, const Ast *step, const DataValue *data)
 {
     int64_t repeat = 1;
     if (is_step(b, step) && step->a)
@@ -288,7 +321,7 @@ void objective_again(Check *c, int block, int step, Env *bound)
 
 void check_train(Check *c, const Ast *ast)
 {
-    Block b = {.ast = ast, .index = c->model->ntrains + 1, .first_draw = c->draws};
+    Block b = {.ast = ast, .index = c->model->ntrains + 1};
     read_block(c, &b);
     Train t = {.pos = ast->pos, .nsteps = b.nsteps, .steps = NEW_ARRAY(TrainStep, b.nsteps)};
     t.epochs = block_number(c, b.epochs, "a number of epochs", 1, 1 << 30);

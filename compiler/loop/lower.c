@@ -59,7 +59,7 @@ static int64_t expected_samples(const Model *model, const Fn *fn)
     for (int i = 0; i < model->ntrains; i++) {
         const Train *t = &model->trains[i];
         for (int s = 0; s < t->nsteps; s++)
-            if (t->steps[s].fn == fn || t->objective == fn)
+            if (t->steps[s].fn == fn || t->steps[s].joined == fn || t->objective == fn)
                 return t->batch;
     }
     return USUAL;

@@ -506,6 +506,10 @@ static void put_train(Text *t, const Model *m, const Train *train)
         put_int(t, "repeat", train->steps[i].repeat);
         put(t, ",");
         put_bool(t, "fresh", train->steps[i].fresh);
+        put(t, ",");
+        put_fn_index(t, "joined", m, train->steps[i].joined);
+        put(t, ",");
+        put_int(t, "output", train->steps[i].output);
         put(t, "}");
     }
     put(t, "],");

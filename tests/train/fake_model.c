@@ -209,6 +209,7 @@ const aecc_variant aecc_variants[] = {{"any", FAKE_CPU, functions}, {0}};
                 "offset": 704}
 #define OUTPUT(name_, offset_) {"name": name_, IMAGE, "batch": true, "offset": offset_}
 #define CHUNK "chunk": 1, "shared_blocks": 0, "scratch_bytes": 0, "part_bytes": 0
+#define FRESH "fresh": true, "joined": null, "output": 0
 #define FUNCTION(name_, kind_, ...) \
     {"name": name_, "kind": kind_, CHUNK, "single": null, \
      "inputs": [{"name": "image", IMAGE, "batch": true, "offset": 0}], \
@@ -257,9 +258,9 @@ const char aecc_descriptor[] = JSON(
   {"name": "encoder.dense_1", "type": "dense", "output": [2, 2], "params": 20, "untrained": 0,
    "line": 4}]}],
  "train": [
-  TRAIN(3, {"name": null, "function": 1, "repeat": 1, "fresh": true}),
-  TRAIN(2, {"name": "first", "function": 1, "repeat": 1, "fresh": true},
-           {"name": "second", "function": 1, "repeat": 2, "fresh": true})],
+  TRAIN(3, {"name": null, "function": 1, "repeat": 1, FRESH}),
+  TRAIN(2, {"name": "first", "function": 1, "repeat": 1, FRESH},
+           {"name": "second", "function": 1, "repeat": 2, FRESH})],
  "reports": [{"kind": "reconstructions", "data": SPLIT(false), "function": 4,
               "options": {"count": "3"}}],
  "reconstruct": {"function": 4, "scaled": false, "data": SPLIT(false)}, "pack": 6});

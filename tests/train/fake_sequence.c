@@ -172,6 +172,7 @@ const aecc_variant aecc_variants[] = {{"any", "", functions}, {0}};
 #define DATA_ FILE_
 #endif
 #define CHUNK "chunk": 1, "shared_blocks": 0, "scratch_bytes": 0, "part_bytes": 0
+#define FRESH "fresh": true, "joined": null, "output": 0
 #define SCALAR {"name": null, "type": "f32", "shape": [], "strides": [], "batch": false, \
                 "offset": 64}
 #define INPUTS "inputs": [{"name": "x", SHAPE, "batch": true, "offset": 0} LENGTH_OF(true, 1536)]
@@ -212,7 +213,7 @@ const char aecc_descriptor[] = JSON(
  "networks": [{"name": "copy", "function": 3, "layers": []},
               {"name": "repeat", "function": 6, "layers": []}],
  "train": [{"data": DATA_, "validation": DATA_, "objective": 2,
-            "steps": [{"name": null, "function": 1, "repeat": 1, "fresh": true}],
+            "steps": [{"name": null, "function": 1, "repeat": 1, FRESH}],
             "epochs": 3, "batch": 32,
             "drop_last": false, "line": 9}],
  "reports": [{"kind": "reconstructions", "data": DATA_, "function": 4, "options": {"count": "3"}}],
