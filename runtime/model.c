@@ -336,11 +336,14 @@ static void read_report(void *out, const json_t *object)
     r->data = tree(object, "data");
     r->function = function_index(object, "function");
     const json_t *options = field(object, "options");
-    r->first = json_object_get(object, "first") ? (int)whole(object, "first") : 0;
     const json_t *count = json_object_get(options, "count");
     const json_t *bits = json_object_get(options, "bits");
+    const json_t *every = json_object_get(options, "every");
+    r->first = json_object_get(object, "first") ? (int)whole(object, "first") : 0;
     r->count = count ? atoll(json_string_value(count)) : 0;
     r->bits = bits ? atoll(json_string_value(bits)) : 0;
+    r->every = every ? atoll(json_string_value(every)) : 0;
+    r->epochs = json_string_value(json_object_get(options, "epochs"));
     r->name = json_string_value(json_object_get(options, "name"));
 }
 

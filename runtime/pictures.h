@@ -22,5 +22,8 @@ typedef struct rt_pictures {
 /* White is what the program makes of a file's byte 0, black of 255, where it
  * scales bytes; else 0 and 1. False after a signal. */
 bool draw_pictures(rt_trainer *, const rt_pictures *, const char *path);
+/* Originals over what a function makes of them, the first `count` of a view; 0: 5. */
+void draw_reconstructions(rt_trainer *, int function, const data_view *, int64_t count,
+                          const char *path);
 
 #endif

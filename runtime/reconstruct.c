@@ -1,4 +1,4 @@
-/* `reconstruct` and the pictures of report blocks. */
+/* `reconstruct`: originals over what the network makes of them. */
 #define _GNU_SOURCE
 #include "pictures.h"
 
@@ -7,9 +7,11 @@
 
 enum { DEFAULT_COUNT = 5 };
 
-/* Originals over what the network makes of them. */
-static void draw(rt_trainer *t, int function, const data_view *all, int64_t count, const char *path)
+void draw_reconstructions(rt_trainer *t, int function, const data_view *all, int64_t count,
+                          const char *path)
 {
+    if (count <= 0)
+        count = DEFAULT_COUNT;
     if (count > all->samples)
         count = all->samples;
     rt_pictures p = {.function = function,
@@ -18,16 +20,6 @@ static void draw(rt_trainer *t, int function, const data_view *all, int64_t coun
                      .outputs = t->model->functions[function].nresults < 2 ? 1 : 2,
                      .columns = count};
     draw_pictures(t, &p, path);
-}
-
-bool report_pictures(rt_trainer *t, const rt_report *report, const char *path)
-{
-    if (!is_picture(&t->model->functions[report->function].outputs[0]))
-        return false;
-    data_view view = sources_view(&t->sources, report->data, AS_FILES_HOLD);
-    draw(t, report->function, &view, report->count > 0 ? report->count : DEFAULT_COUNT, path);
-    data_view_free(&view);
-    return true;
 }
 
 int command_reconstruct(rt_trainer *t)
@@ -46,7 +38,7 @@ int command_reconstruct(rt_trainer *t)
                                    m->reconstruct_scaled ? SCALED : AS_FILES_HOLD);
     trainer_machine(t, inference_batch(t));
     weights_need(&t->machine, t->options);
-    draw(t, m->reconstruct, &view, t->options->count ? t->options->count : DEFAULT_COUNT, path);
+    draw_reconstructions(t, m->reconstruct, &view, t->options->count, path);
     printf("%s\n", path);
     data_view_free(&view);
     free(path);

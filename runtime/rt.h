@@ -11,7 +11,7 @@
  *   score.c eigen.c    numbers of report blocks
  *   evaluate.c run.c reconstruct.c generate.c detect.c summary.c benchmark.c
  *   bound.c                                         the other commands
- *   pictures.c   samples as PNG
+ *   pictures.c report.c  samples as PNG
  */
 #ifndef AECC_RT_INTERNAL_H
 #define AECC_RT_INTERNAL_H
@@ -159,7 +159,9 @@ typedef struct rt_report {
     rt_tree *data;
     int function, first;          /* its values: outputs from `first` on      */
     int64_t count, bits;          /* the options of these names, or 0         */
-    const char *name;             /* the same, or NULL                        */
+    int64_t every;                /* samples: the same                        */
+    const char *epochs;           /* samples: "1,2,50", or NULL               */
+    const char *name;             /* the option of that name, or NULL         */
 } rt_report;
 
 typedef struct rt_model {
@@ -490,9 +492,9 @@ int command_benchmark(rt_trainer *);
 
 /* A network over all samples of a view, to --out; the exit status. */
 int run_network(rt_trainer *, const rt_network *, const data_view *);
-/* The pictures of a report block, at `path`; false where the samples are no
- * pictures. */
-bool report_pictures(rt_trainer *, const rt_report *, const char *path);
+/* Draws the pictures of report blocks that are due after this epoch of a block, from
+ * 1; epoch 0: when training has ended. */
+void report_pictures(rt_trainer *, rt_progress *, int64_t block, int64_t epoch);
 /* The batch for inference: --batch, or the program's. */
 int64_t inference_batch(const rt_trainer *);
 /* Memory for the largest batch of this command. */

@@ -371,6 +371,7 @@ static void close_epoch(training *t)
     log_epoch(t, &m);
     watch_best(t, &m);
     t->state.epoch++;
+    report_pictures(t->trainer, &t->progress, t->state.block, t->state.epoch);
     reset_epoch(t);
     save_checkpoint(t);
     if (t->options->early_stop && t->state.waited >= t->options->early_stop)
@@ -543,33 +544,6 @@ static void run_blocks(training *t)
     }
 }
 
-static void write_reports(training *t)
-{
-    int pictures = 0;
-    for (int i = 0; i < t->model->nreports; i++) {
-        const rt_report *report = &t->model->reports[i];
-        char name[512];
-        if (is_score(report))
-            continue; /* `evaluate` prints it */
-        if (strcmp(report->kind, "reconstructions")) {
-            progress_say(&t->progress, "skipped the report %s: a trainer draws reconstructions",
-                         report->kind);
-            continue;
-        }
-        if (pictures++)
-            snprintf(name, sizeof name, "%s-reconstructions-%d.png", t->model->name, pictures);
-        else
-            snprintf(name, sizeof name, "%s-reconstructions.png", t->model->name);
-        progress_say(
-            &t->progress,
-            report_pictures(t->trainer, report, name)
-                ? "wrote %s"
-                : "skipped %s: the samples are no pictures, [height, width] or with 1 or 3 "
-                  "channels",
-            name);
-    }
-}
-
 int command_train(rt_trainer *trainer)
 {
     training t;
@@ -590,7 +564,7 @@ int command_train(rt_trainer *trainer)
     free(path);
     int status = t.ending == SIGNALLED ? 128 + signal_seen() : RT_OK;
     if (status == RT_OK)
-        write_reports(&t);
+        report_pictures(trainer, &t.progress, t.state.block, 0);
     close_block(&t);
     free_lists(&t.state);
     return status;

@@ -366,6 +366,37 @@ static const char *option_text(Check *c, const Ast *arg, Env *env)
     return NULL;
 }
 
+/* samples(x, count: 32, every: 5, epochs: [1, 2, 50]) */
+static const char *sample_option(Check *c, const Ast *arg, Env *env)
+{
+    static const char *const names[] = {"count", "every", "epochs"};
+    enum { N = sizeof names / sizeof *names };
+    int which = 0;
+    while (which < N && strcmp(names[which], arg->name) != 0)
+        which++;
+    if (which == N) {
+        report(c, arg->pos, "`samples` has no option `%s`", arg->name);
+        const char *meant = suggest(arg->name, names, N);
+        advise(c, meant ? "did you mean `%s`?" : "its options are count, every, epochs", meant);
+        return NULL;
+    }
+    Value v = eval(c, arg->a, env);
+    if (v.kind != V_LIST || which < 2)
+        v = v_list(1, &v);
+    Text t = {0};
+    for (int i = 0; i < v.list.n; i++) {
+        Value one = v.list.at[i];
+        int64_t n;
+        if (one.pos.line == 0)
+            one.pos = arg->a->pos;
+        if (!to_whole(c, one, which ? "a number of epochs" : "a number of samples", 1,
+                      which ? 1 << 30 : 1000000, &n))
+            return NULL;
+        text_printf(&t, "%s%lld", i ? "," : "", (long long)n);
+    }
+    return t.at;
+}
+
 static void add_option(Report *r, const char *name, const char *value)
 {
     r->option_names = room(r->option_names, sizeof *r->option_names, r->noptions);
@@ -382,7 +413,8 @@ static int read_report(Check *c, Report *r, const Ast *call, Env *env)
     for (int i = 0; i < call->kids.n; i++) {
         const Ast *arg = call->kids.at[i];
         if (arg->name) {
-            const char *value = option_text(c, arg, env);
+            bool samples = strcmp(r->kind, "samples") == 0;
+            const char *value = samples ? sample_option(c, arg, env) : option_text(c, arg, env);
             if (value)
                 add_option(r, arg->name, value);
             continue;
@@ -476,6 +508,8 @@ static void add_report(Check *c, Lines *l, const Ast *call)
         check_score(c, &r, shown);
     else if (error_count() == before && r.fn->noutputs == 0)
         report(c, call->pos, "`%s` needs a value to show", call->name);
+    else if (error_count() == before && shown > 1 && strcmp(r.kind, "samples") == 0)
+        report(c, call->pos, "`samples` shows one value, these are %d", shown);
     PUSH(c->model->reports, c->model->nreports, c->reports_cap, r);
 }
 

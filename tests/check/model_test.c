@@ -155,7 +155,7 @@ static void short_batches_divide_by_their_size(void **state)
     (void)state;
     Model *m =
         model_of("data points = csv(\"points\")\nnetwork f(x: [2]) {\n    dense(1)\n}\n"
-                 "report on points(x) {\n    samples(f(x), mean(x), mean(x, over: batch) + 0 * x,\n"
+                 "report on points(x) {\n    map(f(x), mean(x), mean(x, over: batch) + 0 * x,\n"
                  "            mean(x, each: sample), variance(x), norm(x, each: sample),\n"
                  "            batch + 0 * x)\n}\n");
     Interp run = machine_of(m, 3);
