@@ -246,6 +246,17 @@ static void print_node(Listing *l, const Node *n)
     text_printf(t, "\n");
 }
 
+/* Of an input: the one whose length it is, or -1, and the most it can be. */
+static void print_steps(Text *out, const Fn *fn)
+{
+    for (int i = 0; i < fn->ninputs && (fn->length_of || fn->most); i++) {
+        int of = fn->length_of ? fn->length_of[i] : -1;
+        int64_t most = fn->most ? fn->most[i] : 0;
+        if (of >= 0 || most > 0)
+            text_printf(out, "    steps of(%d, %d, %lld)\n", i, of, (long long)most);
+    }
+}
+
 void print_fn(Text *out, const Fn *fn)
 {
     Listing l = {.out = out, .fn = fn};
@@ -262,9 +273,14 @@ void print_fn(Text *out, const Fn *fn)
         if (l.vars[i]->init)
             text_printf(out, "    init \"%s\" %%%d\n", l.vars[i]->name,
                         l.number[l.vars[i]->init->id]);
-    for (int i = 0; i < fn->noutputs; i++)
-        text_printf(out, "    output \"%s\" %%%d\n", fn->output_names ? fn->output_names[i] : "out",
+    print_steps(out, fn);
+    for (int i = 0; i < fn->noutputs; i++) {
+        text_printf(out, "    output \"%s\" %%%d", fn->output_names ? fn->output_names[i] : "out",
                     l.number[fn->outputs[i]->id]);
+        if (fn->length && fn->length[i] >= 0)
+            text_printf(out, " length(%d)", fn->length[i]);
+        text_printf(out, "\n");
+    }
     for (int i = 0; i < fn->nupdates; i++)
         text_printf(out, "    update \"%s\" %%%d\n", fn->targets[i]->name,
                     l.number[fn->values[i]->id]);

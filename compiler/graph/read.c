@@ -305,14 +305,51 @@ static void read_init(Reader *r)
         var->init = value;
 }
 
+/* (1, 2, 3) */
+static void need_integers(Reader *r, int64_t *to, int n)
+{
+    need_mark(r, '(');
+    for (int i = 0; i < n && !r->failed; i++) {
+        if (i)
+            need_mark(r, ',');
+        to[i] = need_integer(r);
+    }
+    need_mark(r, ')');
+}
+
 static void read_output(Reader *r)
 {
     Fn *fn = r->fn;
-    int names = fn->noutputs;
+    int names = fn->noutputs, lengths = fn->noutputs;
+    int64_t length = -1;
     const char *name = need_string(r);
     Node *value = need_node(r);
+    if (read_exactly(r, "length"))
+        need_integers(r, &length, 1);
     PUSH(fn->output_names, names, r->output_names_cap, name);
+    PUSH(fn->length, lengths, r->lengths_cap, (int)length);
     PUSH(fn->outputs, fn->noutputs, r->outputs_cap, value);
+}
+
+/* Inputs come before. */
+static void read_steps(Reader *r)
+{
+    Fn *fn = r->fn;
+    int64_t of[3] = {0};
+    need_word(r, "of");
+    need_integers(r, of, 3);
+    if (!r->failed && (of[0] < 0 || of[0] >= fn->ninputs || of[1] < -1 || of[1] >= fn->ninputs))
+        read_failed(r, "inputs above");
+    if (r->failed)
+        return;
+    if (!fn->length_of) {
+        fn->length_of = NEW_ARRAY(int, fn->ninputs);
+        fn->most = NEW_ARRAY(int64_t, fn->ninputs);
+        for (int i = 0; i < fn->ninputs; i++)
+            fn->length_of[i] = -1;
+    }
+    fn->length_of[of[0]] = (int)of[1];
+    fn->most[of[0]] = of[2];
 }
 
 static void read_update(Reader *r)
@@ -329,12 +366,13 @@ static void read_update(Reader *r)
 
 static void read_line(Reader *r)
 {
-    static const char *const words[] = {"var", "init", "output", "update"};
-    static void (*const readers[])(Reader *) = {read_var, read_init, read_output, read_update};
+    static const char *const words[] = {"var", "init", "steps", "output", "update"};
+    static void (*const readers[])(Reader *) = {read_var, read_init, read_steps, read_output,
+                                                read_update};
     if (read_mark(r, '%'))
         read_node(r);
     else
-        readers[need_choice(r, words, 4, "a node, var, init, output, update or `}`")](r);
+        readers[need_choice(r, words, 5, "a node, var, init, steps, output, update or `}`")](r);
 }
 
 static void open_text(Reader *r, int file)

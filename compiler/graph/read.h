@@ -12,7 +12,8 @@ typedef struct Reader {
     Fn *fn;
     Node **nodes; int nnodes, nodes_cap;
     Var **vars; int nvars, vars_cap;
-    int inputs_cap, input_names_cap, outputs_cap, output_names_cap, targets_cap, values_cap;
+    int inputs_cap, input_names_cap, outputs_cap, output_names_cap, lengths_cap, targets_cap,
+        values_cap;
 } Reader;
 
 /* Reports what was expected here, once; false. */

@@ -43,6 +43,16 @@ for form in graph loop; do
     done
 done
 
+# Sequences, masks, draws and checkpoints.
+sed 's/backwards carrying/backwards checkpoint 3 carrying/' tests/time/models.nn >"$folder/time.nn"
+for form in graph grad loop; do
+    "$AECC" "$folder/time.nn" --emit=$form -o "$folder/text" || fail "--emit=$form"
+    "$AECC" "$folder/text" --emit=$form -o "$folder/again" || fail "$form of models.nn"
+    same_files "$folder/text" "$folder/again"
+    [ $form = loop ] || grep -q ' scan(.* again' "$folder/text" || fail "no checkpoints in $form"
+    [ $form = loop ] || grep -q 'output .* length(1)$' "$folder/text" || fail "no lengths in $form"
+done
+
 # A scan names the lengths of its samples, its loop what it writes step by step.
 cat >"$folder/varying.nn" <<'EOF'
 data d: [time <= 9, 3] = npy("x.npy", lengths: "n.npy")
@@ -55,6 +65,9 @@ for form in graph grad loop; do
     "$AECC" "$folder/varying.$form" --emit=$form -o "$folder/again" || fail "$form as input"
     same_files "$folder/varying.$form" "$folder/again"
 done
+grep -q '    steps of(1, 0, 9)$' "$folder/varying.graph" || fail "no lengths of inputs in graph"
+sed 's/    steps of(1, 0/    steps of(1, 2/' "$folder/varying.graph" >"$folder/bad"
+refused 1 "expected inputs above" "$folder/bad" --emit=graph
 sed 's/ lengths(1)/ lengths(2)/' "$folder/varying.graph" >"$folder/bad"
 refused 1 "an input above" "$folder/bad" --emit=graph
 sed 's/ lengths b1 of/ lengths b0 of/' "$folder/varying.loop" >"$folder/bad"
