@@ -76,10 +76,10 @@ Node *scan_copy(Node *scan)
 /* ---- Stretches ------------------------------------------------------------------ */
 
 typedef struct Stretches {
-    Node *scan;                     /* as it is                                      */
-    int64_t n, length;              /* of them there are n, of so many steps          */
-    int outer, inner;               /* numbers of the new scans                      */
-    Node *place, *step, *time;      /* of the stretch; in it; of the scan as it is   */
+    Node *scan;                /* as it is                                      */
+    int64_t n, length;         /* of them there are n, of so many steps          */
+    int outer, inner;          /* numbers of the new scans                      */
+    Node *place, *step, *time; /* of the stretch; in it; of the scan as it is   */
 } Stretches;
 
 static Node *whole(Shape shape, int64_t number)
@@ -105,7 +105,8 @@ static Stretches open_stretches(Node *scan, int64_t every)
 /* [steps, …] with more steps: draws of these, or the first ones again. */
 static Node *lengthened(Node *x, int64_t steps)
 {
-    int64_t start[MAX_RANK] = {0}, limit[MAX_RANK], stride[MAX_RANK], more = steps - x->shape.dim[0];
+    int64_t start[MAX_RANK] = {0}, limit[MAX_RANK], stride[MAX_RANK],
+            more = steps - x->shape.dim[0];
     Shape shape = x->shape;
     if (more == 0)
         return x;
