@@ -206,8 +206,15 @@ static bool read_file(data_array *array, const data_source *source, const char *
         free(bytes);
         return false;
     }
-    bool series = source->series != NULL && source->lengths == NULL;
-    if (series && format->read == data_read_csv)
+    bool series = source->series != NULL && format->read == data_read_csv;
+    if (series && source->lengths != NULL && data_csv_names(path, bytes, size, source->series)) {
+        free(bytes);
+        return rt_set(error, RT_BAD_INPUT,
+                      "%s: the lengths of its series are in %s and in its column \"%s\"\n"
+                      "give no file of lengths, or a file without that column",
+                      path, source->lengths, source->series);
+    }
+    if (series && source->lengths == NULL)
         return data_read_csv_series(array, path, bytes, size, source->series, error);
     return format->read(array, path, bytes, size, error);
 }

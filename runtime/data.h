@@ -232,6 +232,9 @@ data_reader data_read_idx, data_read_npy, data_read_csv, data_read_png;
  * a line is a step of; the other columns are its elements. NULL: no such. */
 bool data_read_csv_series(data_array *array, const char *path, unsigned char *bytes, size_t size,
                           const char *series, rt_error *error);
+/* Does the first line of a CSV name that column? */
+bool data_csv_names(const char *path, const unsigned char *bytes, size_t size,
+                    const char *series);
 /* All the PNGs of a folder in order of their names. */
 bool data_read_png_folder(data_array *array, const char *folder, rt_error *error);
 

@@ -507,18 +507,33 @@ static void take_table(data_array *array, csv *c)
         data_set_series(array, make_series(c));
 }
 
+static csv csv_of(const char *path, const unsigned char *bytes, size_t size, const char *series,
+                  rt_error *error)
+{
+    const char *text = (const char *)bytes;
+    return (csv){.path = path,
+                 .at = text,
+                 .end = text + size,
+                 .line_start = text,
+                 .line = 1,
+                 .error = error,
+                 .series = series,
+                 .series_column = -1};
+}
+
+bool data_csv_names(const char *path, const unsigned char *bytes, size_t size, const char *series)
+{
+    rt_error error;
+    csv c = csv_of(path, bytes, size, series, &error);
+    skip_preamble(&c);
+    c.separator = find_separator(&c);
+    return check_text(path, bytes, size, &error) && find_series(&c);
+}
+
 bool data_read_csv_series(data_array *array, const char *path, unsigned char *bytes, size_t size,
                           const char *series, rt_error *error)
 {
-    const char *text = (const char *)bytes;
-    csv c = {.path = path,
-             .at = text,
-             .end = text + size,
-             .line_start = text,
-             .line = 1,
-             .error = error,
-             .series = series,
-             .series_column = -1};
+    csv c = csv_of(path, bytes, size, series, error);
     *array = (data_array){0};
     bool good = check_text(path, bytes, size, error) && read_table(&c) &&
                 (series == NULL || check_groups(&c));

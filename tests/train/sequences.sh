@@ -80,6 +80,9 @@ same_files again.npy y.npy
 tail -n +2 x.csv | cut -d, -f1,3 >rows.csv
 "$fake" run copy --in rows.csv --lengths n.csv --out again.npy || fail "lines without a series"
 same_files again.npy y.npy
+fails 1 'x.csv: the lengths of its series are in n.csv and in its column "id"' \
+    "$fake" run copy --in x.csv --lengths n.csv --out again.npy
+expect_text "give no file of lengths, or a file without that column" errors
 "$fake" run copy --in y.npy --out all.npy || fail "no lengths: all have six steps"
 [ "$(whole all.lengths.npy)" = "6 6 6 6 6 6 6 6 6" ] || fail "the lengths without --lengths"
 
