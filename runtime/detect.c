@@ -32,10 +32,7 @@ static void take(rt_machine *m, void *job, int64_t first, int64_t count)
     for (int64_t s = 0; s < count; s++) {
         machine_sample(m, made, s, e->made);
         machine_sample(m, given, s, e->given);
-        int64_t live = made->elements;
-        if (made->length >= 0)
-            live = machine_length(m, made, s) * (made->elements / made->shape[0]);
-        e->at[first + s] = sample_error(e, live);
+        e->at[first + s] = sample_error(e, machine_live(m, made, s));
     }
 }
 

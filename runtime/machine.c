@@ -127,7 +127,7 @@ static const data_component *source_of(const rt_machine *m, const rt_function *f
     return &m->view->components[component];
 }
 
-static int64_t step_of(const rt_tensor *t)
+int64_t step_of(const rt_tensor *t)
 {
     return t->elements / t->shape[0];
 }
@@ -313,11 +313,14 @@ int64_t machine_length(const rt_machine *m, const rt_tensor *t, int64_t sample)
     return length < 0 ? 0 : length < most ? length : most;
 }
 
+int64_t machine_live(const rt_machine *m, const rt_tensor *t, int64_t sample)
+{
+    return t->length < 0 ? t->elements : machine_length(m, t, sample) * step_of(t);
+}
+
 void machine_sample(const rt_machine *m, const rt_tensor *t, int64_t sample, float *to)
 {
-    int64_t live = t->elements;
-    if (t->length >= 0)
-        live = machine_length(m, t, sample) * (t->elements / t->shape[0]);
+    int64_t live = machine_live(m, t, sample);
     for (int64_t i = 0; i < live; i++)
         to[i] = element_at(m, t, sample, i);
     memset(to + live, 0, (size_t)(t->elements - live) * sizeof *to);

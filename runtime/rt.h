@@ -367,6 +367,10 @@ float machine_scalar(const rt_machine *, const rt_tensor *);
 /* Steps of an output in a sample of the last call; the first size of its shape
  * where the length does not vary. */
 int64_t machine_length(const rt_machine *, const rt_tensor *, int64_t sample);
+/* Elements of a step of a tensor whose first axis is steps; those of an output
+ * that a sample of the last call has. */
+int64_t step_of(const rt_tensor *);
+int64_t machine_live(const rt_machine *, const rt_tensor *, int64_t sample);
 /* Copies sample `sample` of an output to `elements` floats in natural order,
  * zeros behind its steps. */
 void machine_sample(const rt_machine *, const rt_tensor *, int64_t sample, float *to);

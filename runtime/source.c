@@ -111,7 +111,7 @@ void sources_close(rt_sources *s)
 /* ---- Trees ---------------------------------------------------------------- */
 
 /* Elements of a step of a file of sequences; 0: not known. */
-static int64_t step_of(const rt_tree *file)
+static int64_t step_in(const rt_tree *file)
 {
     return file->rank > 0 ? data_elements(file->rank - 1, file->shape + 1) : 0;
 }
@@ -127,11 +127,11 @@ static void read_file(rt_sources *s, const rt_tree *t, data_array *array)
                           .beside = s->beside,
                           .series = t->series,
                           .lengths = lengths ? lengths : t->lengths,
-                          .step = step_of(t)};
+                          .step = step_in(t)};
     rt_error error;
     if (!data_open(array, &source, &error))
         rt_raise(&error);
-    if (t->time >= 0 && !array->sequences && !data_set_equal(array, step_of(t), &error))
+    if (t->time >= 0 && !array->sequences && !data_set_equal(array, step_in(t), &error))
         rt_raise(&error);
     free(name);
 }

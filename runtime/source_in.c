@@ -136,7 +136,7 @@ static void set_equal(data_array *array, int64_t step)
  * steps of one, are to be cut into windows; an array of windows is not. */
 static bool set_sequences(data_array *array, const rt_tensor *t, const rt_tree *windows)
 {
-    int64_t step = t->elements / t->shape[0];
+    int64_t step = step_of(t);
     bool window = is_window(t, windows);
     if (window && !array->sequences && array->rank > 2 && array->dims[1] > windows->length &&
         array->elements == array->dims[1] * step)
@@ -159,7 +159,7 @@ static data_view read_input(rt_sources *s, const char *path, const rt_function *
     data_source source = {.path = path,
                           .series = sequences && like.file ? like.file->series : NULL,
                           .lengths = lengths_of(s, f, input),
-                          .step = sequences ? t->elements / t->shape[0] : 0};
+                          .step = sequences ? step_of(t) : 0};
     rt_error error;
     if (!data_open(array, &source, &error))
         rt_raise(&error);

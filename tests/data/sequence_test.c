@@ -114,6 +114,24 @@ static void refuse(int n, const int64_t *lengths, const char *text)
     data_close(&array);
 }
 
+/* Steps of samples need two axes more than a step has. */
+static void test_axes_refused(void **state)
+{
+    (void)state;
+    const int64_t dims[DATA_MAX_RANK] = {4, 1, 1, 1, 1, 1, 1, 1};
+    static const float values[4] = {1, 2, 3, 4};
+    data_array array = data_borrow("x", DATA_F32, DATA_MAX_RANK, dims, values), cuts[1] = {{0}};
+    data_view view = data_view_of(&array, NULL), windows;
+    int64_t skipped;
+    rt_error error;
+    assert_false(data_windows(&windows, &view, 2, 1, cuts, &skipped, &error));
+    expect_text(&error, "x: windows of steps with more than 6 axes");
+    assert_false(set_lengths(&array, 1, 2, (int64_t[]){1, 3}, &error));
+    expect_text(&error, "x: sequences of steps with more than 6 axes");
+    data_view_free(&view);
+    data_close(&array);
+}
+
 static void test_lengths_refused(void **state)
 {
     (void)state;
@@ -486,6 +504,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lengths),        cmocka_unit_test(test_lengths_refused),
+        cmocka_unit_test(test_axes_refused),
         cmocka_unit_test(test_blocks),         cmocka_unit_test(test_padding),
         cmocka_unit_test(test_inputs),         cmocka_unit_test(test_equal),
         cmocka_unit_test(test_windows),        cmocka_unit_test(test_windows_of_series),
