@@ -100,6 +100,8 @@ void report_lengths(Check *c, Pos pos, Value a, Value b)
         note(c, a.declared, "`%s` is bound here", a.name);
     if (b.name && b.declared.line)
         note(c, b.declared, "`%s` is bound here", b.name);
+    advise(c, "what goes step by step together comes as one sequence: "
+              "`x: [time <= …, features of both]`, then `split(x, [3, 2])`");
 }
 
 bool common_length(Check *c, Pos pos, int n, const Value *v, Node **length)
