@@ -145,6 +145,9 @@ void put_schedule(Text *out, const Nest *nest, const Schedule *by)
         text_printf(out, "%s%lld%s", v ? "x" : " ", (long long)nest->var[v].extent,
                     nest->var[v].reduced ? "r" : "");
     text_printf(out, " loops");
-    for (int i = 0; i < by->norder; i++)
+    for (int i = 0; i < by->norder; i++) {
         text_printf(out, "%s%d", i == by->nouter ? " | " : " ", by->order[i]);
+        if (by->passes > 1 && i == by->parted)
+            text_printf(out, "/%d", by->passes);
+    }
 }

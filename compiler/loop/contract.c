@@ -61,7 +61,7 @@ static double registers_of(const ContractKernel *c, int which)
 {
     const Machine *m = c->program->machine;
     bool samples = c->class != CONTRACT_ROWS && c->root->in[which]->shape.batch;
-    return samples || holds_lane(c, which) ? (double)LANES / m->width : 1;
+    return samples || holds_lane(c, which) ? (double)LANES / m->width / c->nest->by.passes : 1;
 }
 
 /* Registers that accumulators leave to operands. */
@@ -69,7 +69,7 @@ static double room_of(const ContractKernel *c, int outputs)
 {
     const Machine *m = c->program->machine;
     bool scalar = c->class == CONTRACT_FREE && c->lane_var < 0;
-    return m->usable - outputs * (scalar ? 1 : (double)LANES / m->width);
+    return m->usable - outputs * (scalar ? 1 : (double)LANES / m->width / c->nest->by.passes);
 }
 
 static Leaf find_products(const ContractKernel *c)

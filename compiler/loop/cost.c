@@ -21,17 +21,22 @@ enum {
     PATIENCE = 100000,     /* so many instructions take twice the time    */
     APART = 2,             /* times the time of a line with none near before it */
     MOST_CODE = 3000,      /* instructions of a phase; more are refused   */
-    EVEN_UNITS = 8         /* parts for threads                           */
+    EVEN_UNITS = 8,        /* parts for threads                           */
+    ENTRY = 6              /* cycles to enter and leave a loop of a pass   */
 };
+
+static const double PASSES = 1.05; /* they repeat code */
 
 struct Pricing {
     const Contracted *c;
-    double parts; /* registers of a vector of LANES                        */
+    double whole; /* registers of a vector of LANES                        */
     double alive; /* share of the box that exists                          */
     double bytes; /* of all operands                                       */
     /* Of one choice of tiles, whatever the order of loops: */
     const Schedule *by;
     int64_t tile[MAX_VARS];
+    int passes;
+    double parts;        /* registers of a vector in a pass                 */
     double cycles, code; /* without memory; instructions without segments  */
     bool lost[2];        /* lines of an operand leave L1 before their next splat */
     Estimate sum;
@@ -285,7 +290,7 @@ static double leaf_cycles(Pricing *p, const Leaf *leaf, double times)
 static double lane_sum_instructions(const Pricing *p, double outputs)
 {
     double full = floor(outputs / LANES), rest = outputs - full * LANES;
-    return (full + (rest > 3)) * 64 * p->parts + (rest > 3 ? 0 : rest * 10);
+    return (full + (rest > 3)) * 64 * p->whole + (rest > 3 ? 0 : rest * 10);
 }
 
 /* The part that does not overlap with the next sum. */
@@ -294,7 +299,7 @@ static double after_cycles(Pricing *p, double outputs, double sum)
     const Work *w = &p->c->after;
     const Machine *m = p->c->machine;
     bool lane_sums = p->c->class == CONTRACT_LANE_SUM;
-    double parts = lane_sums ? 1 : p->parts;
+    double parts = lane_sums ? 1 : p->whole;
     double instructions = w->instructions * parts * outputs;
     if (lane_sums)
         instructions += lane_sum_instructions(p, outputs);
@@ -324,7 +329,8 @@ static double sum_cycles(Pricing *p, int v, int64_t *count, double times)
         Leaf leaf = leaf_of(p, count);
         if (leaf.registers > p->sum.registers)
             p->sum.registers = (int)leaf.registers;
-        p->code += leaf_instructions(p, &leaf);
+        p->code += leaf_instructions(p, &leaf) * p->passes;
+        times *= p->passes;
         return leaf_cycles(p, &leaf, times) * times;
     }
     int64_t extent = nest->var[v].extent, tile = p->by->tile[v];
@@ -340,10 +346,28 @@ static double sum_cycles(Pricing *p, int v, int64_t *count, double times)
     return cycles;
 }
 
+static double trips(const Contracted *c, const Schedule *by, int depth)
+{
+    int v = by->order[depth];
+    return ceil((double)c->nest->var[v].extent / (double)by->tile[v]);
+}
+
+/* Of the ways into the innermost loop of a tile's sum: measured, and small
+ * beside what loops without passes do in one round. */
+static double entry_cycles(const Pricing *p)
+{
+    const Schedule *by = p->by;
+    double n = by->passes;
+    for (int i = by->nouter; i + 1 < by->norder; i++)
+        n *= trips(p->c, by, i);
+    return by->passes > 1 ? n * ENTRY : 0;
+}
+
 static double tile_cycles(Pricing *p, int64_t *count, double times)
 {
     double trips = around_trips(p->c);
     double sum = sum_cycles(p, 0, count, times * trips) / times;
+    sum += entry_cycles(p);
     double after = after_cycles(p, points(p->c->nest, count, false), sum);
     p->sum.after += after * times;
     return (sum + after) * times;
@@ -413,12 +437,6 @@ static double crowded(const Contracted *c, const Schedule *by, int operand, int 
     return bytes * WAY / __builtin_popcountll(sets);
 }
 
-static double trips(const Contracted *c, const Schedule *by, int depth)
-{
-    int v = by->order[depth];
-    return ceil((double)c->nest->var[v].extent / (double)by->tile[v]);
-}
-
 /* What the loops inside of this one read stays in the cache of a level. */
 static bool stays(const Contracted *c, const Schedule *by, int level, int depth)
 {
@@ -440,6 +458,7 @@ static double traffic(const Contracted *c, const Schedule *by, int level)
         for (int d = 0; d < depth; d++) {
             bool same = d == depth - 1 && !c->nest->address[i].coefficient[by->order[d]];
             again *= same ? 1 : trips(c, by, d);
+            again *= by->passes > 1 && d == by->parted ? by->passes : 1;
             if (d + 1 == by->nouter && depth > by->nouter)
                 again *= around_trips(c);
         }
@@ -557,6 +576,16 @@ static double segments(const Contracted *c, const Schedule *by)
     return n;
 }
 
+/* Accumulators of the lanes whose turn it is not are in memory. */
+static double passing(const Pricing *p, const Schedule *by)
+{
+    const Machine *m = p->c->machine;
+    double times = around_trips(p->c), outputs = points(p->c->nest, by->tile, false);
+    for (int i = 0; i < by->parted; i++)
+        times *= trips(p->c, by, i);
+    return by->passes > 1 ? times * outputs * p->whole * (1 / m->loads + 1 / m->stores) : 0;
+}
+
 /* What does not fit into registers is stored and loaded again, which the next
  * product waits for. */
 static double spilling(const Contracted *c, int registers)
@@ -570,7 +599,7 @@ Pricing *pricing(const Contracted *c)
     Pricing *p = NEW(Pricing);
     Schedule whole = untiled(c->nest);
     *p = (Pricing){.c = c,
-                   .parts = (double)LANES / c->machine->width,
+                   .whole = (double)LANES / c->machine->width,
                    .alive = alive_share(c->nest),
                    .bytes = footprint(c, &whole, 0, 0) + footprint(c, &whole, 1, 0)};
     return p;
@@ -578,8 +607,10 @@ Pricing *pricing(const Contracted *c)
 
 static void price_tiles(Pricing *p, const Schedule *by)
 {
-    bool same = p->by && memcmp(p->tile, by->tile, sizeof p->tile) == 0;
+    bool same = p->by && p->passes == by->passes && memcmp(p->tile, by->tile, sizeof p->tile) == 0;
     p->by = by;
+    p->passes = by->passes;
+    p->parts = p->whole / by->passes;
     if (same)
         return;
     memcpy(p->tile, by->tile, sizeof p->tile);
@@ -612,7 +643,8 @@ Estimate estimate(Pricing *p, const Schedule *by)
     double code = p->code * segments(c, by);
     e.memory = read_cycles(p, by) + write_cycles(c, by);
     e.code = (int64_t)code;
-    e.cycles = together((double[]){p->cycles, e.memory}, 2) * unevenness(c, by);
+    e.cycles = together((double[]){p->cycles + passing(p, by), e.memory}, 2) * unevenness(c, by);
+    e.cycles *= by->passes > 1 ? PASSES : 1;
     e.cycles = with_code(e.cycles * spilling(c, e.registers), code);
     return e;
 }

@@ -612,6 +612,13 @@ Inst *loop_begin(Inst *lo, Inst *hi, int64_t step, int n, Inst **init)
     return loop;
 }
 
+Inst *passes_begin(int passes, int n, Inst **init)
+{
+    Inst *loop = loop_begin(iconst(0), iconst(1), 1, n, init);
+    loop->passes = passes;
+    return loop;
+}
+
 void loop_end(Inst *loop, Inst **yield, Inst **results)
 {
     if (current != &loop->body)

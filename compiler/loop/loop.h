@@ -101,6 +101,8 @@ struct Inst {
     int64_t integer;           /* iconst; result, pick, parameter: which; …  */
     double number;             /* fconst; pow's exponent                     */
     Region body;               /* loop                                       */
+    int passes;                /* loop of one round: runs once for each of so */
+                               /* many parts of the lanes; 0: all at once    */
     Inst *index;               /* loop: its index (L_index in no region)     */
     Inst **carried;            /* loop: values in the body (L_carried)       */
     Inst **yield;              /* loop: their next values                    */
@@ -289,6 +291,9 @@ Inst *live_count(ValueType);               /* live samples as V_F32, V_INDEX */
  * between loop_begin and loop_end; results replace `carried` afterwards. */
 Inst *loop_begin(Inst *lo, Inst *hi, int64_t step, int n, Inst **init);
 void loop_end(Inst *loop, Inst **yield, Inst **results);
+/* A loop of one round that runs once for each of `passes` parts of the lanes: a
+ * vector in it has LANES / passes of them. */
+Inst *passes_begin(int passes, int n, Inst **init);
 /* Fills a V_F32/V_VF32 loop-invariant of what the runtime computes: the
  * orthogonal initial value of a matrix, written to the buffer. */
 void call_orthogonal(Buffer *, uint32_t path);

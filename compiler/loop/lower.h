@@ -140,6 +140,9 @@ typedef struct Schedule {
     int order[MAX_VARS];    /* vars with loops, outermost first           */
     int norder, nouter;     /* order[0..nouter) are outputs               */
     int unit_var;           /* its tiles are the units (order[0]), or -1  */
+    int passes;             /* parts of the lanes, summed one after the   */
+                            /* other from loop order[parted] on; 1: whole */
+    int parted;             /* vectors                                    */
 } Schedule;
 
 /* A contraction (or window) after the strides of its output have been split

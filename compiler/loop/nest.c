@@ -346,6 +346,17 @@ static void emit_var(NestEmit *e, int level, Inst **acc)
     *var = before;
 }
 
+static void emit_passes(NestEmit *e, int level, Inst **acc)
+{
+    int n = carried_count(e);
+    Inst *loop = passes_begin(e->nest->by.passes, n, acc);
+    Inst **inside = NEW_ARRAY(Inst *, n);
+    for (int i = 0; i < n; i++)
+        inside[i] = loop->carried[i];
+    emit_var(e, level, inside);
+    loop_end(loop, inside, acc);
+}
+
 void nest_reduce(NestEmit *e, Inst **acc)
 {
     emit_level(e, e->nest->by.nouter + 1, acc);
@@ -373,6 +384,8 @@ static void emit_level(NestEmit *e, int level, Inst **acc)
         emit_var(e, level, NULL);
     else if (level == by->nouter && !acc)
         emit_tile(e);
+    else if (level - 1 < by->norder && by->passes > 1 && level - 1 == by->parted)
+        emit_passes(e, level - 1, acc);
     else if (level - 1 < by->norder)
         emit_var(e, level - 1, acc);
     else

@@ -113,6 +113,8 @@ static void put_loop(Printer *p, const Inst *loop)
     text_printf(p->out, " ..");
     put_operands(p->out, 1, loop->args + 1);
     text_printf(p->out, " step %" PRId64, loop->integer);
+    if (loop->passes)
+        text_printf(p->out, " passes %d", loop->passes);
     put_carried(p, loop);
     p->depth++;
     put_region(p, &loop->body);

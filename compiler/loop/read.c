@@ -291,6 +291,8 @@ static void read_loop(Reader *r, Inst *loop)
     need(r, "..");
     take_args(r, loop, 1);
     loop->integer = loop->index->integer = take_field(r, "step");
+    if (take(r, "passes"))
+        loop->passes = (int)take_integer(r);
     if (take(r, "carry")) {
         need(r, "(");
         do

@@ -58,6 +58,7 @@ static void put_region(Key *k, const Region *);
 
 static void put_loop(Key *k, Inst *loop)
 {
+    put_number(k, loop->passes);
     loop->index->id = k->next++;
     for (int i = 0; i < loop->nargs - 2; i++)
         loop->carried[i]->id = k->next++;

@@ -23,7 +23,7 @@ typedef struct Search {
 
 Schedule untiled(const Nest *nest)
 {
-    Schedule s = {.unit_var = -1};
+    Schedule s = {.unit_var = -1, .passes = 1};
     for (int v = 0; v < nest->nvars; v++)
         s.tile[v] = 1;
     return s;
@@ -41,6 +41,17 @@ static void add_sums(Schedule *s, const Nest *nest)
     for (int v = 0; v < nest->nvars; v++)
         if (nest->var[v].reduced && has_loop(s, nest, v))
             s->order[s->norder++] = v;
+}
+
+/* Passes begin at any of the loops of the sum. */
+static void each_parting(Search *search, Schedule *whole)
+{
+    if (whole->passes == 1)
+        search->each(whole, search->arg);
+    for (int i = whole->nouter; i < whole->norder && whole->passes > 1; i++) {
+        whole->parted = i;
+        search->each(whole, search->arg);
+    }
 }
 
 /* Outputs in any order, what threads own outside, then the reduced in the
@@ -68,7 +79,7 @@ static void each_order(Search *search)
         whole.unit_var = s->norder ? s->order[0] : -1;
         whole.nouter = s->norder;
         add_sums(&whole, nest);
-        search->each(&whole, search->arg);
+        each_parting(search, &whole);
     }
 }
 
@@ -169,16 +180,26 @@ static int64_t most_products(const Machine *m)
     return m->width == LANES ? MAX_LEAF : MAX_LEAF * m->width / LANES / 2;
 }
 
+/* Windows that are pooled come in whole, so few of them fit into registers where
+ * a vector of LANES takes several; in passes more do. */
+static bool worth_passes(const Search *search, int64_t outputs)
+{
+    const Machine *m = search->c->machine;
+    int64_t registers = outputs * LANES / m->width * 2 / search->s.passes;
+    return search->s.passes == 1 || 2 * registers > m->registers;
+}
+
 /* Accumulators of the outputs and multiply-adds of the leaf so far. */
 static void each_tile(Search *search, int v, int64_t outputs, int64_t leaf)
 {
     const Contracted *c = search->c;
     if (v == c->nest->nvars) {
-        finish(search);
+        if (worth_passes(search, outputs))
+            finish(search);
         return;
     }
     bool reduced = c->nest->var[v].reduced;
-    int64_t room = c->machine->registers * c->machine->width / LANES;
+    int64_t room = c->machine->registers * c->machine->width * search->s.passes / LANES;
     int64_t side = c->side && !reduced ? c->side[v] : 1;
     for (int64_t t = 1; t <= side || t <= most_offsets(c, v); t++) {
         int64_t wide = reduced ? outputs : outputs * t;
@@ -195,5 +216,7 @@ static void each_tile(Search *search, int v, int64_t outputs, int64_t leaf)
 void each_schedule(const Contracted *c, EachSchedule *each, void *arg)
 {
     Search search = {.c = c, .s = untiled(c->nest), .each = each, .arg = arg};
-    each_tile(&search, 0, 1, 1);
+    int most = c->side ? LANES / c->machine->width : 1;
+    for (search.s.passes = 1; search.s.passes <= most; search.s.passes *= 2)
+        each_tile(&search, 0, 1, 1);
 }

@@ -6,6 +6,7 @@
  * - operands have the number and types that the instruction takes;
  * - a loop's step is positive; it carries, yields and gives values of the
  *   same types;
+ * - what runs by passes over the lanes has one round and keeps lanes apart;
  * - a load or store has a type that its buffer's elements can have;
  * - the first and last element of an access with a constant index lie in the
  *   buffer. */
@@ -16,6 +17,7 @@
 typedef struct Check {
     const Kernel *kernel;
     int next;
+    bool in_passes;
 } Check;
 
 static bool is_vector(ValueType type)
@@ -194,12 +196,44 @@ static void check_access(const Check *c, const Inst *inst, ValueType type, int p
 
 static void check_region(Check *c, Region *region);
 
+/* In passes: a vector's lanes from memory or from those of others. */
+static bool keeps_lanes_apart(const Inst *inst)
+{
+    switch (inst->op) {
+    case L_load:
+    case L_loop:
+    case L_result:
+    case L_splat:
+    case L_fma: return true;
+    case L_map: return inst->map == OP_add;
+    default: return inst->type == V_INDEX;
+    }
+}
+
+static void check_passes(Check *c, const Inst *loop)
+{
+    int passes = loop->passes;
+    require(c, loop, passes > 1 && passes <= LANES && LANES % passes == 0 && !c->in_passes,
+            "it cannot run in so many passes");
+    const Inst *lo = loop->args[0], *hi = loop->args[1];
+    require(c, loop,
+            lo->op == L_iconst && hi->op == L_iconst && lo->integer == 0 && hi->integer == 1 &&
+                loop->integer == 1,
+            "passes of more than one round");
+    for (int i = 0; i < loop->nargs - 2; i++)
+        require(c, loop, loop->carried[i]->type == V_VF32, "passes over no vectors of floats");
+}
+
 static void check_loop(Check *c, Inst *loop)
 {
     int n = loop->nargs - 2;
+    bool in_passes = c->in_passes;
     require(c, loop, n >= 0 && loop->integer > 0, "no bounds, or no positive step");
     require(c, loop, loop->args[0]->type == V_INDEX && loop->args[1]->type == V_INDEX,
             "a bound is no index");
+    if (loop->passes)
+        check_passes(c, loop);
+    c->in_passes = in_passes || loop->passes;
     define(c, loop->index);
     for (int i = 0; i < n; i++) {
         require(c, loop, loop->carried[i]->type == loop->args[2 + i]->type,
@@ -207,6 +241,7 @@ static void check_loop(Check *c, Inst *loop)
         define(c, loop->carried[i]);
     }
     check_region(c, &loop->body);
+    c->in_passes = in_passes;
     for (int i = 0; i < n; i++) {
         require(c, loop, loop->yield[i] && loop->yield[i]->type == loop->carried[i]->type,
                 "a carried value and what is yielded for it differ in type");
@@ -222,6 +257,7 @@ static void check_inst(Check *c, Inst *inst)
     inst->id = c->next++;
     for (int i = 0; i < inst->nargs; i++)
         require_computed(c, inst, inst->args[i]);
+    require(c, inst, !c->in_passes || keeps_lanes_apart(inst), "it mixes lanes, in passes");
     switch (inst->op) {
     case L_loop: check_loop(c, inst); break;
     case L_load: check_access(c, inst, inst->type, 1); break;

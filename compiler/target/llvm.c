@@ -29,8 +29,7 @@ static void find_types(Emit *e)
     LLVMTypeRef scalar[] = {e->i64, LLVMFloatTypeInContext(c), e->i32, LLVMInt1TypeInContext(c)};
     for (int type = V_INDEX; type <= V_BOOL; type++)
         e->type[type] = scalar[type];
-    for (int type = V_F32; type <= V_BOOL; type++)
-        e->type[type + (V_VF32 - V_F32)] = LLVMVectorType(scalar[type], LANES);
+    emit_in_lanes(e, NULL, LANES);
     LLVMTypeRef nothing = LLVMVoidTypeInContext(c);
     LLVMTypeRef kernel[] = {e->pointer, e->i64, e->i64, e->i64};
     e->kernel_type = LLVMFunctionType(nothing, kernel, 4, 0);

@@ -48,6 +48,7 @@ typedef struct Emit {
     int nbuffers, buffers_cap;
     LLVMValueRef *scope, *noalias;     /* metadata of each                   */
     bool narrow;                       /* a vector takes several registers   */
+    LLVMValueRef lane; int lanes;      /* of vectors: the first, NULL: 0; how many */
     Running *running;                  /* of the innermost loop, or NULL     */
 } Emit;
 
@@ -120,6 +121,14 @@ LLVMValueRef emit_lane_sum(Emit *, LLVMValueRef);
 LLVMValueRef emit_lane_max(Emit *, LLVMValueRef);
 LLVMValueRef emit_lane_sums(Emit *, LLVMValueRef v[LANES]);
 void emit_transpose(Emit *, LLVMValueRef v[LANES], LLVMValueRef out[LANES]);
+/* What follows has vectors of lanes [first, first + n); NULL: from 0 on. */
+void emit_in_lanes(Emit *, LLVMValueRef first, int n);
+/* Those lanes of a vector of all. */
+LLVMValueRef emit_own_lanes(Emit *, LLVMValueRef);
+/* A vector of all lanes in memory, and those lanes of it. */
+LLVMValueRef emit_slot(Emit *, LLVMValueRef);
+LLVMValueRef emit_from_slot(Emit *, LLVMValueRef slot);
+void emit_to_slot(Emit *, LLVMValueRef slot, LLVMValueRef);
 
 /* ---- llvm_driver.c: a function of the model calls its kernels --------------------- */
 LLVMValueRef emit_driver(Emit *, const Fn *, LLVMValueRef *kernels);

@@ -12,7 +12,7 @@ LLVMValueRef value(Emit *e, Inst *inst)
         return emit_value(e, inst);
     if (!inst->value)
         die("%s: %s is used before it is computed", e->kernel->name, loop_op_name[inst->op]);
-    return inst->value;
+    return emit_own_lanes(e, inst->value);
 }
 
 /* ---- Loops ------------------------------------------------------------------------- */
@@ -86,8 +86,45 @@ static void take_results(Emit *e, Inst *loop, LLVMBasicBlockRef from, LLVMBasicB
     loop->value = results;
 }
 
+/* ---- Passes over the lanes ---------------------------------------------------------- */
+
+/* A loop of the lane that a pass begins with. What is carried is on the stack, all
+ * lanes of it, and a pass takes its own from there: no register holds another's. */
+static void emit_passes(Emit *e, Inst *loop)
+{
+    int n = loop->nargs - 2, lanes = LANES / loop->passes;
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->at), pass = new_block(e, "pass");
+    LLVMValueRef *slot = NEW_ARRAY(LLVMValueRef, n), *results = NEW_ARRAY(LLVMValueRef, n);
+    for (int i = 0; i < n; i++)
+        slot[i] = emit_slot(e, value(e, loop->args[2 + i]));
+    LLVMBuildBr(e->at, pass);
+    LLVMPositionBuilderAtEnd(e->at, pass);
+    LLVMValueRef lane = new_phi(e, e->i64, int64(e, 0), from);
+    loop->index->value = int64(e, 0);
+    emit_in_lanes(e, lane, lanes);
+    for (int i = 0; i < n; i++)
+        loop->carried[i]->value = emit_from_slot(e, slot[i]);
+    emit_region(e, &loop->body);
+    for (int i = 0; i < n; i++)
+        emit_to_slot(e, slot[i], value(e, loop->yield[i]));
+    LLVMBasicBlockRef last = LLVMGetInsertBlock(e->at), done = new_block(e, "passed");
+    LLVMValueRef next = LLVMBuildNSWAdd(e->at, lane, int64(e, lanes), "");
+    LLVMAddIncoming(lane, &next, &last, 1);
+    LLVMValueRef again = LLVMBuildICmp(e->at, LLVMIntSLT, next, int64(e, LANES), "");
+    LLVMBuildCondBr(e->at, again, pass, done);
+    LLVMPositionBuilderAtEnd(e->at, done);
+    emit_in_lanes(e, NULL, LANES);
+    for (int i = 0; i < n; i++)
+        results[i] = emit_from_slot(e, slot[i]);
+    loop->value = results;
+}
+
 static void emit_loop(Emit *e, Inst *loop)
 {
+    if (loop->passes) {
+        emit_passes(e, loop);
+        return;
+    }
     LLVMBasicBlockRef from = LLVMGetInsertBlock(e->at);
     LLVMBasicBlockRef body = new_block(e, "loop"), done = new_block(e, "done");
     enter_loop(e, loop, body, done);

@@ -3,6 +3,8 @@
  * where the registers of the target are shorter. */
 #include "target/llvm.h"
 
+enum { STACK_ALIGNMENT = 16 }; /* more would move the frame */
+
 /* Lane i of the result is lane from[i] of a, or from[i] - LANES of b. */
 static LLVMValueRef shuffle(Emit *e, LLVMValueRef a, LLVMValueRef b, int n, const int *from)
 {
@@ -57,6 +59,55 @@ static LLVMValueRef interleave(Emit *e, LLVMValueRef a, LLVMValueRef b, int widt
         from[i] = of_b * LANES + pair * 2 * width + second * width + i % width;
     }
     return shuffle(e, a, b, LANES, from);
+}
+
+void emit_in_lanes(Emit *e, LLVMValueRef first, int n)
+{
+    e->lane = first;
+    e->lanes = n;
+    for (int type = V_F32; type <= V_BOOL; type++)
+        e->type[type + (V_VF32 - V_F32)] = LLVMVectorType(e->type[type], (unsigned)n);
+}
+
+LLVMValueRef emit_slot(Emit *e, LLVMValueRef v)
+{
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->at);
+    LLVMPositionBuilderBefore(e->at, LLVMGetFirstInstruction(LLVMGetEntryBasicBlock(e->function)));
+    LLVMValueRef slot = LLVMBuildAlloca(e->at, LLVMTypeOf(v), "");
+    LLVMSetAlignment(slot, STACK_ALIGNMENT);
+    LLVMPositionBuilderAtEnd(e->at, here);
+    LLVMSetAlignment(LLVMBuildStore(e->at, v, slot), STACK_ALIGNMENT);
+    return slot;
+}
+
+static LLVMTypeRef own_type(const Emit *e, LLVMValueRef slot)
+{
+    return LLVMVectorType(LLVMGetElementType(LLVMGetAllocatedType(slot)), (unsigned)e->lanes);
+}
+
+static LLVMValueRef own_place(Emit *e, LLVMValueRef slot)
+{
+    LLVMTypeRef element = LLVMGetElementType(LLVMGetAllocatedType(slot));
+    return e->lane ? LLVMBuildGEP2(e->at, element, slot, &e->lane, 1, "") : slot;
+}
+
+LLVMValueRef emit_from_slot(Emit *e, LLVMValueRef slot)
+{
+    LLVMValueRef v = LLVMBuildLoad2(e->at, own_type(e, slot), own_place(e, slot), "");
+    LLVMSetAlignment(v, 4);
+    return v;
+}
+
+void emit_to_slot(Emit *e, LLVMValueRef slot, LLVMValueRef v)
+{
+    LLVMSetAlignment(LLVMBuildStore(e->at, v, own_place(e, slot)), 4);
+}
+
+LLVMValueRef emit_own_lanes(Emit *e, LLVMValueRef v)
+{
+    LLVMTypeRef type = LLVMTypeOf(v);
+    bool whole = LLVMGetTypeKind(type) == LLVMVectorTypeKind && LLVMGetVectorSize(type) == LANES;
+    return whole && e->lanes < LANES ? emit_from_slot(e, emit_slot(e, v)) : v;
 }
 
 /* Stage by stage the number of partial sums of a vector halves: stage `width`

@@ -11,7 +11,7 @@
 enum { KB = 1024, MB = 1024 * KB };
 
 /* Figures: Zen 4 and 3, any x86-64, Neoverse N1. A multiply-add where there is
- * no such instruction is a product and a sum. */
+ * no such instruction is a product and a sum; the product takes a register. */
 static const struct {
     const char *shown_by; /* in the probe's assembly           */
     Machine machine;
@@ -62,7 +62,7 @@ static const struct {
      {.name = "sse2",
       .registers = 16,
       .width = 4,
-      .usable = 15,
+      .usable = 13,
       .multiply_adds = 1,
       .loads = 2,
       .splats = 2,

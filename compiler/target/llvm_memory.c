@@ -35,7 +35,7 @@ static LLVMTypeRef memory_type(Emit *e, const Buffer *buffer, ValueType type)
     LLVMTypeRef scalar = buffer->element == E_U8    ? e->i8
                          : buffer->element == E_I32 ? e->i32
                                                     : e->type[V_F32];
-    return is_vector(type) ? LLVMVectorType(scalar, LANES) : scalar;
+    return is_vector(type) ? LLVMVectorType(scalar, (unsigned)e->lanes) : scalar;
 }
 
 static LLVMValueRef offset_by(Emit *e, LLVMTypeRef element, LLVMValueRef at, Inst *index)
@@ -50,6 +50,8 @@ static LLVMValueRef address(Emit *e, const Inst *inst, Inst *block)
     Inst *index = inst->args[0];
     LLVMTypeRef element = memory_type(e, buffer, V_F32);
     LLVMValueRef at = buffer_address(e, buffer, block ? value(e, block) : NULL);
+    if (is_vector(inst->type) && e->lane)
+        at = LLVMBuildGEP2(e->at, element, at, &e->lane, 1, "");
     if (index->op == L_iadd && index->args[1]->op == L_iconst) {
         at = offset_by(e, element, at, index->args[0]);
         index = index->args[1];
@@ -57,11 +59,11 @@ static LLVMValueRef address(Emit *e, const Inst *inst, Inst *block)
     return offset_by(e, element, at, index);
 }
 
-static unsigned alignment(const Inst *inst, ValueType type)
+static unsigned alignment(const Emit *e, const Inst *inst, ValueType type)
 {
     int64_t size = element_size(inst->buffer);
     bool whole = is_vector(type) && multiple_of(inst->args[0]) % LANES == 0;
-    return (unsigned)(whole ? size * LANES : size);
+    return (unsigned)(whole ? size * e->lanes : size);
 }
 
 /* ---- Which buffers an access does not touch ---------------------------------- */
@@ -155,7 +157,7 @@ LLVMValueRef emit_load(Emit *e, const Inst *inst)
     LLVMValueRef at = address(e, inst, inst->nargs > 1 ? inst->args[1] : NULL);
     LLVMTypeRef type = memory_type(e, inst->buffer, inst->type);
     LLVMValueRef v = LLVMBuildLoad2(e->at, type, at, "");
-    LLVMSetAlignment(v, alignment(inst, inst->type));
+    LLVMSetAlignment(v, alignment(e, inst, inst->type));
     say_apart(e, v, inst->buffer);
     return to_value(e, v, inst);
 }
@@ -167,6 +169,6 @@ void emit_store(Emit *e, const Inst *inst)
     LLVMValueRef v =
         to_element(e, value(e, inst->args[1]), inst, memory_type(e, inst->buffer, type));
     v = LLVMBuildStore(e->at, v, at);
-    LLVMSetAlignment(v, alignment(inst, type));
+    LLVMSetAlignment(v, alignment(e, inst, type));
     say_apart(e, v, inst->buffer);
 }

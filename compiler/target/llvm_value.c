@@ -26,7 +26,7 @@ LLVMValueRef emit_splat(Emit *e, LLVMValueRef scalar, LLVMTypeRef vector)
 {
     LLVMValueRef zero = LLVMConstInt(e->i32, 0, 0), poison = LLVMGetPoison(vector);
     LLVMValueRef first = LLVMBuildInsertElement(e->at, poison, scalar, zero, "");
-    LLVMValueRef mask = LLVMConstNull(LLVMVectorType(e->i32, LANES));
+    LLVMValueRef mask = LLVMConstNull(LLVMVectorType(e->i32, LLVMGetVectorSize(vector)));
     return LLVMBuildShuffleVector(e->at, first, poison, mask, "");
 }
 
@@ -39,9 +39,9 @@ static LLVMValueRef constant(Emit *e, ValueType type, double number)
     if (!is_vector(type))
         return v;
     LLVMValueRef lanes[LANES];
-    for (int i = 0; i < LANES; i++)
+    for (int i = 0; i < e->lanes; i++)
         lanes[i] = v;
-    return LLVMConstVector(lanes, LANES);
+    return LLVMConstVector(lanes, (unsigned)e->lanes);
 }
 
 static LLVMValueRef all_lanes(Emit *e)

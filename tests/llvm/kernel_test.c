@@ -130,6 +130,54 @@ static void test_tile(void **state)
     close_room(&r);
 }
 
+/* y = sum over j < 3, k < 4 of w[k] x[k] + y0, in passes within the loop over j: to
+ * each lane in its own order what it has without passes. */
+static void check_passes(int passes)
+{
+    enum { J = 3, K = 4 };
+    Hand *h = hand_new("passes");
+    Buffer *w = hand_buffer(h, IN_FIXED, E_F32, K);
+    Buffer *x = hand_buffer(h, IN_BLOCK, E_F32, K + 1), *y = hand_buffer(h, IN_BLOCK, E_F32, 2);
+    hand_kernel(h, "passes", KERNEL_BLOCK, 1);
+    Inst *first = load(V_VF32, x, iconst(K * LANES), NULL);
+    Inst *sum[2] = {first, vconst(V_VF32, 0)}, *inside[2], *next[2];
+    Inst *outer = loop_begin(iconst(0), iconst(J), 1, 2, sum);
+    Inst *part = passes_begin(passes, 2, outer->carried);
+    Inst *inner = loop_begin(iconst(0), iconst(K), 1, 2, part->carried);
+    Inst *v = load(V_VF32, x, imul(inner->index, LANES), NULL);
+    Inst *weight = splat(load(V_F32, w, inner->index, NULL));
+    next[0] = fma3(weight, v, inner->carried[0]);
+    next[1] = map2(OP_add, inner->carried[1], first);
+    loop_end(inner, next, inside);
+    loop_end(part, inside, inside);
+    loop_end(outer, inside, sum);
+    store(y, iconst(0), sum[0], NULL);
+    store(y, iconst(LANES), sum[1], NULL);
+    Room r = open_room(h, LANES);
+    for (int k = 0; k < K; k++)
+        floats(&r, w, 0)[k] = sinf((float)k);
+    for (int i = 0; i < (K + 1) * LANES; i++)
+        floats(&r, x, 0)[i] = cosf((float)i);
+    run(&r, 1);
+    for (int lane = 0; lane < LANES; lane++) {
+        float want = cosf((float)(K * LANES + lane)), more = 0;
+        for (int i = 0; i < J * K; i++) {
+            want = fmaf(sinf((float)(i % K)), cosf((float)(i % K * LANES + lane)), want);
+            more += cosf((float)(K * LANES + lane));
+        }
+        assert_float_equal(floats(&r, y, 0)[lane], want, 0);
+        assert_float_equal(floats(&r, y, 0)[LANES + lane], more, 0);
+    }
+    close_room(&r);
+}
+
+static void test_passes(void **state)
+{
+    (void)state;
+    for (int passes = 2; passes <= LANES; passes *= 2)
+        check_passes(passes);
+}
+
 /* ---- Across lanes ------------------------------------------------------------------------ */
 
 static float tree(const float *lane)
@@ -395,6 +443,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_carried_values),
         cmocka_unit_test(test_tile),
+        cmocka_unit_test(test_passes),
         cmocka_unit_test(test_lanes),
         cmocka_unit_test(test_live_mask_and_bytes),
         cmocka_unit_test(test_odd_values),

@@ -94,6 +94,10 @@ static Hand *sample(void)
     Inst *b = load(V_F32, w, iadd(loop->index, iconst(1)), NULL);
     Inst *next[2] = {fma3(splat(b), a, loop->carried[0]), map2(OP_max, loop->carried[1], a)};
     loop_end(loop, next, sum);
+    loop = passes_begin(4, 2, sum);
+    next[0] = map2(OP_add, loop->carried[0], load(V_VF32, x, iconst(LANES), NULL));
+    next[1] = loop->carried[1];
+    loop_end(loop, next, sum);
     Inst *p = map2(OP_lt, sum[0], map_pow(sum[1], 2.5));
     store(m, iconst(16), map2(OP_and, p, live_mask(NULL)), NULL);
     for (int i = 0; i < LANES; i++)
@@ -212,6 +216,16 @@ static void test_verifier_refuses(void **state)
         "r0 = loop i1 = 0 .. 4 step 1 carry (v2: f32 = 0f) {\nyield v2\n}\nv3: f32 = result r0 1",
         "loop i0 = 0 .. 4 step 1 {\ni1 = imul i0 4\n}\ni2 = iadd i1 1", /* out of scope */
         "r0 = philox u0 3 vector\nv1: i32 = result r0 0",
+        /* Passes: a part of the lanes, one round, of vectors, in no other, lanes apart. */
+        "loop i0 = 0 .. 1 step 1 passes 3 {\n}",
+        "loop i0 = 0 .. 1 step 1 passes 32 {\n}",
+        "loop i0 = 0 .. 1 step 1 passes -2 {\n}",
+        "loop i0 = 0 .. 2 step 1 passes 2 {\n}",
+        "loop i0 = 0 .. u0 step 1 passes 2 {\n}",
+        "r0 = loop i1 = 0 .. 1 step 1 passes 2 carry (v2: f32 = 0f) {\nyield v2\n}",
+        "loop i0 = 0 .. 1 step 1 passes 2 {\nloop i1 = 0 .. 1 step 1 passes 2 {\n}\n}",
+        "loop i0 = 0 .. 1 step 1 passes 2 {\nv1: vi32 = lane_index\n}",
+        "loop i0 = 0 .. 1 step 1 passes 2 {\nstore b0 [0] 0f*\n}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         if (!is_refused(read_kernel_of(bad[i])))
