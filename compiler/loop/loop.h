@@ -309,5 +309,12 @@ void verify_kernel(const Kernel *);
 /* ---- loop/same.c ----------------------------------------------------------- */
 /* Equal, by pointer, for kernels of which one can stand for the other. */
 const char *kernel_key(const Kernel *, int *instructions);
+/* The same for kernels that may differ in where their buffers are. */
+const char *kernel_form(const Kernel *);
+/* What a kernel's loops load and store, as they come: the same order for all
+ * kernels of a form. */
+Buffer **kernel_buffers(const Kernel *, int *n);
+/* Have they no byte in common? */
+bool buffers_apart(const Buffer *, const Buffer *);
 
 #endif

@@ -3,7 +3,9 @@
  * needs       the loops of a kernel (lower) and its buffers' offsets (plan)
  * guarantees  kernels with one key compute the same values from the same
  *             bytes into the same bytes, whatever they and their buffers are
- *             called: one function can stand for them all
+ *             called: one function can stand for them all. Those of one form do
+ *             so in other places, with buffers that overlap alike: one function
+ *             can stand for them if it is told where the buffers are
  *
  * A key is the body as bytes: instructions in order, numbered as they come,
  * each with all that decides what it does. */
@@ -14,6 +16,9 @@
 typedef struct Key {
     Text text;
     int next;
+    bool placed; /* buffers are where they are, not numbers   */
+    Buffer **buffers;
+    int nbuffers, cap;
 } Key;
 
 static void put_number(Key *k, int64_t n)
@@ -42,12 +47,22 @@ static void put_operand(Key *k, const Inst *inst)
         put_kind(k, inst);
 }
 
-/* aecc_orthogonal is told the shape; all else follows from the index. */
-static void put_buffer(Key *k, const Buffer *b, bool shaped)
+static int number_of(Key *k, Buffer *b)
 {
-    put_number(k, b->space | b->element << 8);
-    put_number(k, b->offset);
-    put_number(k, b->size);
+    for (int i = 0; i < k->nbuffers; i++)
+        if (k->buffers[i] == b)
+            return i;
+    PUSH(k->buffers, k->nbuffers, k->cap, b);
+    return k->nbuffers - 1;
+}
+
+/* aecc_orthogonal is told the shape; all else follows from the index. */
+static void put_buffer(Key *k, Buffer *b, bool shaped)
+{
+    int number = number_of(k, b);
+    put_number(k, (k->placed ? b->space : b->space == IN_FIXED) | b->element << 8);
+    put_number(k, k->placed ? b->offset : number);
+    put_number(k, k->placed ? b->size : 0);
     for (int i = 0; shaped && i < b->shape.rank; i++) {
         put_number(k, b->shape.dim[i]);
         put_number(k, b->stride[i]);
@@ -89,8 +104,32 @@ static void put_region(Key *k, const Region *region)
 
 const char *kernel_key(const Kernel *kernel, int *instructions)
 {
-    Key k = {0};
+    Key k = {.placed = true};
     put_region(&k, &kernel->body);
     *instructions = k.next;
     return intern_n(k.text.at, k.text.n);
+}
+
+const char *kernel_form(const Kernel *kernel)
+{
+    Key k = {0};
+    put_region(&k, &kernel->body);
+    for (int i = 0; i < k.nbuffers; i++)
+        for (int j = 0; j < i; j++)
+            put_number(&k, buffers_apart(k.buffers[i], k.buffers[j]));
+    return intern_n(k.text.at, k.text.n);
+}
+
+Buffer **kernel_buffers(const Kernel *kernel, int *n)
+{
+    Key k = {0};
+    put_region(&k, &kernel->body);
+    *n = k.nbuffers;
+    return k.buffers;
+}
+
+bool buffers_apart(const Buffer *a, const Buffer *b)
+{
+    return a->space != b->space || a->offset + a->size <= b->offset ||
+           b->offset + b->size <= a->offset;
 }

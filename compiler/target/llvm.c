@@ -31,8 +31,8 @@ static void find_types(Emit *e)
         e->type[type] = scalar[type];
     emit_in_lanes(e, NULL, LANES);
     LLVMTypeRef nothing = LLVMVoidTypeInContext(c);
-    LLVMTypeRef kernel[] = {e->pointer, e->i64, e->i64, e->i64};
-    e->kernel_type = LLVMFunctionType(nothing, kernel, 4, 0);
+    LLVMTypeRef kernel[] = {e->pointer, e->i64, e->i64, e->i64, e->pointer};
+    e->kernel_type = LLVMFunctionType(nothing, kernel, 5, 0);
     LLVMTypeRef function[] = {e->pointer, e->i64};
     e->function_type = LLVMFunctionType(nothing, function, 2, 0);
 }
@@ -130,26 +130,17 @@ LLVMValueRef kernel_function(Emit *e, const char *symbol)
     return f ? f : hide(e, LLVMAddFunction(e->module, symbol, e->kernel_type));
 }
 
-static LLVMValueRef emit_fn(Emit *e, const Fn *fn, const char **symbol)
-{
-    int n = fn->program->nkernels;
-    LLVMValueRef *kernels = NEW_ARRAY(LLVMValueRef, n);
-    for (int k = 0; k < n; k++)
-        kernels[k] = kernel_function(e, symbol[k]);
-    return emit_driver(e, fn, kernels);
-}
-
 static const char *table_name(const char *suffix)
 {
     return format("aecc_functions%s", suffix);
 }
 
-void emit_functions(Emit *e, const char ***symbol)
+void emit_functions(Emit *e, KernelSymbol **symbol)
 {
     int n = e->model->nfns;
     LLVMValueRef *functions = NEW_ARRAY(LLVMValueRef, n);
     for (int i = 0; i < n; i++)
-        functions[i] = emit_fn(e, e->model->fns[i], symbol[i]);
+        functions[i] = emit_driver(e, e->model->fns[i], symbol[i]);
     LLVMValueRef table = LLVMConstArray2(e->pointer, functions, (uint64_t)n);
     hide(e, new_constant(e, table_name(e->suffix), table));
 }

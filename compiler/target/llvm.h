@@ -25,6 +25,14 @@ typedef struct Running {
     RunningOffset *at; int n, cap;
 } Running;
 
+/* Where a buffer stands: at `offset` of a part, of those `stride` apart. */
+typedef struct Place { LLVMValueRef part, stride, offset; } Place;
+
+/* The function of a kernel. `placed`: it stands for kernels whose buffers are
+ * elsewhere, too, and is told where: of each of kernel_buffers() three numbers,
+ * the members of aecc_call with the part and the stride, and the offset. */
+typedef struct KernelSymbol { const char *name; bool placed; } KernelSymbol;
+
 typedef struct Emit {
     const Model *model;
     const Target *target;
@@ -41,11 +49,12 @@ typedef struct Emit {
 
     /* Of the kernel being emitted. */
     const Kernel *kernel;
-    LLVMValueRef function, call, fixed, samples;
+    LLVMValueRef function, call, samples;
     LLVMValueRef part[N_SPACES], stride[N_SPACES]; /* of memory, see aecc_call */
+    Place *place;                      /* of each buffer, or NULL: as planned */
     LLVMValueRef key[2], step;
     Buffer **buffers;                  /* those it touches                   */
-    int nbuffers, buffers_cap;
+    int nbuffers;
     LLVMValueRef *scope, *noalias;     /* metadata of each                   */
     bool narrow;                       /* a vector takes several registers   */
     LLVMValueRef lane; int lanes;      /* of vectors: the first, NULL: 0; how many */
@@ -79,7 +88,7 @@ void emit_close(Emit *);
 void emit_for(Emit *, const Target *, const char *suffix);
 /* The functions of the model, which call kernels by symbol[fn][kernel], and
  * their table. */
-void emit_functions(Emit *, const char ***symbol);
+void emit_functions(Emit *, KernelSymbol **symbol);
 /* The descriptor, and the table of the processors that there is code for. */
 void emit_tables(Emit *, const Target *const *, const char *const *suffix, int n);
 void optimize_module(Emit *);
@@ -94,7 +103,7 @@ void add_attributes(Emit *, LLVMValueRef function);
 LLVMValueRef int64(Emit *, int64_t);
 
 /* ---- llvm_kernel.c: a kernel is a function --------------------------------- */
-void emit_kernel(Emit *, const Kernel *, const char *symbol);
+void emit_kernel(Emit *, const Kernel *, KernelSymbol);
 void emit_region(Emit *, const Region *);
 LLVMValueRef value(Emit *, Inst *);
 
@@ -131,7 +140,10 @@ LLVMValueRef emit_from_slot(Emit *, LLVMValueRef slot);
 void emit_to_slot(Emit *, LLVMValueRef slot, LLVMValueRef);
 
 /* ---- llvm_driver.c: a function of the model calls its kernels --------------------- */
-LLVMValueRef emit_driver(Emit *, const Fn *, LLVMValueRef *kernels);
+LLVMValueRef emit_driver(Emit *, const Fn *, const KernelSymbol *kernels);
+/* Members of aecc_call: where a space begins, and how far parts are apart. */
+int64_t part_member(BufferSpace);
+int64_t stride_member(BufferSpace);
 
 /* Offset in aecc_call. */
 enum { CALL_TIME = 112 };

@@ -27,10 +27,11 @@ typedef struct Driver {
     LLVMValueRef call, thread, threads, nblocks, nchunks;
     LLVMValueRef scratch, parts; /* as the caller gave them            */
     const Program *program;
-    LLVMValueRef *kernels;
-    LLVMValueRef most; /* memory for a number                */
-    double lead;       /* what last threads do more of units */
-    int depth;         /* loops around what is walked        */
+    const KernelSymbol *kernels;
+    LLVMValueRef *places;              /* of each kernel's buffers, when known   */
+    LLVMValueRef most;                 /* memory for a number                */
+    double lead;                       /* what last threads do more of units */
+    int depth;                         /* loops around what is walked        */
 } Driver;
 
 static LLVMBasicBlockRef new_block(Emit *e, const char *name)
@@ -102,8 +103,8 @@ static void end_for(Emit *e, For f)
  * its time added to call->profile[number]. */
 static LLVMTypeRef runner_type(Emit *e)
 {
-    LLVMTypeRef types[] = {e->pointer, e->pointer, e->i64, e->i64, e->i64, e->i64};
-    return LLVMFunctionType(LLVMVoidTypeInContext(e->context), types, 6, 0);
+    LLVMTypeRef types[] = {e->pointer, e->pointer, e->i64, e->i64, e->i64, e->i64, e->pointer};
+    return LLVMFunctionType(LLVMVoidTypeInContext(e->context), types, 7, 0);
 }
 
 static LLVMValueRef ticks(Emit *e)
@@ -118,8 +119,9 @@ static LLVMValueRef ticks(Emit *e)
 static void call_kernel(Emit *e, LLVMValueRef runner)
 {
     LLVMValueRef args[] = {LLVMGetParam(runner, 0), LLVMGetParam(runner, 3),
-                           LLVMGetParam(runner, 4), LLVMGetParam(runner, 5)};
-    LLVMBuildCall2(e->at, e->kernel_type, LLVMGetParam(runner, 1), args, 4, "");
+                           LLVMGetParam(runner, 4), LLVMGetParam(runner, 5),
+                           LLVMGetParam(runner, 6)};
+    LLVMBuildCall2(e->at, e->kernel_type, LLVMGetParam(runner, 1), args, 5, "");
 }
 
 static void call_timed(Emit *e, LLVMValueRef runner, LLVMValueRef profile)
@@ -168,10 +170,35 @@ static LLVMValueRef runner(Emit *e)
     return f;
 }
 
+/* Where the buffers of kernel k are, if its function must be told. */
+static LLVMValueRef places(Driver *d, int k)
+{
+    Emit *e = d->e;
+    int n;
+    Buffer **buffers = kernel_buffers(d->program->kernels[k], &n);
+    if (!d->kernels[k].placed || n == 0)
+        return LLVMConstNull(e->pointer);
+    if (d->places[k])
+        return d->places[k];
+    LLVMValueRef *number = NEW_ARRAY(LLVMValueRef, 3 * n);
+    for (int i = 0; i < n; i++) {
+        number[3 * i] = int64(e, part_member(buffers[i]->space));
+        number[3 * i + 1] = int64(e, stride_member(buffers[i]->space));
+        number[3 * i + 2] = int64(e, buffers[i]->offset);
+    }
+    LLVMValueRef all = LLVMConstArray(e->i64, number, (unsigned)(3 * n));
+    LLVMValueRef table = LLVMAddGlobal(e->module, LLVMTypeOf(all), "places");
+    LLVMSetInitializer(table, all);
+    LLVMSetGlobalConstant(table, 1);
+    LLVMSetLinkage(table, LLVMInternalLinkage);
+    return d->places[k] = table;
+}
+
 static void run_kernel(Driver *d, int k, LLVMValueRef block, LLVMValueRef u0, LLVMValueRef u1)
 {
-    LLVMValueRef args[] = {d->call, d->kernels[k], int64(d->e, k), block, u0, u1};
-    LLVMBuildCall2(d->e->at, runner_type(d->e), runner(d->e), args, 6, "");
+    LLVMValueRef kernel = kernel_function(d->e, d->kernels[k].name);
+    LLVMValueRef args[] = {d->call, kernel, int64(d->e, k), block, u0, u1, places(d, k)};
+    LLVMBuildCall2(d->e->at, runner_type(d->e), runner(d->e), args, 7, "");
 }
 
 /* Two numbers: what is from `lo` to below `hi`. */
@@ -654,7 +681,7 @@ static void walk_kernels(Driver *d)
     barrier(d);
 }
 
-LLVMValueRef emit_driver(Emit *e, const Fn *fn, LLVMValueRef *kernels)
+LLVMValueRef emit_driver(Emit *e, const Fn *fn, const KernelSymbol *kernels)
 {
     LLVMValueRef f =
         LLVMAddFunction(e->module, format("aecc.%s%s", fn->name, e->suffix), e->function_type);
@@ -665,7 +692,8 @@ LLVMValueRef emit_driver(Emit *e, const Fn *fn, LLVMValueRef *kernels)
                 .call = LLVMGetParam(f, 0),
                 .thread = LLVMGetParam(f, 1),
                 .program = fn->program,
-                .kernels = kernels};
+                .kernels = kernels,
+                .places = NEW_ARRAY(LLVMValueRef, fn->program->nkernels)};
     d.most = LLVMBuildAlloca(e->at, e->i64, "most");
     d.threads = LLVMBuildSExt(e->at, call_member(e, d.call, e->i32, 52), e->i64, "");
     d.nblocks = call_member(e, d.call, e->i64, 32);

@@ -219,19 +219,6 @@ void emit_region(Emit *e, const Region *region)
 
 /* ---- The function ----------------------------------------------------------------------- */
 
-static void find_buffers(Emit *e, const Region *region)
-{
-    for (int i = 0; i < region->n; i++) {
-        Inst *inst = region->at[i];
-        int known = 0;
-        while (inst->buffer && known < e->nbuffers && e->buffers[known] != inst->buffer)
-            known++;
-        if (inst->buffer && known == e->nbuffers)
-            PUSH(e->buffers, e->nbuffers, e->buffers_cap, inst->buffer);
-        find_buffers(e, &inst->body);
-    }
-}
-
 /* A member of aecc_call that the driver may change between kernels. */
 static LLVMValueRef moving(Emit *e, LLVMTypeRef type, int64_t offset, const char *name)
 {
@@ -250,35 +237,70 @@ static LLVMValueRef member(Emit *e, LLVMTypeRef type, int64_t offset, const char
     return v;
 }
 
+/* What the kernel is told of its buffers. */
+static Place *find_places(Emit *e)
+{
+    Place *place = NEW_ARRAY(Place, e->nbuffers + 1);
+    LLVMValueRef table = LLVMGetParam(e->function, 4);
+    for (int i = 0; i < e->nbuffers; i++) {
+        LLVMValueRef number[3];
+        for (int k = 0; k < 3; k++) {
+            LLVMValueRef by = int64(e, 3 * i + k);
+            LLVMValueRef at = LLVMBuildGEP2(e->at, e->i64, table, &by, 1, "");
+            number[k] = LLVMBuildLoad2(e->at, e->i64, at, "");
+        }
+        LLVMValueRef part = LLVMBuildGEP2(e->at, e->i8, e->call, &number[0], 1, "");
+        LLVMValueRef stride = LLVMBuildGEP2(e->at, e->i8, e->call, &number[1], 1, "");
+        place[i].part = LLVMBuildLoad2(e->at, e->pointer, part, "part");
+        if (e->buffers[i]->space != IN_FIXED)
+            place[i].stride = LLVMBuildLoad2(e->at, e->i64, stride, "stride");
+        place[i].offset = number[2];
+    }
+    return place;
+}
+
+static const struct {
+    int64_t part, stride;
+} members[N_SPACES] = {
+    [IN_FIXED] = {0, 0}, [IN_BLOCK] = {8, 16}, [IN_SCRATCH] = {72, 80}, [IN_PART] = {88, 96}};
+
+int64_t part_member(BufferSpace space)
+{
+    return members[space].part;
+}
+
+int64_t stride_member(BufferSpace space)
+{
+    return members[space].stride;
+}
+
 static void open_function(Emit *e, const char *symbol)
 {
     e->function = kernel_function(e, symbol);
     add_attributes(e, e->function);
     LLVMPositionBuilderAtEnd(e->at, new_block(e, "entry"));
     e->call = LLVMGetParam(e->function, 0);
-    e->fixed = member(e, e->pointer, 0, "fixed");
-    e->part[IN_BLOCK] = member(e, e->pointer, 8, "blocks");
-    e->stride[IN_BLOCK] = member(e, e->i64, 16, "block_stride");
-    e->part[IN_SCRATCH] = moving(e, e->pointer, 72, "scratch");
-    e->stride[IN_SCRATCH] = member(e, e->i64, 80, "scratch_stride");
-    e->part[IN_PART] = moving(e, e->pointer, 88, "parts");
-    e->stride[IN_PART] = member(e, e->i64, 96, "part_stride");
+    e->part[IN_FIXED] = member(e, e->pointer, part_member(IN_FIXED), "fixed");
+    e->part[IN_BLOCK] = member(e, e->pointer, part_member(IN_BLOCK), "blocks");
+    e->part[IN_SCRATCH] = moving(e, e->pointer, part_member(IN_SCRATCH), "scratch");
+    e->part[IN_PART] = moving(e, e->pointer, part_member(IN_PART), "parts");
+    for (BufferSpace space = IN_BLOCK; space < N_SPACES; space++)
+        e->stride[space] = member(e, e->i64, stride_member(space), "stride");
     e->samples = member(e, e->i64, 24, "samples");
     e->key[0] = member(e, e->i32, 40, "key0");
     e->key[1] = member(e, e->i32, 44, "key1");
     e->step = member(e, e->i32, 48, "step");
 }
 
-void emit_kernel(Emit *e, const Kernel *kernel, const char *symbol)
+void emit_kernel(Emit *e, const Kernel *kernel, KernelSymbol symbol)
 {
     e->kernel = kernel;
     e->narrow = kernel->root && machine_of(e->target).width < LANES;
     e->running = NULL;
-    e->nbuffers = e->buffers_cap = 0;
-    e->buffers = NULL;
-    find_buffers(e, &kernel->body);
+    e->buffers = kernel_buffers(kernel, &e->nbuffers);
     find_scopes(e);
-    open_function(e, symbol);
+    open_function(e, symbol.name);
+    e->place = symbol.placed ? find_places(e) : NULL;
     kernel->block->value = LLVMGetParam(e->function, 1);
     kernel->u0->value = LLVMGetParam(e->function, 2);
     kernel->u1->value = LLVMGetParam(e->function, 3);

@@ -1,7 +1,8 @@
 /* Loads and stores.
  *
  * A buffer stands at a constant offset in the fixed part or in the part of a
- * block. The index arrives as base + constant (loop.c), so an address is one
+ * block, or where the kernel is told, which several functions call (same.c).
+ * The index arrives as base + constant (loop.c), so an address is one
  * pointer for all accesses with the same base, plus a constant. Vectors are
  * aligned where 16 is known to divide the index. Buffers of one kernel that
  * do not overlap in the plan are said not to alias. */
@@ -19,13 +20,23 @@ static bool is_vector(ValueType type)
     return type >= V_VF32;
 }
 
+static Place place_of(Emit *e, const Buffer *buffer)
+{
+    Place own = {e->part[buffer->space], e->stride[buffer->space], int64(e, buffer->offset)};
+    for (int i = 0; e->place && i < e->nbuffers; i++)
+        if (e->buffers[i] == buffer)
+            return e->place[i];
+    return own;
+}
+
 LLVMValueRef buffer_address(Emit *e, const Buffer *buffer, LLVMValueRef block)
 {
-    LLVMValueRef part = e->fixed, offset = int64(e, buffer->offset);
+    Place place = place_of(e, buffer);
+    LLVMValueRef part = place.part, offset = place.offset;
     if (buffer->space != IN_FIXED) {
         LLVMValueRef number = block ? block : LLVMGetParam(e->function, 1);
-        LLVMValueRef distance = LLVMBuildMul(e->at, number, e->stride[buffer->space], "");
-        part = LLVMBuildGEP2(e->at, e->i8, e->part[buffer->space], &distance, 1, "");
+        LLVMValueRef distance = LLVMBuildMul(e->at, number, place.stride, "");
+        part = LLVMBuildGEP2(e->at, e->i8, part, &distance, 1, "");
     }
     return LLVMBuildGEP2(e->at, e->i8, part, &offset, 1, buffer->name ? buffer->name : "");
 }
@@ -86,12 +97,6 @@ static LLVMMetadataRef scope_of(Emit *e, int i)
     return LLVMMDNodeInContext2(e->context, parts, 2);
 }
 
-static bool apart(const Buffer *a, const Buffer *b)
-{
-    return a->space != b->space || a->offset + a->size <= b->offset ||
-           b->offset + b->size <= a->offset;
-}
-
 void find_scopes(Emit *e)
 {
     int n = e->nbuffers;
@@ -103,7 +108,7 @@ void find_scopes(Emit *e)
     for (int i = 0; i < n; i++) {
         size_t nothers = 0;
         for (int j = 0; j < n; j++)
-            if (apart(e->buffers[i], e->buffers[j]))
+            if (buffers_apart(e->buffers[i], e->buffers[j]))
                 others[nothers++] = scope[j];
         e->scope[i] = as_value(e, &scope[i], 1);
         e->noalias[i] = as_value(e, others, nothers);

@@ -1,7 +1,8 @@
 /* The code of a model, in one module or in parts that threads compile.
  *
  * needs       lower() has filled in every kernel for the first target
- * guarantees  kernels that do the same are compiled once; what is written
+ * guarantees  kernels that do the same are compiled once, also where they do it
+ *             in other places, for several functions; what is written
  *             depends on the model and the targets, never on the number of
  *             threads
  *
@@ -31,7 +32,8 @@ static double now(void)
 
 typedef struct Shared {
     const Kernel *kernel;
-    const char *key, *symbol;
+    const char *key, *form;
+    KernelSymbol symbol;
     int size; /* instructions                                */
 } Shared;
 
@@ -39,13 +41,13 @@ typedef struct Kernels {
     Shared *at;
     int n, cap;
     int64_t size;
-    const char ***symbol; /* [function][kernel]                          */
+    KernelSymbol **symbol; /* [function][kernel]                         */
 } Kernels;
 
 static bool is_taken(const Kernels *all, const char *symbol)
 {
     for (int i = 0; i < all->n; i++)
-        if (all->at[i].symbol == symbol)
+        if (all->at[i].symbol.name == symbol)
             return true;
     return false;
 }
@@ -59,27 +61,37 @@ static const char *new_symbol(const Kernels *all, const char *name, const char *
     return symbol;
 }
 
-static const char *symbol_of(Kernels *all, const Kernel *kernel, const char *suffix)
+/* Which of `all` stands for the kernel. */
+static int shared_by(Kernels *all, const Kernel *kernel, const char *suffix)
 {
-    Shared s = {.kernel = kernel};
+    Shared s = {.kernel = kernel, .form = kernel_form(kernel)};
     s.key = kernel_key(kernel, &s.size);
     for (int i = 0; i < all->n; i++)
-        if (all->at[i].key == s.key)
-            return all->at[i].symbol;
-    s.symbol = new_symbol(all, kernel->name, suffix);
+        if (all->at[i].form == s.form) {
+            all->at[i].symbol.placed |= all->at[i].key != s.key;
+            return i;
+        }
+    s.symbol.name = new_symbol(all, kernel->name, suffix);
     all->size += s.size;
     PUSH(all->at, all->n, all->cap, s);
-    return s.symbol;
+    return all->n - 1;
 }
 
 static Kernels find_kernels(const Model *model, const char *suffix)
 {
-    Kernels all = {.symbol = NEW_ARRAY(const char **, model->nfns)};
+    Kernels all = {.symbol = NEW_ARRAY(KernelSymbol *, model->nfns)};
+    int **shared = NEW_ARRAY(int *, model->nfns);
     for (int f = 0; f < model->nfns; f++) {
         const Program *program = model->fns[f]->program;
-        all.symbol[f] = NEW_ARRAY(const char *, program->nkernels);
+        shared[f] = NEW_ARRAY(int, program->nkernels);
         for (int k = 0; k < program->nkernels; k++)
-            all.symbol[f][k] = symbol_of(&all, program->kernels[k], suffix);
+            shared[f][k] = shared_by(&all, program->kernels[k], suffix);
+    }
+    for (int f = 0; f < model->nfns; f++) {
+        int n = model->fns[f]->program->nkernels;
+        all.symbol[f] = NEW_ARRAY(KernelSymbol, n);
+        for (int k = 0; k < n; k++)
+            all.symbol[f][k] = all.at[shared[f][k]].symbol;
     }
     return all;
 }
