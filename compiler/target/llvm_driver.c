@@ -175,11 +175,9 @@ static LLVMValueRef places(Driver *d, int k)
 {
     Emit *e = d->e;
     int n;
+    if (!d->kernels[k].placed || d->places[k])
+        return d->places[k] ? d->places[k] : LLVMConstNull(e->pointer);
     Buffer **buffers = kernel_buffers(d->program->kernels[k], &n);
-    if (!d->kernels[k].placed || n == 0)
-        return LLVMConstNull(e->pointer);
-    if (d->places[k])
-        return d->places[k];
     LLVMValueRef *number = NEW_ARRAY(LLVMValueRef, 3 * n);
     for (int i = 0; i < n; i++) {
         number[3 * i] = int64(e, part_member(buffers[i]->space));
