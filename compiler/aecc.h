@@ -330,8 +330,10 @@ typedef struct Fn {
 } Fn;
 
 /* Data sources as a tree; aecc never opens the files. */
-typedef enum DataKind { DATA_FILE, DATA_SPLIT, DATA_ZIP, DATA_CONCAT, DATA_WINDOWS,
-               DATA_FILTER } DataKind;
+typedef enum DataKind {
+    DATA_FILE, DATA_SPLIT, DATA_ZIP, DATA_CONCAT, DATA_WINDOWS, DATA_FILTER,
+    DATA_REPLAY           /* earlier samples of a function without inputs    */
+} DataKind;
 typedef struct Data {
     DataKind kind;
     const char *name;             /* declared name, or NULL                  */
@@ -342,6 +344,7 @@ typedef struct Data {
     int64_t stride;               /* WINDOWS: from one to the next           */
     double *keep; int nkeep;      /* FILTER: parts are what is filtered and  */
                                   /* the numbers by which; those that stay   */
+    struct Fn *replay;            /* REPLAY: it makes samples, `count` are kept */
     const char *lengths, *series; /* FILE: of the steps of each sample; the  */
                                   /* column that names the series; or NULL   */
     bool varying, bounded;        /* FILE: shape.dim[0] is the most steps; 0, */
@@ -409,6 +412,7 @@ typedef struct Model {
     int nfns; Fn **fns;           /* [0] is FN_INIT                          */
     int nnetworks; Network *networks;
     int ndata; Data **data;       /* every DATA_FILE, in order               */
+    int nreplays; Data **replays; /* every DATA_REPLAY, once                 */
     int ntrains; Train *trains;
     int nreports; Report *reports;
     /* Where a model has networks `encoder` and `decoder` or a report of

@@ -56,6 +56,8 @@
  *      //     | {"kind": "split", "of": tree, "last": bool, "rest": bool,
  *      //        "count": n or "fraction": x}
  *      //     | {"kind": "zip|concat", "parts": [tree, …]}
+ *      //     | {"kind": "replay", "index": i}   what a function made in earlier passes
+ *  "replays": [{"function": i, "size": n}],       // so many samples are kept of each
  *  "networks": [{"name", "function": i, "layers": [{"name", "type", "output": [..],
  *                "params": n, "untrained": n, "line": n}]}],
  *  "train": [{"data": tree, "validation": tree or null, "objective": i or null,
@@ -116,7 +118,7 @@ enum { AECC_LANES = 16 };
  * purpose * 0x9E3779B9. Counter words: element / 4, sample's place in the
  * batch, source path, step. */
 enum { AECC_RANDOM_INIT = 1, AECC_RANDOM_SHUFFLE, AECC_RANDOM_TRAIN,
-       AECC_RANDOM_VALIDATE, AECC_RANDOM_RUN };
+       AECC_RANDOM_VALIDATE, AECC_RANDOM_RUN, AECC_RANDOM_REPLAY };
 
 /* What one call of a function gets; each thread has its own copy. */
 typedef struct aecc_call {

@@ -1,6 +1,7 @@
 /* The whole state of a run in one file, whole or not at all.
  *
- *   "AECCKPT1"  u64 bytes of JSON  JSON (rt_state, hash)  every var  u32 CRC-32
+ *   "AECCKPT1"  u64 bytes of JSON  JSON (rt_state, hash)  every var
+ *   samples of every replay  u32 CRC-32
  *
  * It goes to a temporary file that is synced and renamed (atomic.h), so after
  * a crash there is the new one or the one before. Vars are stored as they lie
@@ -131,6 +132,9 @@ bool checkpoint_save(const rt_machine *machine, const rt_state *state, const cha
     free(json);
     for (int i = 0; i < m->nvars; i++)
         put(&s, machine->memory + m->vars[i].tensor.offset, (size_t)m->vars[i].bytes);
+    for (int i = 0; i < m->nreplays; i++)
+        put(&s, m->replays[i].samples,
+            (size_t)(m->replays[i].size * m->replays[i].elements) * sizeof(float));
     uint32_t crc = s.crc;
     fwrite(&crc, sizeof crc, 1, file.stream);
     return atomic_commit(&file, error);
@@ -219,7 +223,7 @@ static bool read_image(const image *f, const rt_model *m, rt_state *state, char 
             ok = corrupt(f, "its header is incomplete", error);
     json_decref(object);
     ok = ok && check_state(f, m, state, error);
-    size_t n = vars_bytes(m);
+    size_t n = vars_bytes(m) + replay_bytes(m);
     if (ok && f->size != sizeof MAGIC + sizeof length + length + n + sizeof(uint32_t))
         ok = corrupt(f, "its variables have another size", error);
     if (ok) {
@@ -250,6 +254,11 @@ void checkpoint_restore(rt_machine *machine, char *vars)
     for (int i = 0; i < m->nvars; i++) {
         memcpy(machine->memory + m->vars[i].tensor.offset, at, (size_t)m->vars[i].bytes);
         at += m->vars[i].bytes;
+    }
+    for (int i = 0; i < m->nreplays; i++) {
+        size_t bytes = (size_t)(m->replays[i].size * m->replays[i].elements) * sizeof(float);
+        memcpy(m->replays[i].samples, at, bytes);
+        at += bytes;
     }
     free(vars);
 }

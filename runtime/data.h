@@ -138,6 +138,7 @@ typedef struct data_component {
     int64_t dims[DATA_MAX_RANK];
     int64_t elements;
     int64_t samples;
+    int64_t drawn;          /* above 0: any of so many rows, drawn for each place */
     int nruns;
     data_run *runs;
 } data_component;

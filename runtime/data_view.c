@@ -75,7 +75,9 @@ static data_component slice_component(const data_component *c, int64_t first, in
     out.samples = count;
     out.runs = new_runs(c->nruns);
     out.nruns = 0;
-    for (int i = 0; i < c->nruns; i++) {
+    if (c->drawn)
+        memcpy(out.runs, c->runs, (size_t)(out.nruns = c->nruns) * sizeof *out.runs);
+    for (int i = 0; i < c->nruns && !c->drawn; i++) {
         data_run run = c->runs[i];
         int64_t from = start > first ? start : first;
         int64_t to = start + run.count < end ? start + run.count : end;

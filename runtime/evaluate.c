@@ -82,6 +82,7 @@ static void evaluate_block(rt_trainer *t, page *p, const rt_train *train)
     data_view view = sources_given(&t->sources, f, tree, AS_FILES_HOLD);
     double *values = rt_alloc((size_t)f->noutputs, sizeof *values);
     int64_t batch = t->options->batch ? t->options->batch : train->batch;
+    replay_fill(&t->machine, tree, batch);
     objectives_over(&t->machine, train->objective, &view, batch, values);
     put_values(t, p, train, view.samples, values);
     free(values);

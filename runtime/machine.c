@@ -132,14 +132,21 @@ int64_t step_of(const rt_tensor *t)
     return t->elements / t->shape[0];
 }
 
+/* Of a replay any sample, drawn for the place. */
+static int64_t sample_of(const aecc_call *call, const data_component *from, int64_t place)
+{
+    const rt_machine *m = call->runtime;
+    return from->drawn ? replay_draw(call, m->seed, from->drawn, place) : sample_at(m, place);
+}
+
 static void load_one(const aecc_call *call, const rt_function *f, int64_t block)
 {
     const rt_machine *m = call->runtime;
-    int64_t sample = sample_at(m, 0);
     (void)block;
     for (int i = 0; i < f->ninputs; i++) {
         const rt_tensor *t = &f->inputs[i];
         const data_component *from = source_of(m, f, i);
+        int64_t sample = sample_of(call, from, 0);
         void *to = call->fixed + t->offset;
         if (t->length_of >= 0)
             gather_lengths(from, &sample, 1, step_of(&f->inputs[t->length_of]), to);
@@ -150,19 +157,28 @@ static void load_one(const aecc_call *call, const rt_function *f, int64_t block)
     }
 }
 
+static void number_block(const aecc_call *call, const data_component *from, int64_t block,
+                         int64_t samples[AECC_LANES])
+{
+    for (int64_t lane = 0; lane < AECC_LANES; lane++) {
+        int64_t i = block * AECC_LANES + lane;
+        samples[lane] = sample_of(call, from, i < call->samples ? i : call->samples - 1);
+    }
+}
+
 static void load_block(const aecc_call *call, const rt_function *f, int64_t block)
 {
     const rt_machine *m = call->runtime;
     char *part = call->blocks + block * call->block_stride;
     char *scratch = call->scratch + block * call->scratch_stride;
     int64_t samples[AECC_LANES];
-    for (int64_t lane = 0; lane < AECC_LANES; lane++) {
-        int64_t i = block * AECC_LANES + lane;
-        samples[lane] = sample_at(m, i < call->samples ? i : call->samples - 1);
-    }
+    const data_component *numbered = NULL; /* `samples` are those of this one */
     for (int i = 0; i < f->ninputs; i++) {
         const rt_tensor *t = &f->inputs[i];
         const data_component *from = source_of(m, f, i);
+        if (!numbered || from->drawn != numbered->drawn)
+            number_block(call, from, block, samples);
+        numbered = from;
         void *at = (t->scratch ? scratch : part) + t->offset;
         if (t->length_of >= 0)
             gather_lengths(from, samples, AECC_LANES, step_of(&f->inputs[t->length_of]), at);

@@ -236,13 +236,16 @@ static void read_of(rt_tree *t, const json_t *object)
 
 static void read_tree(void *out, const json_t *object)
 {
-    static const char *const kinds[] = {"file", "split", "zip", "concat", "windows", "filter"};
+    static const char *const kinds[] = {"file",    "split",  "zip",   "concat",
+                                        "windows", "filter", "replay"};
     rt_tree *t = out;
-    t->kind = (rt_tree_kind)choice(object, "kind", kinds, 6);
+    t->kind = (rt_tree_kind)choice(object, "kind", kinds, 7);
     t->name = text(object, "name");
     t->rank = -1;
     if (t->kind == RT_FILE) {
         read_file(t, object);
+    } else if (t->kind == RT_REPLAY) {
+        t->index = (int)whole(object, "index");
     } else if (t->kind == RT_WINDOWS) {
         read_of(t, object);
         t->length = whole(object, "length");
@@ -298,6 +301,25 @@ static void read_step(void *out, const json_t *object)
     s->fresh = flag(object, "fresh");
     s->joined = function_index(object, "joined");
     s->output = (int)whole(object, "output");
+}
+
+static void read_replay(void *out, const json_t *object)
+{
+    rt_replay *r = out;
+    r->function = function_index(object, "function");
+    r->size = whole(object, "size");
+}
+
+static void read_replays(rt_model *m, const json_t *root)
+{
+    if (!json_object_get(root, "replays"))
+        return;
+    m->replays = array(root, "replays", sizeof *m->replays, &m->nreplays, read_replay);
+    for (int i = 0; i < m->nreplays; i++) {
+        rt_replay *r = &m->replays[i];
+        r->elements = m->functions[r->function].outputs[0].elements;
+        r->samples = rt_alloc((size_t)(r->size * r->elements), sizeof *r->samples);
+    }
 }
 
 static void read_pair(void *out, const json_t *object)
@@ -401,6 +423,7 @@ rt_model *model_read(const char *descriptor, const aecc_variant *code)
     if (json_object_get(root, "weights"))
         m->weights = array(root, "weights", sizeof *m->weights, &m->nweights, read_path);
     m->functions = array(root, "functions", sizeof *m->functions, &m->nfunctions, read_function);
+    read_replays(m, root);
     m->files = array(root, "data", sizeof *m->files, &m->nfiles, read_tree);
     m->networks = array(root, "networks", sizeof *m->networks, &m->nnetworks, read_network);
     m->trains = array(root, "train", sizeof *m->trains, &m->ntrains, read_train);

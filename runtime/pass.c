@@ -123,7 +123,6 @@ static bool must_leave(training *t)
 static bool next_call(rt_machine *m, void *job)
 {
     training *t = job;
-    (void)m;
     if (t->watch.active && watch_again(t))
         return true;
     if (t->called && !take_losses(t)) {
@@ -132,6 +131,9 @@ static bool next_call(rt_machine *m, void *job)
     }
     if (t->step == t->block->nsteps) {
         if (t->watch.active && watch_compare(t))
+            return true;
+        if (replay_next(m, t->block->data, t->state.step, t->state.batches - 1, t->batch,
+                        &t->replay))
             return true;
         end_pass(t);
         if (must_leave(t))

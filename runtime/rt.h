@@ -94,14 +94,16 @@ typedef struct rt_function {
     aecc_function *code;
 } rt_function;
 
-typedef enum { RT_FILE, RT_SPLIT, RT_ZIP, RT_CONCAT, RT_WINDOWS, RT_FILTER } rt_tree_kind;
+typedef enum {
+    RT_FILE, RT_SPLIT, RT_ZIP, RT_CONCAT, RT_WINDOWS, RT_FILTER, RT_REPLAY
+} rt_tree_kind;
 
 typedef struct rt_tree {
     rt_tree_kind kind;
     const char *name;             /* as declared, or NULL                     */
     int nparts;                   /* SPLIT and WINDOWS have one               */
     struct rt_tree *parts;
-    int index;                    /* FILE: which of the model's files         */
+    int index;                    /* FILE, REPLAY: which of the model's       */
     const char *reader, *path;
     const char *lengths, *series; /* FILE: its file of lengths, column; NULL  */
     int64_t time;                 /* FILE: steps of its sequences; 0: any; -1: none */
@@ -164,12 +166,21 @@ typedef struct rt_report {
     const char *name;             /* the option of that name, or NULL         */
 } rt_report;
 
+/* Samples that a function made in earlier passes. */
+typedef struct rt_replay {
+    int function;
+    int64_t size, elements;
+    float *samples;               /* [size][elements]                         */
+} rt_replay;
+
 typedef struct rt_model {
     void *document;               /* the JSON: owns every name; never freed   */
     const char *name, *source, *hash;
     const char *cpu;              /* that its code is for                     */
     int64_t fixed_bytes, block_bytes;
     int nvars, nfunctions, nfiles, nnetworks, ntrains, nreports;
+    int nreplays;
+    rt_replay *replays;
     int nweights;
     const char **weights;         /* files of imported programs' weights      */
     rt_var *vars;
@@ -378,6 +389,19 @@ void machine_sample(const rt_machine *, const rt_tensor *, int64_t sample, float
 const rt_var *machine_bad_var(const rt_machine *, int64_t *at);
 /* to/from the strides of a tensor: element i in natural order is number … */
 int64_t tensor_place(const rt_tensor *, int64_t element);
+
+/* ==== replay.c: data that networks made ================================== */
+
+/* A view of as many samples as the data beside it has. */
+data_view replay_view(const rt_model *, const rt_tree *, int64_t samples);
+/* Fills those of a tree from the networks as they are now. */
+void replay_fill(rt_machine *, const rt_tree *, int64_t batch);
+/* Which of a replay's samples a place of a batch gets. */
+int64_t replay_draw(const aecc_call *, uint64_t seed, int64_t size, int64_t place);
+/* After a pass: takes what the call for replay `*at` made (-1: there was none) and sets
+ * the call for the next one of the tree; false, and -1, where there is none. */
+bool replay_next(rt_machine *, const rt_tree *, int64_t pass, int64_t step, int64_t batch, int *at);
+size_t replay_bytes(const rt_model *);         /* of all samples that are kept   */
 
 /* ==== validate.c: objectives and outputs over a view ===================== */
 

@@ -226,12 +226,34 @@ data_view sources_windows(rt_sources *s, const rt_tree *t, const data_view *of)
     return view;
 }
 
+static bool has_file(const rt_tree *t)
+{
+    bool any = t->kind == RT_FILE;
+    for (int i = 0; i < t->nparts; i++)
+        any = any || has_file(&t->parts[i]);
+    return any;
+}
+
+/* What is drawn for each place has as many samples as what it stands beside. */
+static void set_drawn(data_view *view, int64_t samples)
+{
+    view->samples = samples;
+    for (int i = 0; i < view->ncomponents; i++)
+        view->components[i].samples = samples;
+}
+
 static data_view view_parts(rt_sources *s, const rt_tree *t, rt_form form)
 {
     data_view *parts = rt_alloc((size_t)t->nparts, sizeof *parts), view;
     rt_error error;
-    for (int i = 0; i < t->nparts; i++)
+    int64_t samples = 1;
+    for (int i = 0; i < t->nparts; i++) {
         parts[i] = sources_view(s, &t->parts[i], form);
+        samples = has_file(&t->parts[i]) ? parts[i].samples : samples;
+    }
+    for (int i = 0; i < t->nparts; i++)
+        if (!has_file(&t->parts[i]))
+            set_drawn(&parts[i], samples);
     bool ok = t->kind == RT_ZIP      ? data_zip(&view, parts, t->nparts, &error)
               : t->kind == RT_CONCAT ? data_concat(&view, parts, t->nparts, &error)
                                      : data_split(&view, parts, t->name, t->last, t->rest, t->count,
@@ -270,6 +292,7 @@ static data_view view_windows(rt_sources *s, const rt_tree *t, rt_form form)
 data_view sources_view(rt_sources *s, const rt_tree *t, rt_form form)
 {
     return t->kind == RT_FILE      ? view_file(s, t, form)
+           : t->kind == RT_REPLAY  ? replay_view(s->model, t, 1)
            : t->kind == RT_WINDOWS ? view_windows(s, t, form)
            : t->kind == RT_FILTER  ? view_filter(s, t, form)
                                    : view_parts(s, t, form);

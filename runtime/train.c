@@ -178,6 +178,7 @@ static void open_block(training *t)
     t->order = in_order ? NULL : rt_alloc((size_t)t->view.samples, sizeof *t->order);
     open_sums(t);
     watch_open(t);
+    t->replay = -1;
     check_samples(t);
     check_position(t);
 }
@@ -207,6 +208,7 @@ static void next_block(training *t)
     s->best = INFINITY;
     s->nsums = 0;
     open_block(t);
+    replay_fill(t->machine, t->block->data, t->batch);
 }
 
 /* ---- An epoch --------------------------------------------------------------- */
@@ -521,6 +523,8 @@ static void open_run(training *t, rt_trainer *trainer)
     check_writable(o->checkpoint);
     open_vars(t, vars);
     check_weights(t);
+    if (!vars)
+        replay_fill(t->machine, t->block->data, t->batch);
     pace_open(&t->pace, t->machine, !o->given[OPT_threads]);
     log_open(&t->log, o->log, t->state.log_bytes);
     t->started = now() - t->state.seconds;

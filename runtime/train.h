@@ -63,6 +63,7 @@ typedef struct training {
     double *losses;                /* [step] mean over repeats                */
     double slice;                  /* when to leave the parallel region       */
     rt_watch watch;
+    int replay;                    /* whose call is under way, or -1          */
     bool warm;                     /* the block's first pass is over          */
 } training;
 

@@ -15,6 +15,7 @@
  *   check_conv.c      products, convolutions, windows: Contraction, Window
  *   check_data.c      data sources and what expressions do to them
  *   check_filter.c    the samples of a source that a number chooses
+ *   check_replay.c    data that networks made
  *   check_optimizer.c optimizers, the updates of a step
  *   check_train.c     train blocks
  *   check_update.c    what each of their steps updates
@@ -197,7 +198,7 @@ typedef struct Seen {
 
 struct Check {
     Model *model;
-    int vars_cap, fns_cap, networks_cap, data_cap, trains_cap, reports_cap;
+    int vars_cap, fns_cap, networks_cap, data_cap, trains_cap, reports_cap, replays_cap;
     Env *std, *file;
     int std_first, std_last;      /* source numbers of the standard library  */
     NetworkInfo *networks, **networks_end;
@@ -369,6 +370,9 @@ struct DataValue {
     const Transform **parts; int nparts;
 };
 
+Data *new_data(DataKind, Pos);
+Value data_value(Data *, const Transform **parts, int nparts);
+const Transform **one_transform(const Transform *);
 Value data_operator(Check *, Pos, int op, bool unary, bool right, Value data,
                     Value other);
 Value data_call(Check *, Function *, Arg *, int n, int hole, Pos);
@@ -386,6 +390,12 @@ void infer_shapes(Check *, const DataValue *, const Ast *block);
 const Shape *component_shape(const Data *, int component);
 bool component_varies(const Data *, int component);
 bool has_windows(Data *, int components);
+/* The replay that a component is, or NULL. */
+const Data *replay_of(const Data *, int component);
+/* Sources that are cut or joined are files'; false after a message. */
+bool only_files(Check *, Pos, const Data *, const char *what);
+/* Says an epoch how many samples it has? false after a message. */
+bool has_samples(Check *, Pos, const Data *, const char *name);
 void use_data(Check *, Data *);   /* lists its files in the model            */
 /* The values number `classes` things: where they are what a file holds, its
  * reader checks that; where they are an input of a network, it is told. */

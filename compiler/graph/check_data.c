@@ -10,7 +10,7 @@
 
 /* ---- The tree ------------------------------------------------------------------ */
 
-static Data *new_data(DataKind kind, Pos pos)
+Data *new_data(DataKind kind, Pos pos)
 {
     Data *d = NEW(Data);
     *d = (Data){.kind = kind, .affine = true, .divide = 1, .multiply = 1, .pos = pos};
@@ -21,6 +21,8 @@ static Data *new_data(DataKind kind, Pos pos)
 static int each_file(Data *d, int first, int component, void (*visit)(Data *file, const void *),
                      const void *argument)
 {
+    if (d->kind == DATA_REPLAY)
+        return 1;
     if (d->kind == DATA_FILE) {
         if (first == component || component < 0)
             visit(d, argument);
@@ -50,14 +52,14 @@ static void ignore(Data *file, const void *argument)
     (void)file, (void)argument;
 }
 
-static Value data_value(Data *d, const Transform **parts, int nparts)
+Value data_value(Data *d, const Transform **parts, int nparts)
 {
     DataValue *v = NEW(DataValue);
     *v = (DataValue){d, parts, nparts};
     return (Value){.kind = V_DATA, .data = v};
 }
 
-static const Transform **one_transform(const Transform *t)
+const Transform **one_transform(const Transform *t)
 {
     const Transform **parts = NEW_ARRAY(const Transform *, 1);
     parts[0] = t;
@@ -156,6 +158,9 @@ Value data_concat(Check *c, Call *call)
     if (!only_data(c, call))
         return v_error();
     DataValue *first = call->rest[0].data;
+    for (int i = 0; i < call->nrest; i++)
+        if (!only_files(c, call->rest[i].pos, call->rest[i].data->data, "concatenated"))
+            return v_error();
     for (int i = 1; i < call->nrest; i++) {
         DataValue *v = call->rest[i].data;
         bool same = v->nparts == first->nparts;
@@ -203,6 +208,8 @@ Value data_split(Check *c, Call *call)
         advise(c, "`split(x, last: 5000)` or, of a fraction, `split(x, last: 0.1)`");
         return v_error();
     }
+    if (!only_files(c, call->arg[0].pos, call->arg[0].data->data, "split"))
+        return v_error();
     bool last = call->has[LAST];
     Value v = call->arg[last ? LAST : FIRST];
     double amount;
@@ -260,6 +267,8 @@ Value data_windows(Check *c, Call *call)
          !to_whole(c, call->arg[STRIDE], "a stride", 1, MAX_ELEMENTS, &stride)))
         return v_error();
     DataValue *v = of.data;
+    if (!only_files(c, of.pos, v->data, "cut into windows"))
+        return v_error();
     for (int i = 0; i < v->nparts; i++)
         if (!keeps_shape(v->parts[i])) {
             report(c, call->pos, "windows are taken of what lies in the files");
@@ -441,6 +450,9 @@ static const Data *component_file(const Data *d, int component)
 
 const Shape *component_shape(const Data *d, int component)
 {
+    const Data *replay = replay_of(d, component);
+    if (replay)
+        return &replay->shape;
     const Data *file = component_file(d, component), *windows = windows_of((Data *)d, component);
     if (!file || !file->shaped)
         return NULL;

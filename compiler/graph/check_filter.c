@@ -56,6 +56,9 @@ Value data_filter(Check *c, Call *call)
     Value of = call->arg[SOURCE], numbers = call->arg[NUMBERS];
     if (!is_source(c, of) || !is_source(c, numbers) || !check_numbers(c, numbers))
         return v_error();
+    if (!only_files(c, of.pos, of.data->data, "filtered") ||
+        !only_files(c, numbers.pos, numbers.data->data, "what filters"))
+        return v_error();
     if (!call->has[KEEP]) {
         report(c, call->pos, "`filter` needs keep, the numbers of the samples that stay");
         advise(c, "`filter(images, labels, keep: 7)`, or a list of numbers");

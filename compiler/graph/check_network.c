@@ -519,6 +519,8 @@ void check_report(Check *c, const Ast *ast)
     DataValue *data = open_block(c, ast);
     if (!data)
         return;
+    if (!only_files(c, ast->pos2, data->data, "reported"))
+        return;
     use_data(c, data->data);
     Lines lines = {.block = ast, .data = data};
     for (int i = 0; i < ast->kids.n; i++) {

@@ -77,6 +77,8 @@ DataValue *open_block(Check *c, const Ast *block)
 {
     Pos pos = block->pos2;
     DataValue *v = find_data(c, block->name, pos);
+    if (v && !has_samples(c, pos, v->data, block->name))
+        return NULL;
     if (v && block->params.n == 0) {
         report(c, pos, "nothing names the samples of `%s`", block->name);
         advise(c, "write `on %s(x)`", block->name);
@@ -248,6 +250,8 @@ static void add_validation(Check *c, Block *b, Train *t, const DataValue *traini
     Pos pos = s->pos2;
     DataValue *data = find_data(c, s->name, pos);
     if (!data)
+        return;
+    if (!has_samples(c, pos, data->data, s->name))
         return;
     infer_shapes(c, data, b->ast);
     if (s->name == b->ast->name) {

@@ -51,13 +51,17 @@ static bool made_by(const Plan *p, int step, Node *n)
     return false;
 }
 
-static bool of_data(Node *n)
+/* Of files, not of what networks made before. */
+static bool of_data(const Plan *p, Node *n)
 {
     NodeList all = graph_reach(1, &n);
-    for (int i = 0; i < all.n; i++)
-        if (all.at[i]->op == OP_input)
-            return true;
-    return false;
+    bool any = false;
+    for (int i = 0; i < all.n; i++) {
+        if (all.at[i]->op == OP_input && replay_of(p->train->data, all.at[i]->attr.input))
+            return false;
+        any |= all.at[i]->op == OP_input;
+    }
+    return any;
 }
 
 /* The value of a parameter in a call, if it is a tensor of the batch; NULL. */
@@ -77,7 +81,7 @@ static Node *given_to(const Plan *p, const Seen *calls, int step, const NetworkI
     Node *found = NULL;
     for (const Seen *s = calls; s; s = s->next) {
         Node *n = s->info == info ? argument_of(s, parameter) : NULL;
-        if (n && (made ? made_by(p, step, n) : !made_by(p, -1, n) && of_data(n)))
+        if (n && (made ? made_by(p, step, n) : !made_by(p, -1, n) && of_data(p, n)))
             found = n; /* calls are listed last first */
     }
     return found;

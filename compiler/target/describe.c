@@ -15,7 +15,7 @@
 #include "../loop/loop.h"
 
 static const char *const data_kind[] = {"file", "split", "zip", "concat", "windows",
-                                        "filter"};
+                                        "filter", "replay"};
 
 static void put(Text *t, const char *s)
 {
@@ -404,6 +404,24 @@ static void put_windows(Text *t, const Model *m, const Data *d)
     put_int(t, "stride", d->stride);
 }
 
+static void put_replay_index(Text *t, const Model *m, const Data *d)
+{
+    int index = 0;
+    while (m->replays[index]->replay != d->replay)
+        index++;
+    put(t, ",");
+    put_int(t, "index", index);
+}
+
+static void put_replay(Text *t, const Model *m, const Data *d)
+{
+    put(t, "{");
+    put_int(t, "function", fn_index(m, d->replay));
+    put(t, ",");
+    put_int(t, "size", d->count);
+    put(t, "}");
+}
+
 static void put_parts(Text *t, const Model *m, const Data *d)
 {
     put(t, ",\"parts\":[");
@@ -440,6 +458,8 @@ static void put_data(Text *t, const Model *m, const Data *d)
         put_split(t, m, d);
     else if (d->kind == DATA_WINDOWS)
         put_windows(t, m, d);
+    else if (d->kind == DATA_REPLAY)
+        put_replay_index(t, m, d);
     else
         put_parts(t, m, d);
     if (d->kind == DATA_FILTER)
@@ -627,6 +647,7 @@ char *describe(const Model *m)
     put_weights(&body, m);
     PUT_ARRAY(&body, "functions", m->nfns, put_fn(&body, m, m->fns[i]));
     PUT_ARRAY(&body, "data", m->ndata, put_data(&body, m, m->data[i]));
+    PUT_ARRAY(&body, "replays", m->nreplays, put_replay(&body, m, m->replays[i]));
     PUT_ARRAY(&body, "networks", m->nnetworks, put_network(&body, m, &m->networks[i]));
     PUT_ARRAY(&body, "train", m->ntrains, put_train(&body, m, &m->trains[i]));
     PUT_ARRAY(&body, "reports", m->nreports, put_report(&body, m, &m->reports[i]));
