@@ -1,11 +1,17 @@
 # Every example: each parameter's gradient against differences in float64, and
 # machine code of every function against the interpreter, on 1, 2 and 3 threads.
+# Those that say how many channels they have get 3; with --full, what they say.
 . tests/lib.sh
 temporary_folder
 bad=0
 for model in examples/*.nn; do
+    small=$model
+    if [ -z "${FULL:-}" ] && grep -q '^let channels = ' "$model"; then
+        small=$folder/$(basename "$model")
+        sed 's/^let channels = .*/let channels = 3/' "$model" >"$small"
+    fi
     for check in grad interp; do
-        "$AECC" --check=$check "$model" >"$folder/log" 2>&1 && continue
+        "$AECC" --check=$check "$small" >"$folder/log" 2>&1 && continue
         echo "$model --check=$check:"
         cat "$folder/log"
         bad=1
