@@ -66,7 +66,8 @@ same_files gan.safetensors plain.safetensors
 # A run that stops on its way and goes on draws the same.
 mkdir again && cd again || exit 1
 for steps in 3 7 8 14 16 23; do
-    ../gan --quiet --steps $steps --data images=../images.idx --checkpoint c --resume || fail "resume"
+    ../gan --quiet --steps $steps --data images=../images.idx --checkpoint c --resume ||
+        fail "resume"
 done
 ../gan --quiet --data images=../images.idx --checkpoint c --resume || fail "the last part"
 for file in ../*.png; do
