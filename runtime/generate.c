@@ -166,8 +166,7 @@ static void between(const samples *s, int64_t k, int64_t n, const float *a, cons
                     float *to)
 {
     double angle = acos(0) * (double)k / (double)(s->steps - 1);
-    bool last = k == s->steps - 1;
-    double weight[2] = {last ? 0 : cos(angle), last ? 1 : sin(angle)};
+    double weight[2] = {cos(angle), sin(angle)};
     for (int64_t e = 0; e < n; e++)
         to[e] = (float)(weight[0] * (double)a[e] + weight[1] * (double)b[e]);
 }
