@@ -382,12 +382,73 @@ static void test_not_computed(void **state)
     forget_all();
 }
 
+/* ---- Statistics of batches ---------------------------------------------------------- */
+
+#define NORMALIZED(calls)                             \
+    "data points: [6] = csv(\"points.csv\")\n"        \
+    "network n(x: [6]) {\n"                           \
+    "    batch_normalization(momentum: 0.5)\n"        \
+    "}\n"                                             \
+    "network m(x: [6]) {\n"                           \
+    "    batch_normalization(momentum: 0.5)\n"        \
+    "    dense(6)\n"                                  \
+    "}\n"                                             \
+    "train on points(x) {\n"                          \
+    "    step one {\n"                                \
+    "        minimize mean(" calls ") + mean(m(x))\n" \
+    "        update n, m.dense_1 using sgd()\n"       \
+    "    }\n"                                         \
+    "}\n"
+
+typedef struct Statistics {
+    double mean, moving, objective, of_part;
+} Statistics;
+
+/* Of element 0, after one step. */
+static Statistics statistics_of(const char *text)
+{
+    Model *m = model_of(text);
+    grad(m);
+    Interp run = beginning(m);
+    Statistics s = {0};
+    for (int i = 0; i < SAMPLES; i++)
+        s.mean += run.inputs[0][i * FEATURES] / SAMPLES;
+    interpret(m->trains[0].steps[0].fn, &run);
+    s.objective = run.outputs[0][0];
+    update_all(m->trains[0].steps[0].fn, &run);
+    s.moving = value_of(&run, "n.batch_normalization_1.moving_mean")[0];
+    s.of_part = value_of(&run, "m.batch_normalization_1.moving_mean")[0];
+    forget_all();
+    return s;
+}
+
+static void test_statistics(void **state)
+{
+    (void)state;
+    /* Each call by its own batch, and moving averages once for each, in order. */
+    Statistics s = statistics_of(NORMALIZED("n(x) + 2 * n(3 * x + 1)"));
+    double first = 0.5 * s.mean, second = 0.5 * first + 0.5 * (3 * s.mean + 1);
+    assert_true(fabs(s.moving - second) < 1e-12);
+    assert_true(s.of_part == 0); /* m.dense_1 is another part of m */
+    /* The same statistics of the batch, but the average stays at the first. */
+    Statistics kept = statistics_of(NORMALIZED("n(x) + 2 * n(3 * x + 1, update: false)"));
+    assert_true(fabs(kept.moving - first) < 1e-12);
+    assert_true(fabs(kept.objective - s.objective) < 1e-12);
+    /* By the moving average, 0 before the step, which stays as well. */
+    Statistics other = statistics_of(NORMALIZED("n(x) + 2 * n(3 * x + 1, training: false)"));
+    assert_true(fabs(other.moving - first) < 1e-12);
+    assert_true(fabs(other.objective - s.objective) > 1);
+    Statistics none = statistics_of(NORMALIZED("n(x, training: false)"));
+    assert_true(none.moving == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_untouched),
         cmocka_unit_test(test_joined),
         cmocka_unit_test(test_not_computed),
+        cmocka_unit_test(test_statistics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
