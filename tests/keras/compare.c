@@ -3,6 +3,8 @@
  * compare gradients BEFORE AFTER RATE GOLDEN.safetensors TOLERANCE
  *     (BEFORE - AFTER) / RATE, what one step of SGD reveals of each gradient,
  *     agrees within TOLERANCE of the largest element of its tensor
+ * compare values AFTER GOLDEN.safetensors TOLERANCE
+ *     the same of the tensors themselves
  *
  * Prints the largest difference, and ends with status 1 where it is too large. */
 #include <math.h>
@@ -125,6 +127,33 @@ static int compare_gradient(const File *files, const char *name, double rate, do
     return !(worst <= tolerance * largest);
 }
 
+static int compare_value(const File *files, const char *name, double tolerance)
+{
+    size_t n[2];
+    const float *got = tensor(&files[0], name, &n[0]), *golden = tensor(&files[1], name, &n[1]);
+    double largest = 0, worst = 0;
+    if (n[0] != n[1])
+        die("differs in size", name);
+    for (size_t i = 0; i < n[0]; i++) {
+        double difference = fabs((double)got[i] - (double)golden[i]);
+        largest = fmax(largest, fabs((double)golden[i]));
+        worst = difference <= worst ? worst : difference;
+    }
+    printf("%-48s %.2g of %.3g\n", name, worst / largest, largest);
+    return !(worst <= tolerance * largest);
+}
+
+static int compare_values(char **argv)
+{
+    File files[2] = {read_tensors(argv[0]), read_tensors(argv[1])};
+    const char *name;
+    json_t *unused;
+    int bad = 0;
+    json_object_foreach(files[1].header, name, unused) bad |=
+        compare_value(files, name, atof(argv[2]));
+    return bad;
+}
+
 static int compare_gradients(char **argv)
 {
     File files[3] = {read_tensors(argv[0]), read_tensors(argv[1]), read_tensors(argv[3])};
@@ -143,7 +172,10 @@ int main(int argc, char **argv)
         return compare_losses(argc - 2, argv + 2);
     if (argc == 7 && !strcmp(argv[1], "gradients"))
         return compare_gradients(argv + 2);
+    if (argc == 5 && !strcmp(argv[1], "values"))
+        return compare_values(argv + 2);
     fprintf(stderr, "usage: compare losses LOG GOLDEN STEPS TOLERANCE …\n"
-                    "       compare gradients BEFORE AFTER RATE GOLDEN TOLERANCE\n");
+                    "       compare gradients BEFORE AFTER RATE GOLDEN TOLERANCE\n"
+                    "       compare values AFTER GOLDEN TOLERANCE\n");
     return 2;
 }

@@ -3,8 +3,11 @@
  * The initial weights of the comparison with Keras, from a rule instead of a
  * file: SHAPES has a line `name dim dim …` for each tensor; a bias is zero, a
  * kernel is uniform within ±sqrt(6 / (fan in + fan out)) by a hash of its name
- * and the index of the element. make_reference.py reads what this writes. */
+ * and the index of the element; of batch normalization scale and variance are
+ * within 1 ± 0.5, shift and mean within ±0.5. make_reference.py and
+ * make_adversarial.py read what this writes. */
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,16 +71,24 @@ static uint32_t mix(uint32_t x)
     return x ^ x >> 16;
 }
 
+static bool ends(const char *name, const char *end)
+{
+    size_t n = strlen(name), m = strlen(end);
+    return n >= m && strcmp(name + n - m, end) == 0;
+}
+
 static void write_tensor(FILE *out, const Tensor *t)
 {
-    double limit = 0;
+    bool scale = ends(t->name, ".gamma") || ends(t->name, ".moving_variance");
+    bool shift = ends(t->name, ".beta") || ends(t->name, ".moving_mean");
+    double limit = scale || shift ? 0.5 : 0;
     if (t->rank > 1) {
         long in = t->dim[t->rank - 2], units = t->dim[t->rank - 1];
         limit = sqrt(6.0 / ((double)(in + units) * (double)(t->size / in / units)));
     }
     for (long i = 0; i < t->size; i++) {
         double u = (mix(hash_name(t->name) + (uint32_t)i * 0x9E3779B9u) >> 8) / 16777216.0;
-        float value = limit > 0 ? (float)(limit * (2 * u - 1)) : 0;
+        float value = limit > 0 ? (float)(scale + limit * (2 * u - 1)) : 0;
         fwrite(&value, 4, 1, out);
     }
 }
