@@ -382,6 +382,18 @@ static void test_not_computed(void **state)
     forget_all();
 }
 
+/* Dropout draws for each call, in both phases, but not in inference mode. */
+static void test_draws(void **state)
+{
+    (void)state;
+    Model *m = simplified(&examples[0]);
+    const TrainStep *s = m->trains[0].steps;
+    assert_int_equal(count_ops(s[0].fn, OP_random), 1 + 2);
+    assert_int_equal(count_ops(s[1].fn, OP_random), 1 + 1);
+    assert_int_equal(count_ops(m->trains[0].objective, OP_random), 2);
+    forget_all();
+}
+
 /* ---- Statistics of batches ---------------------------------------------------------- */
 
 #define NORMALIZED(calls)                             \
@@ -448,6 +460,7 @@ int main(void)
         cmocka_unit_test(test_untouched),
         cmocka_unit_test(test_joined),
         cmocka_unit_test(test_not_computed),
+        cmocka_unit_test(test_draws),
         cmocka_unit_test(test_statistics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
