@@ -353,6 +353,8 @@ typedef struct Data {
      * (x / divide) * multiply + add, in this order; identity 1 1 0. Any
      * expression is in the graph of the functions that use it.              */
     bool affine; double divide, multiply, add;
+    double early[3];              /* FILE: what of it is done when a sample is */
+                                  /* read, where others beside it differ     */
     Shape shape; bool shaped;     /* of one sample, if declared or inferred  */
     int64_t classes;              /* FILE: its values number this many, 0: no */
     Type type;

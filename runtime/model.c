@@ -198,6 +198,15 @@ static void read_function(void *out, const json_t *object)
     number_tensors(f);
 }
 
+static data_affine affine_of(const json_t *list)
+{
+    return (data_affine){
+        .divide = (float)json_number_value(json_array_get(list, 0)),
+        .multiply = (float)json_number_value(json_array_get(list, 1)),
+        .add = (float)json_number_value(json_array_get(list, 2)),
+    };
+}
+
 static void read_file(rt_tree *t, const json_t *object)
 {
     t->index = (int)whole(object, "index");
@@ -209,14 +218,11 @@ static void read_file(rt_tree *t, const json_t *object)
     t->lengths = json_string_value(json_object_get(object, "lengths"));
     t->series = json_string_value(json_object_get(object, "series"));
     t->classes = json_integer_value(json_object_get(object, "classes"));
-    const json_t *affine = field(object, "affine");
+    const json_t *affine = field(object, "affine"), *early = json_object_get(object, "early");
     t->opaque = !json_is_array(affine);
     if (!t->opaque)
-        t->affine = (data_affine){
-            .divide = (float)json_number_value(json_array_get(affine, 0)),
-            .multiply = (float)json_number_value(json_array_get(affine, 1)),
-            .add = (float)json_number_value(json_array_get(affine, 2)),
-        };
+        t->affine = affine_of(affine);
+    t->early = early ? affine_of(early) : (data_affine){1, 1, 0};
 }
 
 static void read_number(void *out, const json_t *object)

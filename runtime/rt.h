@@ -113,6 +113,7 @@ typedef struct rt_tree {
     int64_t classes;              /* FILE: above 0: values are 0 … classes - 1 */
     bool opaque;                  /* FILE: its expression is not affine       */
     data_affine affine;           /* else what it does                        */
+    data_affine early;            /* FILE: what is done AS_FILES_HOLD         */
     bool last, rest;              /* SPLIT                                    */
     int64_t count;
     double fraction;

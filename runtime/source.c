@@ -184,7 +184,7 @@ static data_view view_file(rt_sources *s, const rt_tree *t, rt_form form)
     if (form != AS_FILES_HOLD && t->opaque)
         sources_cannot_scale(t->name ? t->name : t->path, form);
     const data_array *array = open_file(s, t);
-    data_view view = data_view_of(array, form != AS_FILES_HOLD ? &t->affine : NULL);
+    data_view view = data_view_of(array, form != AS_FILES_HOLD ? &t->affine : &t->early);
     sources_check_classes(array, t, form);
     check_shape(&view, array, t);
     return view;

@@ -40,8 +40,10 @@ static bool is_npy_of_floats(const data_array *array)
 /* How the program scales the file, if the form asks for it; else NULL. */
 static const data_affine *scaling(const data_array *array, const rt_tree *file, rt_form form)
 {
-    if (!file || form == AS_FILES_HOLD || (form == SCALED_BUT_NPY && is_npy_of_floats(array)))
+    if (!file || (form == SCALED_BUT_NPY && is_npy_of_floats(array)))
         return NULL;
+    if (form == AS_FILES_HOLD)
+        return &file->early;
     if (file->opaque)
         sources_cannot_scale(array->path, form);
     return &file->affine;

@@ -13,7 +13,8 @@
 Data *new_data(DataKind kind, Pos pos)
 {
     Data *d = NEW(Data);
-    *d = (Data){.kind = kind, .affine = true, .divide = 1, .multiply = 1, .pos = pos};
+    *d = (Data){
+        .kind = kind, .affine = true, .divide = 1, .multiply = 1, .early = {1, 1, 0}, .pos = pos};
     return d;
 }
 
@@ -153,28 +154,79 @@ static bool same_windows(const Data *a, const Data *b)
     return a && b ? a->count == b->count && a->stride == b->stride : a == b;
 }
 
+static void find_opaque(Data *file, const void *argument)
+{
+    **(bool *const *)argument |= !file->affine;
+}
+
+/* What the trainer does to the file's numbers, whatever the graph does to them later. */
+static void scale_early(Data *file, const void *argument)
+{
+    (void)argument;
+    file->early[0] = file->divide;
+    file->early[1] = file->multiply;
+    file->early[2] = file->add;
+}
+
+/* Is this component scaled in the same way in all parts? Then the graph does it. */
+static bool same_arithmetic(const Call *call, int component)
+{
+    const Transform *first = call->rest[0].data->parts[component];
+    bool same = true;
+    for (int i = 1; i < call->nrest; i++)
+        same &= same_transform(call->rest[i].data->parts[component], first);
+    return same;
+}
+
+/* May the parts go on as one? Each with its own arithmetic only where it is numbers'. */
+static bool check_parts(Check *c, const Call *call)
+{
+    const DataValue *first = call->rest[0].data;
+    for (int i = 1; i < call->nrest; i++) {
+        const DataValue *v = call->rest[i].data;
+        bool same = v->nparts == first->nparts, opaque = false, *found = &opaque;
+        for (int k = 0; same && k < v->nparts; k++) {
+            same = same_windows(windows_of(v->data, k), windows_of(first->data, k));
+            if (same_transform(v->parts[k], first->parts[k]))
+                continue;
+            each_file(v->data, 0, k, find_opaque, &found);
+            each_file(first->data, 0, k, find_opaque, &found);
+        }
+        if (same && !opaque)
+            continue;
+        report(c, call->rest[i].pos,
+               "sources that are concatenated have the same components and arithmetic");
+        advise(c, "concatenate first, then scale: `concat(a, b) / 255`");
+        return false;
+    }
+    return true;
+}
+
 Value data_concat(Check *c, Call *call)
 {
     if (!only_data(c, call))
         return v_error();
-    DataValue *first = call->rest[0].data;
+    const DataValue *first = call->rest[0].data;
     for (int i = 0; i < call->nrest; i++)
         if (!only_files(c, call->rest[i].pos, call->rest[i].data->data, "concatenated"))
             return v_error();
-    for (int i = 1; i < call->nrest; i++) {
-        DataValue *v = call->rest[i].data;
-        bool same = v->nparts == first->nparts;
-        for (int k = 0; same && k < v->nparts; k++)
-            same = same_transform(v->parts[k], first->parts[k]) &&
-                   same_windows(windows_of(v->data, k), windows_of(first->data, k));
-        if (!same) {
-            report(c, call->rest[i].pos,
-                   "sources that are concatenated have the same components and arithmetic");
-            advise(c, "concatenate first, then scale: `concat(a, b) / 255`");
-            return v_error();
+    if (!check_parts(c, call))
+        return v_error();
+    Data *d = join(DATA_CONCAT, call);
+    const Transform **parts = NEW_ARRAY(const Transform *, first->nparts + 1);
+    bool copied = false;
+    for (int k = 0; k < first->nparts; k++) {
+        parts[k] = first->parts[k];
+        if (same_arithmetic(call, k))
+            continue;
+        parts[k] = NULL;
+        for (int i = 0; i < d->nparts; i++) {
+            d->parts[i] = copied ? d->parts[i] : copy_tree(d->parts[i]);
+            each_file(d->parts[i], 0, k, scale_early, NULL);
         }
+        copied = true;
     }
-    return data_value(join(DATA_CONCAT, call), first->parts, first->nparts);
+    return data_value(d, parts, first->nparts);
 }
 
 /* A source made of one other. */

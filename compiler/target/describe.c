@@ -341,6 +341,16 @@ static void put_sequences(Text *t, const Data *d)
     }
 }
 
+static void put_affine(Text *t, const char *key, const double factor[3])
+{
+    text_printf(t, ",\"%s\":", key);
+    for (int i = 0; i < 3; i++) {
+        put(t, i ? "," : "[");
+        text_double(t, factor[i]);
+    }
+    put(t, "]");
+}
+
 static void put_file(Text *t, const Model *m, const Data *d)
 {
     int index = 0;
@@ -362,17 +372,13 @@ static void put_file(Text *t, const Model *m, const Data *d)
     put(t, ",");
     put_int(t, "classes", d->classes);
     put_sequences(t, d);
-    put(t, ",\"affine\":");
-    if (!d->affine) {
-        put(t, "null");
-        return;
-    }
+    if (d->early[0] != 1 || d->early[1] != 1 || d->early[2] != 0)
+        put_affine(t, "early", d->early);
     const double factor[3] = {d->divide, d->multiply, d->add};
-    for (int i = 0; i < 3; i++) {
-        put(t, i ? "," : "[");
-        text_double(t, factor[i]);
-    }
-    put(t, "]");
+    if (d->affine)
+        put_affine(t, "affine", factor);
+    else
+        put(t, ",\"affine\":null");
 }
 
 static void put_data(Text *t, const Model *m, const Data *d);
