@@ -51,7 +51,7 @@
  *      //        "path", "shape" or null, "type", "classes": n, "affine": [divide,
  *      //        multiply, add] or null}; classes > 0: its values are whole numbers
  *      //        from 0 to n - 1, which count something; "early": [divide, multiply, add]
- *      //        of it that functions of train and report blocks expect to be done; and, where its samples are
+ *      //        of it that train and report blocks expect to be done; and, where its samples are
  *      //        sequences, "time": n, "lengths": path, "series": column: below
  *      //     | {"kind": "windows", "of": tree, "length": n, "stride": n}: below
  *      //     | {"kind": "split", "of": tree, "last": bool, "rest": bool,

@@ -14,6 +14,7 @@
  *   check_layout.c    reshape, concat, slice … and lists of sizes
  *   check_conv.c      products, convolutions, windows: Contraction, Window
  *   check_data.c      data sources and what expressions do to them
+ *   check_concat.c    sources one after the other
  *   check_filter.c    the samples of a source that a number chooses
  *   check_replay.c    data that networks made
  *   check_optimizer.c optimizers, the updates of a step
@@ -370,6 +371,13 @@ struct DataValue {
     const Transform **parts; int nparts;
 };
 
+/* Calls visit() for each file of a component, or of all (-1); the number of components. */
+int each_file(Data *, int first, int component, void (*visit)(Data *file, const void *),
+              const void *argument);
+Data *copy_tree(const Data *);
+Data *windows_of(Data *, int component);
+bool only_data(Check *, const Call *);
+Data *join_data(DataKind, const Call *);
 Data *new_data(DataKind, Pos);
 Value data_value(Data *, const Transform **parts, int nparts);
 const Transform **one_transform(const Transform *);

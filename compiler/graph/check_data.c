@@ -19,8 +19,8 @@ Data *new_data(DataKind kind, Pos pos)
 }
 
 /* Calls visit() for each file of a component; the number of components. */
-static int each_file(Data *d, int first, int component, void (*visit)(Data *file, const void *),
-                     const void *argument)
+int each_file(Data *d, int first, int component, void (*visit)(Data *file, const void *),
+              const void *argument)
 {
     if (d->kind == DATA_REPLAY)
         return 1;
@@ -38,7 +38,7 @@ static int each_file(Data *d, int first, int component, void (*visit)(Data *file
     return n;
 }
 
-static Data *copy_tree(const Data *d)
+Data *copy_tree(const Data *d)
 {
     Data *copy = NEW(Data);
     *copy = *d;
@@ -89,7 +89,7 @@ Value data_file(Check *c, Call *call)
     return data_value(d, one_transform(NULL), 1);
 }
 
-static bool only_data(Check *c, const Call *call)
+bool only_data(Check *c, const Call *call)
 {
     for (int i = 0; i < call->nrest; i++)
         if (call->rest[i].kind != V_DATA) {
@@ -99,7 +99,7 @@ static bool only_data(Check *c, const Call *call)
     return true;
 }
 
-static Data *join(DataKind kind, const Call *call)
+Data *join_data(DataKind kind, const Call *call)
 {
     Data *d = new_data(kind, call->pos);
     d->nparts = call->nrest;
@@ -122,20 +122,11 @@ Value data_zip(Check *c, Call *call)
     for (int i = 0; i < call->nrest; i++)
         for (int k = 0; k < call->rest[i].data->nparts; k++)
             PUSH(parts, n, cap, call->rest[i].data->parts[k]);
-    return data_value(join(DATA_ZIP, call), parts, n);
-}
-
-static bool same_transform(const Transform *a, const Transform *b)
-{
-    for (; a && b; a = a->before, b = b->before)
-        if (a->op == 0 || a->op != b->op || a->unary != b->unary || a->right != b->right ||
-            !values_equal(a->other, b->other))
-            return false;
-    return a == b;
+    return data_value(join_data(DATA_ZIP, call), parts, n);
 }
 
 /* The windows that a component is made of, or NULL. */
-static Data *windows_of(Data *d, int component)
+Data *windows_of(Data *d, int component)
 {
     int first = 0;
     if (d->kind == DATA_WINDOWS)
@@ -147,86 +138,6 @@ static Data *windows_of(Data *d, int component)
         first += count;
     }
     return NULL;
-}
-
-static bool same_windows(const Data *a, const Data *b)
-{
-    return a && b ? a->count == b->count && a->stride == b->stride : a == b;
-}
-
-static void find_opaque(Data *file, const void *argument)
-{
-    **(bool *const *)argument |= !file->affine;
-}
-
-/* What the trainer does to the file's numbers, whatever the graph does to them later. */
-static void scale_early(Data *file, const void *argument)
-{
-    (void)argument;
-    file->early[0] = file->divide;
-    file->early[1] = file->multiply;
-    file->early[2] = file->add;
-}
-
-/* Is this component scaled in the same way in all parts? Then the graph does it. */
-static bool same_arithmetic(const Call *call, int component)
-{
-    const Transform *first = call->rest[0].data->parts[component];
-    bool same = true;
-    for (int i = 1; i < call->nrest; i++)
-        same &= same_transform(call->rest[i].data->parts[component], first);
-    return same;
-}
-
-/* May the parts go on as one? Each with its own arithmetic only where it is numbers'. */
-static bool check_parts(Check *c, const Call *call)
-{
-    const DataValue *first = call->rest[0].data;
-    for (int i = 1; i < call->nrest; i++) {
-        const DataValue *v = call->rest[i].data;
-        bool same = v->nparts == first->nparts, opaque = false, *found = &opaque;
-        for (int k = 0; same && k < v->nparts; k++) {
-            same = same_windows(windows_of(v->data, k), windows_of(first->data, k));
-            if (same_transform(v->parts[k], first->parts[k]))
-                continue;
-            each_file(v->data, 0, k, find_opaque, &found);
-            each_file(first->data, 0, k, find_opaque, &found);
-        }
-        if (same && !opaque)
-            continue;
-        report(c, call->rest[i].pos,
-               "sources that are concatenated have the same components and arithmetic");
-        advise(c, "concatenate first, then scale: `concat(a, b) / 255`");
-        return false;
-    }
-    return true;
-}
-
-Value data_concat(Check *c, Call *call)
-{
-    if (!only_data(c, call))
-        return v_error();
-    const DataValue *first = call->rest[0].data;
-    for (int i = 0; i < call->nrest; i++)
-        if (!only_files(c, call->rest[i].pos, call->rest[i].data->data, "concatenated"))
-            return v_error();
-    if (!check_parts(c, call))
-        return v_error();
-    Data *d = join(DATA_CONCAT, call);
-    const Transform **parts = NEW_ARRAY(const Transform *, first->nparts + 1);
-    bool copied = false;
-    for (int k = 0; k < first->nparts; k++) {
-        parts[k] = first->parts[k];
-        if (same_arithmetic(call, k))
-            continue;
-        parts[k] = NULL;
-        for (int i = 0; i < d->nparts; i++) {
-            d->parts[i] = copied ? d->parts[i] : copy_tree(d->parts[i]);
-            each_file(d->parts[i], 0, k, scale_early, NULL);
-        }
-        copied = true;
-    }
-    return data_value(d, parts, first->nparts);
 }
 
 /* A source made of one other. */

@@ -37,7 +37,8 @@ train on both(one, old) {
 END
     "$AECC" counter.nn -o counter || fail "counter $*"
     ./counter --log-steps --log log --quiet 2>said || fail "counter $*"
-    sed -n 's/.*"seen.loss":\([^,]*\),.*"tick.*/\1/p' log | head -n $((40 / $2)) | awk '{ print $1 + 0 }' >seen
+    sed -n 's/.*"seen.loss":\([^,]*\),.*"tick.*/\1/p' log |
+        awk -v n=$((40 / $2)) 'NR <= n { print $1 + 0 }' >seen
 }
 # One is kept: what the pass before made.
 counter 1 1
