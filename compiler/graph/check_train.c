@@ -319,7 +319,7 @@ Env *block_again(Check *c, int block, Fn *fn)
 
 void objective_again(Check *c, int block, int step, Env *bound)
 {
-    const Block *b = &c->blocks[block].block;
+    Block *b = &c->blocks[block].block;
     objective_of(c, b, b->steps[step], true, env_new(bound));
 }
 
