@@ -186,6 +186,8 @@ typedef union Attr {
         int lengths;         /* scan: 1 + the input that says how many steps  */
                              /* a sample has, 0: all. Beyond, it carries its  */
                              /* values on, and emits what no result reads    */
+        int64_t stretch;     /* with lengths: steps of a sample in one of the */
+                             /* scan's; 0: one                               */
     } scan;
 } Attr;
 

@@ -132,6 +132,7 @@ static void add_loop(Program *p, const Node *scan)
                      .steps = scan->attr.scan.steps,
                      .reverse = scan->attr.scan.reverse,
                      .input = scan->attr.scan.lengths,
+                     .stretch = scan->attr.scan.stretch ? scan->attr.scan.stretch : 1,
                      .outer = -1};
     PUSH(p->scans, p->nscans, p->scans_cap, loop);
 }

@@ -132,6 +132,8 @@ static void print_scan(Text *t, const Node *n)
         print_list(t, "scan", all, 4);
         if (n->attr.scan.lengths)
             print_list(t, "lengths", (int64_t[]){n->attr.scan.lengths - 1}, 1);
+        if (n->attr.scan.stretch)
+            print_list(t, "stretch", &n->attr.scan.stretch, 1);
         if (n->attr.scan.again)
             text_printf(t, " again");
     }

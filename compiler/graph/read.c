@@ -197,17 +197,24 @@ Shape need_shape(Reader *r)
     return s;
 }
 
+/* Inputs come in any order, as a function may share the node of another's. */
 static void read_input_name(Reader *r, Node *n)
 {
+    enum { MOST = 1000 };
     Fn *fn = r->fn;
-    int i = n->attr.input, names = fn->ninputs, nodes = fn->ninputs;
-    if (i != fn->ninputs) {
-        read_failed(r, format("input %d here", fn->ninputs));
+    int i = n->attr.input;
+    const char *name = need_string(r);
+    if (i < 0 || i >= MOST || (i < fn->ninputs && fn->inputs[i])) {
+        read_failed(r, "the number of another input");
         return;
     }
-    PUSH(fn->input_names, names, r->input_names_cap, need_string(r));
-    PUSH(fn->inputs, nodes, r->inputs_cap, n);
-    fn->ninputs = nodes;
+    while (fn->ninputs <= i) {
+        int names = fn->ninputs;
+        PUSH(fn->input_names, names, r->input_names_cap, NULL);
+        PUSH(fn->inputs, fn->ninputs, r->inputs_cap, NULL);
+    }
+    fn->inputs[i] = n;
+    fn->input_names[i] = name;
 }
 
 static void read_operands(Reader *r, Node *n)
@@ -398,6 +405,9 @@ static void read_one(Reader *r)
     need_mark(r, '{');
     while (!r->failed && !read_mark(r, '}'))
         read_line(r);
+    for (int i = 0; i < r->fn->ninputs && !r->failed; i++)
+        if (!r->fn->inputs[i])
+            read_failed(r, format("input %d above", i));
     skip_space(r);
 }
 

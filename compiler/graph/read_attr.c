@@ -187,6 +187,11 @@ static void need_scan(Reader *r, Node *n)
         n->attr.scan.reverse = of[3] != 0;
         if (read_exactly(r, "lengths"))
             n->attr.scan.lengths = need_lengths(r);
+        if (read_exactly(r, "stretch")) {
+            need_mark(r, '(');
+            n->attr.scan.stretch = need_integer(r);
+            need_mark(r, ')');
+        }
         n->attr.scan.again = read_exactly(r, "again");
         of[1] = 0;
     }

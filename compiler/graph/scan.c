@@ -65,6 +65,7 @@ Node *scan_like(Node *scan, const Node *other)
     Attr attr = scan->attr;
     attr.scan.lengths = other->attr.scan.lengths;
     attr.scan.again = other->attr.scan.again;
+    attr.scan.stretch = other->attr.scan.stretch;
     return scan_node(OP_scan, T_F32, (Shape){0}, scan->nin, scan->in, &attr);
 }
 

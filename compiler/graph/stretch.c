@@ -208,6 +208,8 @@ bool scan_in_stretches(Node *scan, int64_t every, Node **results)
                              n - carried, values + carried);
     Attr attr = outer->attr;
     attr.scan.again = true;
+    attr.scan.lengths = scan->attr.scan.lengths;
+    attr.scan.stretch = scan->attr.scan.lengths ? s.length : 0;
     outer = graph_node(OP_scan, T_F32, (Shape){0}, outer->nin, outer->in, &attr, outer->pos);
     for (int i = 0; i < n; i++) {
         Node *result = graph_result(outer, i);

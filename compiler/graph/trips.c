@@ -8,9 +8,12 @@
  *   steps 512, longest 64: steps 0 .. 64 run; of each sequence that the loop
  *   emits, element 64 becomes elements 65 .. 511
  *
+ * A loop over stretches, whose steps have sums over the batch, ends so for the
+ * longest of all samples.
+ *
  * needs       kernels in order
- * guarantees  a loop with `lengths` stands in a segment, and lists all that it
- *             writes step by step */
+ * guarantees  a loop with `lengths` stands in a segment, or is apart and in no
+ *             other, and lists all that it writes step by step */
 #include "graph/fuse.h"
 
 static bool streams(const Program *p, const ScanLoop *loop)
@@ -43,14 +46,22 @@ static bool copied_after(const Program *p, const Buffer *b, const ScanLoop *loop
     return b->rows;
 }
 
-static void list_sequences(const Program *p, ScanLoop *loop)
+/* Sums over the batch of each step: there is one of each, of zeros behind the
+ * samples' ends. */
+static bool is_of_sums(const Buffer *b, const ScanLoop *loop)
+{
+    return loop->stretch > 1 && b->space == IN_FIXED && b->shape.dim[0] == loop->steps;
+}
+
+static void list_sequences(const Program *p, ScanLoop *loop, bool streaming)
 {
     int cap = 0;
     for (int i = 0; i < p->nbuffers; i++) {
         Buffer *b = p->buffers[i];
         if (!written_by(b, loop) || copied_after(p, b, loop))
             continue;
-        if (!holds_samples(b) || b->rows || b->shape.rank == 0 || b->shape.dim[0] < loop->steps) {
+        bool known = holds_samples(b) || (!streaming && is_of_sums(b, loop));
+        if (!known || b->rows || b->shape.rank == 0 || b->shape.dim[0] < loop->steps) {
             loop->lengths = NULL;
             return;
         }
@@ -62,8 +73,9 @@ void find_trips(Program *p)
 {
     for (int i = 0; i < p->nscans; i++) {
         ScanLoop *loop = &p->scans[i];
-        loop->lengths = streams(p, loop) ? lengths_of(p, loop->input - 1) : NULL;
+        bool streaming = streams(p, loop), apart = loop->stretch > 1 && loop->outer < 0;
+        loop->lengths = streaming || apart ? lengths_of(p, loop->input - 1) : NULL;
         if (loop->lengths)
-            list_sequences(p, loop);
+            list_sequences(p, loop, streaming);
     }
 }

@@ -146,8 +146,9 @@ typedef struct ScanLoop {
     int depth;                 /* number of loops around it                  */
     int first, end;            /* set by order_kernels()                     */
     int input;                 /* 1 + the input that has the samples' steps  */
+    int64_t stretch;           /* as many of these are one step              */
     Buffer *lengths;           /* its buffer: there is one step more than    */
-                               /* the largest; or NULL: all. By plan()       */
+                               /* the largest takes; or NULL: all. By plan() */
     Buffer **sequences; int nsequences;        /* with lengths: all that it  */
                                /* writes step by step, steps + 1: carried    */
 } ScanLoop;

@@ -246,7 +246,7 @@ static void put_loop_of_kernels(Text *out, const ScanLoop *loop)
         text_printf(out, " in %d", loop->outer);
     text_printf(out, "%s", loop->reverse ? " reverse" : "");
     if (loop->lengths)
-        text_printf(out, " lengths b%d of", loop->lengths->id);
+        text_printf(out, " lengths b%d by %" PRId64 " of", loop->lengths->id, loop->stretch);
     for (int i = 0; i < loop->nsequences && loop->lengths; i++)
         text_printf(out, " b%d", loop->sequences[i]->id);
     text_printf(out, "\n");

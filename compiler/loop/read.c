@@ -455,13 +455,16 @@ static void read_lengths(Reader *r, ScanLoop *loop)
 {
     int cap = 0;
     loop->lengths = take_buffer(r);
+    loop->stretch = take_field(r, "by");
     need(r, "of");
     while (!r->failed && !sees(r, "scan") && !sees(r, "kernel") && !sees(r, "program") && *r->at)
         PUSH(loop->sequences, loop->nsequences, cap, take_buffer(r));
-    bool good = holds_samples(loop->lengths) && loop->lengths->element == E_I32;
+    bool good = holds_samples(loop->lengths) && loop->lengths->element == E_I32 &&
+                loop->stretch > 0;
     for (int i = 0; i < loop->nsequences; i++) {
         const Buffer *b = loop->sequences[i];
-        good &= holds_samples(b) && b->shape.rank > 0 && b->shape.dim[0] >= loop->steps;
+        bool known = holds_samples(b) || b->space == IN_FIXED;
+        good &= known && b->shape.rank > 0 && b->shape.dim[0] >= loop->steps;
     }
     if (!good)
         fail(r, "the lengths of samples and sequences of as many steps");

@@ -358,6 +358,8 @@ static LLVMValueRef trips(Driver *d, const ScanLoop *loop, Range r)
     LLVMBuildStore(e->at, longest(d, loop->lengths, blocks.index, n), d->most);
     end_for(e, blocks);
     n = LLVMBuildLoad2(e->at, e->i64, d->most, "");
+    n = LLVMBuildNSWAdd(e->at, n, int64(e, loop->stretch - 1), "");
+    n = LLVMBuildUDiv(e->at, n, int64(e, loop->stretch), "");
     return least(d, LLVMBuildNSWAdd(e->at, n, int64(e, 1), ""), all_steps(d, loop));
 }
 
@@ -380,7 +382,8 @@ static void before_steps(Driver *d, const ScanLoop *loop, LLVMValueRef block, LL
 {
     LLVMValueRef steps = all_steps(d, loop);
     for (int i = 0; i < loop->nsequences && loop->lengths; i++)
-        if (loop->reverse && loop->sequences[i]->shape.dim[0] > loop->steps)
+        if (loop->reverse && holds_samples(loop->sequences[i]) &&
+            loop->sequences[i]->shape.dim[0] > loop->steps)
             copy_step(d, loop->sequences[i], block, (Range){n, steps}, steps);
 }
 
@@ -392,6 +395,8 @@ static void after_steps(Driver *d, const ScanLoop *loop, LLVMValueRef block, LLV
     Range carried = {LLVMBuildNSWAdd(at, n, one, ""), LLVMBuildNSWAdd(at, steps, one, "")};
     for (int i = 0; i < loop->nsequences && loop->lengths; i++) {
         const Buffer *b = loop->sequences[i];
+        if (!holds_samples(b))
+            continue;
         if (b->shape.dim[0] == loop->steps)
             copy_step(d, b, block, emitted, LLVMBuildNSWSub(at, n, one, ""));
         else if (!loop->reverse)
@@ -637,6 +642,27 @@ static void run_unit(Driver *d, int k)
     run_kernel(d, k, int64(d->e, 0), units.lo, units.hi);
 }
 
+/* Sums of step n - 1 become those of the steps that are not done. */
+static void copy_sums(Driver *d, const ScanLoop *loop, LLVMValueRef n)
+{
+    Emit *e = d->e;
+    for (int i = 0; i < loop->nsequences && loop->lengths; i++) {
+        const Buffer *b = loop->sequences[i];
+        if (holds_samples(b))
+            continue;
+        Range mine = share(d, LLVMBuildNSWSub(e->at, all_steps(d, loop), n, ""));
+        LLVMValueRef bytes = int64(e, b->stride[0] * (b->element == E_U8 ? 1 : 4));
+        LLVMValueRef at = offset_by(e, call_member(e, d->call, e->pointer, 0), int64(e, b->offset));
+        LLVMValueRef from = LLVMBuildNSWSub(e->at, n, int64(e, 1), "");
+        LLVMValueRef source = offset_by(e, at, LLVMBuildNSWMul(e->at, from, bytes, ""));
+        For steps = begin_for(e, mine.lo, mine.hi, int64(e, 1));
+        LLVMValueRef step = LLVMBuildNSWAdd(e->at, n, steps.index, "");
+        LLVMValueRef place = offset_by(e, at, LLVMBuildNSWMul(e->at, step, bytes, ""));
+        LLVMBuildMemCpy(e->at, place, 1, source, 1, bytes);
+        end_for(e, steps);
+    }
+}
+
 /* Does a segment hold all of the loop? */
 static bool loop_streams(const Driver *d, const ScanLoop *loop)
 {
@@ -648,17 +674,32 @@ static bool loop_streams(const Driver *d, const ScanLoop *loop)
     return true;
 }
 
+static void walk_range(Driver *d, int first, int last);
+
+/* A loop that is apart: all threads do its steps together. */
+static void walk_loop(Driver *d, const ScanLoop *loop)
+{
+    Range all = {int64(d->e, 0), d->nblocks};
+    if (loop->lengths)
+        barrier(d);
+    LLVMValueRef n = trips(d, loop, all);
+    shared_copies(d, loop, all, n, before_steps);
+    For steps = begin_steps(d, loop, n);
+    d->depth++;
+    walk_range(d, loop->first, loop->end);
+    d->depth--;
+    end_for(d->e, steps);
+    shared_copies(d, loop, all, n, after_steps);
+    copy_sums(d, loop, n);
+}
+
 static void walk_range(Driver *d, int first, int last)
 {
     const Program *program = d->program;
     for (int k = first; k < last;) {
         const ScanLoop *loop = loop_at(d, k, d->depth);
         if (loop && !loop_streams(d, loop)) {
-            For steps = begin_steps(d, loop, all_steps(d, loop));
-            d->depth++;
-            walk_range(d, loop->first, loop->end);
-            d->depth--;
-            end_for(d->e, steps);
+            walk_loop(d, loop);
             k = loop->end;
             continue;
         }

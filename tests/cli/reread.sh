@@ -68,7 +68,11 @@ done
 grep -q '    steps of(1, 0, 9)$' "$folder/varying.graph" || fail "no lengths of inputs in graph"
 sed 's/    steps of(1, 0/    steps of(1, 2/' "$folder/varying.graph" >"$folder/bad"
 refused 1 "expected inputs above" "$folder/bad" --emit=graph
+sed 's/ index(1)/ index(0)/' "$folder/varying.graph" >"$folder/bad"
+refused 1 "expected the number of another input" "$folder/bad" --emit=graph
+sed 's/ index(1)/ index(3)/' "$folder/varying.graph" >"$folder/bad"
+refused 1 "expected input 1 above" "$folder/bad" --emit=graph
 sed 's/ lengths(1)/ lengths(2)/' "$folder/varying.graph" >"$folder/bad"
 refused 1 "an input above" "$folder/bad" --emit=graph
-sed 's/ lengths b1 of/ lengths b0 of/' "$folder/varying.loop" >"$folder/bad"
+sed 's/ lengths b1 by/ lengths b0 by/' "$folder/varying.loop" >"$folder/bad"
 refused 1 "the lengths of samples" "$folder/bad" --emit=loop

@@ -30,12 +30,28 @@ static const char program[] =
     "    minimize mse(y, x) + mean(y * u) + variance(z) / 8 + mean(norm(y, axis: 0)) using sgd()\n"
     "}\n";
 
+/* The same with checkpoints. */
+static char *with_checkpoints(void)
+{
+    static const char *const marks[][2] = {{"true))", "true, checkpoint: 3))"},
+                                           {"gru(c, 4,", "gru(c, 4, checkpoint: 4,"},
+                                           {"lstm(c, 4)", "lstm(c, 4, checkpoint: 1)"},
+                                           {"simple_rnn(5,", "simple_rnn(5, checkpoint: 5,"}};
+    char *text = format("%s", program);
+    for (int i = 0; i < 4; i++) {
+        char *at = strstr(text, marks[i][0]);
+        assert_non_null(at);
+        text = format("%.*s%s%s", (int)(at - text), text, marks[i][1], at + strlen(marks[i][0]));
+    }
+    return text;
+}
+
 static const double lengths[SAMPLES] = {3, 11, 1, 7, 3, 3, 11, 2, 9, 7, 1, 1, 5, 10, 4, 3, 8, 2, 6};
 
-static Model *compiled(void)
+static Model *compiled_from(const char *text)
 {
     static Machine host;
-    Model *m = model_of(program);
+    Model *m = model_of(text);
     grad(m);
     hoist(m);
     simplify(m);
@@ -47,6 +63,11 @@ static Model *compiled(void)
     host = machine_for(&(TargetOptions){0});
     lower(m, &host);
     return m;
+}
+
+static Model *compiled(void)
+{
+    return compiled_from(program);
 }
 
 static int place_of(const Model *m, const Fn *fn)
@@ -148,11 +169,10 @@ static int loops_with_lengths(Program *p, bool keep)
 
 /* Loops that end one step after the longest sequence leave what those through
  * all steps leave, with blocks of one thread and with blocks that some share. */
-static void ends_change_nothing(void **state)
+static void expect_ends_change_nothing(const char *text)
 {
-    (void)state;
     const int threads[] = {1, 3, 2};
-    Model *m[] = {compiled(), compiled()};
+    Model *m[] = {compiled_from(text), compiled_from(text)};
     const Fn *fn[] = {m[0]->trains[0].steps[0].fn, m[1]->trains[0].steps[0].fn};
     assert_true(loops_with_lengths(fn[0]->program, true) >= 8);
     assert_true(loops_with_lengths(fn[1]->program, false) >= 8);
@@ -174,6 +194,18 @@ static void ends_change_nothing(void **state)
     jit_close(jit[0]);
     jit_close(jit[1]);
     forget_all();
+}
+
+static void ends_change_nothing(void **state)
+{
+    (void)state;
+    expect_ends_change_nothing(program);
+}
+
+static void ends_change_no_stretch(void **state)
+{
+    (void)state;
+    expect_ends_change_nothing(with_checkpoints());
 }
 
 /* Means over a batch of mixed lengths are over the steps there are. */
@@ -248,7 +280,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mixed_and_equal),     cmocka_unit_test(padding_is_nothing),
-        cmocka_unit_test(ends_change_nothing), cmocka_unit_test(means_count_steps),
+        cmocka_unit_test(ends_change_nothing),
+        cmocka_unit_test(ends_change_no_stretch), cmocka_unit_test(means_count_steps),
         cmocka_unit_test(scans_skip_padding),  cmocka_unit_test(draws_differ_by_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
