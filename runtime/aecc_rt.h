@@ -38,11 +38,13 @@
  *                 "single": i or null,            // the same for one sample, faster for few
  *                 "kernels": [{"name", "kind": "load|block|chunk|join|unit", "layer", "line",
  *                              "flops", "bytes": [f, b], "updates",
- *                              "each_sample": bool}]}],
+ *                              "each_sample": bool, "trips": [i, n, s]}]}],
  *      // load: aecc_load does its work. bytes: of the tensors that it touches, in the
  *      // fixed part (or a chunk's) and in a block's; a unit kernel takes all blocks,
  *      // the others their own and the fixed part each time. updates: elements of
  *      // parameters that it writes
+ *      // trips: where it runs in a loop of n steps that ends one after those that
+ *      // input i, the samples' numbers of steps, needs at s in each
  *      // row: 0, or floats from lane to lane of a tensor stored [lane][element]
  *  "data": [tree, …],                             // every file, in order
  *      // functions of train and report blocks take samples as the files hold

@@ -249,6 +249,36 @@ static double bytes_of(const bench *b, const rt_function *f, const rt_kernel *k)
     return (double)k->bytes[0] * (double)times + (double)k->bytes[1] * (double)blocks;
 }
 
+/* Steps that a block's loop does. */
+static int64_t trips_of(const bench *b, const rt_function *f, const rt_kernel *k, int64_t first)
+{
+    const rt_tensor *t = &f->inputs[f->inputs[k->lengths].length_of];
+    int64_t samples[AECC_LANES], longest = 0;
+    int32_t lengths[AECC_LANES];
+    int n = 0;
+    for (; n < AECC_LANES && n < b->batch - first % b->batch; n++)
+        samples[n] = b->order ? b->order[first + n] : first + n;
+    gather_lengths(&b->view.components[t->component], samples, n, step_of(t), lengths);
+    for (int i = 0; i < n; i++)
+        longest = lengths[i] > longest ? lengths[i] : longest;
+    int64_t trips = (longest + k->stretch - 1) / k->stretch + 1;
+    return trips < k->steps ? trips : k->steps;
+}
+
+/* The share of a loop's steps that is done, over the blocks of some batches. */
+static double done_share(const bench *b, const rt_function *f, const rt_kernel *k)
+{
+    enum { MOST_BATCHES = 64 };
+    if (k->lengths < 0 || f->inputs[k->lengths].length_of < 0)
+        return 1;
+    int64_t batches = b->batches < MOST_BATCHES ? b->batches : MOST_BATCHES, blocks = 0;
+    double trips = 0;
+    for (int64_t i = 0; i < batches; i++)
+        for (int64_t at = 0; at < b->batch; at += AECC_LANES, blocks++)
+            trips += (double)trips_of(b, f, k, i * b->batch + at);
+    return trips / ((double)blocks * (double)k->steps);
+}
+
 /* Slot `slot` in seconds a step, by thread: the most, and the mean. */
 static void slot_seconds(const bench *b, int slot, double tick, part *p)
 {
@@ -265,7 +295,7 @@ static void fill_part(const bench *b, part *p, int call, int kernel, double tick
     const rt_function *f = called(b, call);
     const rt_kernel *k = &f->kernels[kernel];
     p->kernel = k;
-    p->flops = k->flops * (k->each_sample ? (double)b->batch : calls_of(b));
+    p->flops = k->flops * (k->each_sample ? (double)b->batch : calls_of(b)) * done_share(b, f, k);
     p->bytes = bytes_of(b, f, k);
     slot_seconds(b,
                  b->first_slot[call] + (k->kind == RT_LOAD ? f->nkernels + TICKS_LOADING : kernel),

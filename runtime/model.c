@@ -148,6 +148,14 @@ static void read_kernel(void *out, const json_t *object)
     k->bytes[0] = bytes[0];
     k->bytes[1] = bytes[1];
     k->updates = whole(object, "updates");
+    k->lengths = -1;
+    if (json_object_get(object, "trips")) {
+        int64_t trips[RT_MAX_RANK] = {0};
+        list(object, "trips", trips);
+        k->lengths = (int)trips[0];
+        k->steps = trips[1];
+        k->stretch = trips[2];
+    }
 }
 
 /* Which component of a view each input takes; which outputs are results. */

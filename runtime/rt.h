@@ -74,6 +74,8 @@ typedef struct rt_kernel {
     double flops;
     int64_t bytes[2];             /* it touches: each time, of a block        */
     int64_t updates;              /* elements of parameters it writes         */
+    int lengths;                  /* the input by which its loop ends; -1     */
+    int64_t steps, stretch;       /* of the loop; of a sample in each         */
 } rt_kernel;
 
 /* Ticks of a call behind those of its kernels. */

@@ -239,7 +239,20 @@ static int64_t updated(const Kernel *k)
     return elements;
 }
 
-static void put_kernel(Text *t, const Kernel *k)
+/* Of a loop that ends with the samples: input, steps, how many of these each is. */
+static void put_trips(Text *t, const Program *p, const Kernel *k)
+{
+    int loop = k->scan;
+    while (loop >= 0 && p->scans[loop].outer >= 0)
+        loop = p->scans[loop].outer;
+    if (loop < 0 || !p->scans[loop].lengths)
+        return;
+    const ScanLoop *l = &p->scans[loop];
+    put(t, ",");
+    put_list(t, "trips", 3, (int64_t[]){l->input - 1, l->steps, l->stretch});
+}
+
+static void put_kernel(Text *t, const Program *p, const Kernel *k)
 {
     put(t, "{");
     put_field(t, "name", k->name);
@@ -257,6 +270,7 @@ static void put_kernel(Text *t, const Kernel *k)
     put_int(t, "updates", updated(k));
     put(t, ",");
     put_bool(t, "each_sample", grows(k));
+    put_trips(t, p, k);
     put(t, "}");
 }
 
@@ -318,7 +332,7 @@ static void put_fn(Text *t, const Model *m, const Fn *fn)
     put(t, ",\n \"kernels\":[");
     for (int i = 0; i < p->nkernels; i++) {
         separate(t, i);
-        put_kernel(t, p->kernels[i]);
+        put_kernel(t, p, p->kernels[i]);
     }
     put(t, "]}");
 }
