@@ -58,3 +58,31 @@ expect_text "none of the 90 numbers is one of those to keep" errors
 rm number.csv
 expect_status 5 ./filtered --quiet 2>errors
 expect_text number.csv errors
+
+# Windows of the series that stay.
+cat >windows.nn <<'END'
+data all = csv("series.csv", series: "id")
+data kind = csv("kind.csv")
+data x = windows(filter(all, kind, keep: 1), length: 4, stride: 2) / 16
+network encoder(x: [4, 1]) {
+    flatten()
+    dense(2)
+}
+network decoder(coding: [2]) {
+    dense(4)
+    reshape(4, 1)
+}
+train on x(x) {
+    minimize mse(decoder(encoder(x)), x) using adam()
+}
+END
+awk 'BEGIN {
+    print "id,v"
+    for (s = 0; s < 5; s++) for (i = 0; i < 4 + s; i++) print "s" s "," i
+}' >series.csv
+printf '1\n0\n1\n0\n1\n' >kind.csv
+"$AECC" windows.nn || fail "aecc windows.nn"
+./windows --quiet || fail windows
+./windows detect --out found.csv >/dev/null 2>&1 || fail "detect"
+found=$(sed 1d found.csv | sort -t, -k2n | cut -d, -f5,6 | paste -s -d ' ')
+[ "$found" = "s0,0 s2,0 s2,2 s4,0 s4,2 s4,4" ] || fail "windows of what stays: $found"
