@@ -139,6 +139,27 @@ expect_status 2 ./plain --score 1 2>said
 expect_text "--score needs numbers to compute" said
 expect_text "metric(accuracy(classifier(x), label))" said
 
+# Compression: codings to a file and back have the error that evaluate says.
+./plain --quiet || fail "plain"
+./plain evaluate --json >out || fail "plain evaluate"
+expect_text '"bytes":8,"ratio":1.5,"error":' out
+./plain encode --out codings.npy && ./plain run decoder --in codings.npy --out back.npy ||
+    fail "encode and decode"
+tail -c 3600 back.npy | od -v -An -t f4 | tr -s ' \n' '\n\n' | grep . >back
+tr ',' '\n' <points.csv | paste - back | awk -v e="$(field error)" '
+    { s += ($1 - $2) ^ 2 }
+    END { exit !((s / NR / e - 1) ^ 2 < 1e-8) }' ||
+    fail "the error of decoded codings is not $(field error)"
+{
+    cat plain.nn
+    echo 'report on points(point) {'
+    echo '    compression(encoder(point), decoder(encoder(point)), point, bits: 1)'
+    echo '}'
+} >bits.nn
+"$AECC" bits.nn -o bits || fail "bits.nn"
+./bits evaluate --json --weights plain.safetensors >out || fail "bits evaluate"
+expect_text '"bytes":1,"ratio":12,"error":' out
+
 # Going on from the weights of another program: they are needed, trained and saved.
 cat >tuned.nn <<'END'
 import "judge.nn" using "judge.safetensors"
