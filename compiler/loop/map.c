@@ -2,7 +2,8 @@
  *
  * Over blocks, lanes are samples. Without a batch, lanes are 16 neighbors in
  * storage where that suffices, else 16 neighbors of the last axis, else each
- * element by itself (initial values: random numbers have no lanes there). */
+ * element by itself (initial values: random numbers have no lanes there).
+ * Elements over blocks with long functions come in pairs. */
 #include "loop/tile.h"
 
 void for_each(Inst *lo, Inst *hi, int64_t step, LoopBody *body, void *arg)
