@@ -504,6 +504,7 @@ typedef struct Machine {
     double splats;                /* loads of one number, in a cycle         */
     double issue;                 /* instructions in a cycle                 */
     int latency;                  /* of a multiply-add, in cycles            */
+    double entry;                 /* cycles lost at a short loop; 0: not known */
     bool memory_operands;         /* a multiply-add can splat from memory    */
     int64_t cache[3];             /* bytes of L1, L2, L3 for one core        */
     double bytes[3];              /* in a cycle from L2, L3, memory          */

@@ -22,7 +22,8 @@ enum {
     APART = 2,             /* times the time of a line with none near before it */
     MOST_CODE = 3000,      /* instructions of a phase; more are refused   */
     EVEN_UNITS = 8,        /* parts for threads                           */
-    ENTRY = 6              /* cycles to enter and leave a loop of a pass   */
+    LARGE = 2000000,       /* cycles of a contraction that long code is for */
+    SHORT_LOOP = 24        /* cycles                                      */
 };
 
 static const double PASSES = 1.05; /* they repeat code */
@@ -352,15 +353,34 @@ static double trips(const Contracted *c, const Schedule *by, int depth)
     return ceil((double)c->nest->var[v].extent / (double)by->tile[v]);
 }
 
-/* Of the ways into the innermost loop of a tile's sum: measured, and small
- * beside what loops without passes do in one round. */
+/* Ways into the innermost loop of a tile's sum. */
+static double entries(const Pricing *p)
+{
+    const Schedule *by = p->by;
+    double n = by->passes * (p->c->class == CONTRACT_LANE_SUM ? p->c->blocks : 1);
+    for (int i = by->nouter; i + 1 < by->norder; i++)
+        n *= trips(p->c, by, i);
+    return by->nouter < by->norder && p->c->class != CONTRACT_ROWS ? n : 0;
+}
+
+/* Cycles of the multiply-adds of a box that is so large. */
+static double box_cycles(const Pricing *p, const int64_t *count)
+{
+    double products = points(p->c->nest, count, false) * points(p->c->nest, count, true);
+    return products * p->alive * p->parts / p->c->machine->multiply_adds;
+}
+
+/* The end of a short loop is guessed wrong, and known too late; with passes that
+ * of any. Without them it counts where there is much to gain by longer code. */
 static double entry_cycles(const Pricing *p)
 {
     const Schedule *by = p->by;
-    double n = by->passes;
-    for (int i = by->nouter; i + 1 < by->norder; i++)
-        n *= trips(p->c, by, i);
-    return by->passes > 1 ? n * ENTRY : 0;
+    int64_t all[MAX_VARS];
+    for (int v = 0; v < p->c->nest->nvars; v++)
+        all[v] = p->c->nest->var[v].extent;
+    double rounds = by->norder > by->nouter ? trips(p->c, by, by->norder - 1) : 1;
+    bool is_short = box_cycles(p, by->tile) * rounds < SHORT_LOOP && box_cycles(p, all) > LARGE;
+    return is_short || by->passes > 1 ? entries(p) * p->c->machine->entry : 0;
 }
 
 static double tile_cycles(Pricing *p, int64_t *count, double times)

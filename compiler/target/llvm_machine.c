@@ -41,6 +41,7 @@ static const struct {
       .stores = 1,
       .issue = 6,
       .latency = 4,
+      .entry = 10,
       .memory_operands = false,
       .cache = {32 * KB, 512 * KB, 16 * MB},
       .bytes = {32, 16, 5}}},
