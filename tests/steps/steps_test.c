@@ -459,10 +459,8 @@ static void test_statistics(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_untouched),
-        cmocka_unit_test(test_joined),
-        cmocka_unit_test(test_not_computed),
-        cmocka_unit_test(test_draws),
+        cmocka_unit_test(test_untouched),    cmocka_unit_test(test_joined),
+        cmocka_unit_test(test_not_computed), cmocka_unit_test(test_draws),
         cmocka_unit_test(test_statistics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
