@@ -80,14 +80,14 @@ static void emit_four(Inst *i, void *arg)
         emit_flat(m, iadd(iadd(m->from, imul(i, UNROLL)), iconst(k)));
 }
 
-/* Fours of a unit; the last one may have fewer. */
+/* Fours of a unit; the last one may have fewer, even none. */
 static void emit_unit(Inst *u, void *arg)
 {
     MapKernel *m = arg;
     int64_t fours = m->size / UNROLL, most = UNIT_ELEMENTS / UNROLL;
     Inst *n = iconst(most);
     m->from = imul(u, UNIT_ELEMENTS);
-    if (fours % most)
+    if (m->size % UNIT_ELEMENTS)
         n = imin(n, iadd(iconst(fours), imul(u, -most)));
     for_each(iconst(0), n, 1, emit_four, m);
 }
