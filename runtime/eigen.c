@@ -154,5 +154,5 @@ double frechet_distance(int n, int64_t count_a, const float *a, int64_t count_b,
     free(x.covariance);
     free(y.mean);
     free(y.covariance);
-    return distance > 0 ? distance : 0;
+    return distance < 0 ? 0 : distance; /* not a number where a feature is none */
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio_ext.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -64,6 +65,8 @@ void log_open(rt_log *log, const char *path, int64_t keep)
 
 const char *number_text(char text[32], double value)
 {
+    if (!isfinite(value))
+        return "null"; /* JSON has no other word */
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(text, 32, "%.*g", digits, value);
         if (strtod(text, NULL) == value)

@@ -36,7 +36,8 @@ static void draw(training *t)
 static void call_step(training *t)
 {
     const rt_step *step = &t->block->steps[t->step];
-    /* What is looked at is looked at step by step; the bits are the same. */
+    /* What is looked at is looked at step by step, at places that depend on nothing
+     * but the number of passes. */
     t->joined = step->joined >= 0 && t->repeat + 1 == step->repeat && !t->watch.active;
     if (step->fresh)
         draw(t);

@@ -236,10 +236,11 @@ static void share_block(Train *t)
 /* ---- The list of functions ------------------------------------------------------------- */
 
 /* Is it called by itself, too? Of a step that repeats only the last call is
- * joined with the steps that see its batch. */
-static bool is_called(const TrainStep *s)
+ * joined with the steps that see its batch; and a pass that the trainer watches
+ * looks at each step. */
+static bool is_called(const Train *t, const TrainStep *s)
 {
-    return !s->joined || (s->output == 0 && s->repeat > 1);
+    return t->watched || !s->joined || (s->output == 0 && s->repeat > 1);
 }
 
 static void replace_functions(Model *m, const Train *t)
@@ -250,7 +251,7 @@ static void replace_functions(Model *m, const Train *t)
         const TrainStep *step = NULL;
         for (int k = 0; k < t->nsteps; k++)
             step = t->steps[k].fn == m->fns[i] ? &t->steps[k] : step;
-        if (!step || is_called(step))
+        if (!step || is_called(t, step))
             fns[n++] = m->fns[i];
         if (step && step->joined && step->output == 0)
             fns[n++] = step->joined;
@@ -258,7 +259,7 @@ static void replace_functions(Model *m, const Train *t)
     m->fns = fns;
     m->nfns = n;
     for (int k = 0; k < t->nsteps; k++)
-        if (!is_called(&t->steps[k]))
+        if (!is_called(t, &t->steps[k]))
             t->steps[k].fn = t->steps[k].joined;
 }
 

@@ -135,3 +135,27 @@ done
 same_files whole.safetensors parts.safetensors
 for file in whole parts; do sed 's/,"seconds".*//' $file.jsonl >$file.rows; done
 same_files whole.rows parts.rows
+
+# Steps that share work: in passes that are looked at, too, each has its own loss and
+# updates what it names once.
+cat >shared.nn <<'END'
+data points = csv("points.csv")
+network generator(coding: [4]) { return dense(coding, 6) }
+network discriminator(point: [6]) { return dense(point, 1) }
+train on points(point) {
+    fake = generator(normal(4))
+    step discriminator {
+        minimize mean(discriminator(fake)) - mean(discriminator(point))
+        update discriminator using sgd(0.01)
+    }
+    step generator {
+        minimize 100 + mean(discriminator(fake)^2)
+        update generator using sgd(0.01)
+    }
+    batch 32
+}
+END
+"$AECC" shared.nn -o shared || fail "compiling shared.nn"
+./shared --epochs 1 --log-steps --log shared.jsonl --quiet || fail "shared"
+[ "$(grep -c '"generator.loss":1[0-9][0-9]' shared.jsonl)" -eq 21 ] ||
+    fail "losses of steps that share work: $(cat shared.jsonl)"
