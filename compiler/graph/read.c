@@ -338,7 +338,7 @@ static void read_output(Reader *r)
     PUSH(fn->outputs, fn->noutputs, r->outputs_cap, value);
 }
 
-/* Inputs come before. */
+/* All inputs come before: read_line() sees to it. */
 static void read_steps(Reader *r)
 {
     Fn *fn = r->fn;
@@ -376,10 +376,13 @@ static void read_line(Reader *r)
     static const char *const words[] = {"var", "init", "steps", "output", "update"};
     static void (*const readers[])(Reader *) = {read_var, read_init, read_steps, read_output,
                                                 read_update};
-    if (read_mark(r, '%'))
-        read_node(r);
-    else
+    int inputs = r->fn->ninputs;
+    if (!read_mark(r, '%'))
         readers[need_choice(r, words, 5, "a node, var, init, steps, output, update or `}`")](r);
+    else
+        read_node(r);
+    if (!r->failed && r->fn->length_of && r->fn->ninputs > inputs)
+        read_failed(r, "no input behind a line `steps`");
 }
 
 static void open_text(Reader *r, int file)

@@ -26,6 +26,11 @@ refused 2 "it is read with --emit=graph or --emit=grad" "$folder/pca.graph" -o "
 refused 2 "it is read with --emit=loop" "$folder/pca.loop" --emit=graph
 refused 2 "has a gradient left" "$folder/pca.graph" --emit=grad
 
+# All inputs stand before their lengths.
+printf '%s\n' 'fn step "a" {' '    %0 = input f32 [batch, 3] index(0) "x"' \
+    '    steps of(0, -1, 5)' '    %1 = input f32 [batch, 3] index(1) "y"' '}' >"$folder/bad"
+refused 1 "no input behind a line" "$folder/bad" --emit=graph
+
 # Every line cut short, or with another word, is fine or an error, no crash.
 sed 's/ add f32/ ad f32/' "$folder/pca.graph" >"$folder/bad"
 refused 1 "did you mean \`add\`" "$folder/bad" --emit=graph
