@@ -199,6 +199,14 @@ static bool block_done(const training *t)
     return t->state.epoch >= t->epochs || (patience && t->state.waited >= patience);
 }
 
+/* Those that the block trains on or validates with. */
+static void fill_replays(training *t)
+{
+    replay_fill(t->machine, t->block->data, t->batch);
+    if (t->block->validation)
+        replay_fill(t->machine, t->block->validation, t->batch);
+}
+
 static void next_block(training *t)
 {
     rt_state *s = &t->state;
@@ -208,7 +216,7 @@ static void next_block(training *t)
     s->best = INFINITY;
     s->nsums = 0;
     open_block(t);
-    replay_fill(t->machine, t->block->data, t->batch);
+    fill_replays(t);
 }
 
 /* ---- An epoch --------------------------------------------------------------- */
@@ -524,7 +532,7 @@ static void open_run(training *t, rt_trainer *trainer)
     open_vars(t, vars);
     check_weights(t);
     if (!vars)
-        replay_fill(t->machine, t->block->data, t->batch);
+        fill_replays(t);
     pace_open(&t->pace, t->machine, !o->given[OPT_threads]);
     log_open(&t->log, o->log, t->state.log_bytes);
     t->started = now() - t->state.seconds;

@@ -106,3 +106,22 @@ tail -n 1 whole.jsonl | grep -q '"generator.spread":' || fail "no spread"
 ./gan evaluate >one --weights whole.safetensors || fail "evaluate"
 ./gan evaluate --threads 1 >two --weights whole.safetensors && same_files one two
 expect_text "samples                  400" one
+# Nothing but the validation draws from the second one, whose samples are sevens.
+cat >sevens.nn <<'END'
+data ones: [] = csv("ones.csv")
+data earlier = replay(1 + 0 * made(normal(1)), size: 10)
+data sevens = replay(7 + 0 * made(normal(1)), size: 10)
+data training = zip(ones, earlier)
+data validation = zip(ones, sevens)
+network made(z: [1]) { dense(1) }
+network still(x: [1]) { dense(1) }
+train on training(one, old) {
+    minimize mean(old) + 0 * mean(still(old)) + 0 * mean(one) using sgd()
+    validate on validation
+    epochs 2
+    batch 8
+}
+END
+"$AECC" sevens.nn -o sevens 2>said || fail "sevens: $(cat said)"
+./sevens --log sevens.jsonl --quiet || fail "sevens"
+[ "$(grep -c '"val_loss":7[,}]' sevens.jsonl)" -eq 2 ] || fail "$(cat sevens.jsonl)"
