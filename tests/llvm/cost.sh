@@ -17,12 +17,13 @@ processor_time() {
         END { printf "%d\n", 100 * (seconds($1) + seconds($2)) + 1 }'
 }
 
-# A megabyte; half of one for each step after the first, and for each of the two
-# functions (for one sample and for many) of a loop that draws samples.
+# A megabyte; half of one for each named step (those that share work are there
+# joined and apart), and for each of the two functions (for one sample and for
+# many) of a loop that draws samples.
 most_bytes() {
     steps=$(grep -cE '^ *step ' "$1")
     loops=$(grep -cE '^ *scan ' "$1")
-    echo $((1048576 + 524288 * ((steps > 1 ? steps - 1 : 0) + 2 * loops)))
+    echo $((1048576 + 524288 * (steps + 2 * loops)))
 }
 
 for file in examples/*.nn; do
