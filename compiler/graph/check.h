@@ -376,6 +376,8 @@ int each_file(Data *, int first, int component, void (*visit)(Data *file, const 
               const void *argument);
 Data *copy_tree(const Data *);
 Data *windows_of(Data *, int component);
+/* False after a message. */
+bool is_data(Check *, Value);
 bool only_data(Check *, const Call *);
 Data *join_data(DataKind, const Call *);
 Data *new_data(DataKind, Pos);

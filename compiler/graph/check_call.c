@@ -580,10 +580,10 @@ Arg *with_given(const Function *f, Arg *args, int *n)
 
 static int data_argument(const Function *f, const Arg *args, int n)
 {
-    static const char *const takes_sources[] = {"split",   "zip",    "concat",
-                                                "windows", "filter", "replay"};
+    static const char *const takes_sources[] = {"split",  "zip",    "concat", "windows",
+                                                "filter", "replay", NULL};
     bool joins = false;
-    for (int i = 0; f->builtin && i < 6; i++)
+    for (int i = 0; f->builtin && takes_sources[i]; i++)
         joins |= strcmp(f->builtin->name, takes_sources[i]) == 0;
     for (int i = 0; i < n && !joins; i++)
         if (args[i].value.kind == V_DATA)

@@ -89,13 +89,18 @@ Value data_file(Check *c, Call *call)
     return data_value(d, one_transform(NULL), 1);
 }
 
+bool is_data(Check *c, Value v)
+{
+    if (v.kind != V_DATA)
+        report(c, v.pos, "%s, expected a data source", introduce(v));
+    return v.kind == V_DATA;
+}
+
 bool only_data(Check *c, const Call *call)
 {
     for (int i = 0; i < call->nrest; i++)
-        if (call->rest[i].kind != V_DATA) {
-            report(c, call->rest[i].pos, "%s, expected a data source", introduce(call->rest[i]));
+        if (!is_data(c, call->rest[i]))
             return false;
-        }
     return true;
 }
 
@@ -217,10 +222,8 @@ Value data_windows(Check *c, Call *call)
     enum { SOURCE, LENGTH, STRIDE };
     Value of = call->arg[SOURCE];
     int64_t length, stride = 1;
-    if (of.kind != V_DATA) {
-        report(c, of.pos, "%s, expected a data source", introduce(of));
+    if (!is_data(c, of))
         return v_error();
-    }
     if (!call->has[LENGTH]) {
         report(c, call->pos, "`windows` needs length, the number of steps of each");
         return v_error();

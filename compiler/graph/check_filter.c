@@ -4,13 +4,6 @@
 
 #include <math.h>
 
-static bool is_source(Check *c, Value v)
-{
-    if (v.kind != V_DATA)
-        report(c, v.pos, "%s, expected a data source", introduce(v));
-    return v.kind == V_DATA;
-}
-
 /* The numbers are compared as they lie in their file. */
 static bool check_numbers(Check *c, Value numbers)
 {
@@ -54,7 +47,7 @@ Value data_filter(Check *c, Call *call)
 {
     enum { SOURCE, NUMBERS, KEEP };
     Value of = call->arg[SOURCE], numbers = call->arg[NUMBERS];
-    if (!is_source(c, of) || !is_source(c, numbers) || !check_numbers(c, numbers))
+    if (!is_data(c, of) || !is_data(c, numbers) || !check_numbers(c, numbers))
         return v_error();
     if (!only_files(c, of.pos, of.data->data, "filtered") ||
         !only_files(c, numbers.pos, numbers.data->data, "what filters"))
@@ -69,15 +62,12 @@ Value data_filter(Check *c, Call *call)
         advise(c, "`windows(filter(x, numbers, keep: …), length: …)`");
         return v_error();
     }
-    Data *d = NEW(Data);
-    *d = (Data){.kind = DATA_FILTER, .affine = true, .divide = 1, .multiply = 1, .pos = call->pos};
+    Data *d = new_data(DATA_FILTER, call->pos);
     d->nparts = 2;
     d->parts = NEW_ARRAY(Data *, 2);
     d->parts[0] = of.data->data;
     d->parts[1] = numbers.data->data;
     if (!read_keep(c, d, call->arg[KEEP]))
         return v_error();
-    DataValue *v = NEW(DataValue);
-    *v = (DataValue){d, of.data->parts, of.data->nparts};
-    return (Value){.kind = V_DATA, .data = v};
+    return data_value(d, of.data->parts, of.data->nparts);
 }

@@ -548,6 +548,14 @@ NodeList fn_roots(const Fn *fn)
     return roots;
 }
 
+void fn_set_roots(Fn *fn, Node *const *roots)
+{
+    for (int i = 0; i < fn->noutputs; i++)
+        fn->outputs[i] = *roots++;
+    for (int i = 0; i < fn->nupdates; i++)
+        fn->values[i] = *roots++;
+}
+
 void rewrite_model(Model *m, void (*rewrite)(int n, Node **roots))
 {
     Node **roots = NULL;
@@ -563,10 +571,8 @@ void rewrite_model(Model *m, void (*rewrite)(int n, Node **roots))
     rewrite(n, roots);
     n = 0;
     for (int i = 0; i < m->nfns; i++) {
-        for (int j = 0; j < m->fns[i]->noutputs; j++)
-            m->fns[i]->outputs[j] = roots[n++];
-        for (int j = 0; j < m->fns[i]->nupdates; j++)
-            m->fns[i]->values[j] = roots[n++];
+        fn_set_roots(m->fns[i], roots + n);
+        n += m->fns[i]->noutputs + m->fns[i]->nupdates;
     }
     for (int i = 0; i < m->nvars; i++)
         if (m->vars[i]->init)

@@ -55,6 +55,7 @@ double map_value(const Node *, double x, double y, double z);
 bool splat_of(const Node *, double *number);
 bool is_splat(const Node *, double number);
 NodeList fn_roots(const Fn *);              /* outputs, then updates         */
+void fn_set_roots(Fn *, Node *const *roots); /* the same order                */
 /* rewrite(n, roots) on all outputs, updates and initial values of a model. */
 void rewrite_model(Model *, void (*rewrite)(int n, Node **roots));
 

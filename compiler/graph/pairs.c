@@ -129,14 +129,12 @@ static Node *join(Node *n, void *arg)
 {
     Pairs *p = arg;
     if (n->op != OP_add || n->type != T_F32 || !is_read_once(p, n->in[0]) ||
-        !is_read_once(p, n->in[1]))
+        !is_read_once(p, n->in[1]) || is_of_step(n))
         return NULL;
     Node *a = n->in[0], *b = n->in[1];
     graph_at(a->pos, a->layer);
     Node *all = sums_products(a) && sums_products(b) ? join_pairs(a, b) : join_sums(a, b);
-    if (!all || is_of_step(n))
-        return NULL;
-    p->changed = true;
+    p->changed |= all != NULL;
     return all;
 }
 
@@ -161,10 +159,7 @@ static void pairs_fn(Fn *fn)
     NodeList roots = fn_roots(fn);
     while (round_of(roots))
         ;
-    for (int i = 0; i < fn->noutputs; i++)
-        fn->outputs[i] = roots.at[i];
-    for (int i = 0; i < fn->nupdates; i++)
-        fn->values[i] = roots.at[fn->noutputs + i];
+    fn_set_roots(fn, roots.at);
 }
 
 void pairs(Model *model)

@@ -123,10 +123,7 @@ static void cut_fn(Fn *fn)
 {
     NodeList roots = fn_roots(fn);
     graph_rewrite(roots.n, roots.at, cut_sum, NULL);
-    for (int i = 0; i < fn->noutputs; i++)
-        fn->outputs[i] = roots.at[i];
-    for (int i = 0; i < fn->nupdates; i++)
-        fn->values[i] = roots.at[fn->noutputs + i];
+    fn_set_roots(fn, roots.at);
 }
 
 void ranges(Model *model)

@@ -124,6 +124,17 @@ int64_t need_integer(Reader *r)
     return negative ? -value : value;
 }
 
+void need_integers(Reader *r, int64_t *to, int n)
+{
+    need_mark(r, '(');
+    for (int i = 0; i < n && !r->failed; i++) {
+        if (i)
+            need_mark(r, ',');
+        to[i] = need_integer(r);
+    }
+    need_mark(r, ')');
+}
+
 /* What printf writes: digits, inf, nan. */
 double need_number(Reader *r)
 {
@@ -310,18 +321,6 @@ static void read_init(Reader *r)
         read_failed(r, "an initial value of the variable's type and shape");
     if (var)
         var->init = value;
-}
-
-/* (1, 2, 3) */
-static void need_integers(Reader *r, int64_t *to, int n)
-{
-    need_mark(r, '(');
-    for (int i = 0; i < n && !r->failed; i++) {
-        if (i)
-            need_mark(r, ',');
-        to[i] = need_integer(r);
-    }
-    need_mark(r, ')');
 }
 
 static void read_output(Reader *r)

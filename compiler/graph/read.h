@@ -26,6 +26,7 @@ bool need_word(Reader *, const char *);
 int need_choice(Reader *, const char *const *words, int n, const char *what);
 const char *need_string(Reader *);
 int64_t need_integer(Reader *);
+void need_integers(Reader *, int64_t *to, int n);     /* (1, 2, 3)         */
 double need_number(Reader *);
 Shape need_shape(Reader *);
 

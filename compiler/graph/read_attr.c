@@ -7,13 +7,7 @@
 static void need_list(Reader *r, const char *name, int64_t *to, int n)
 {
     need_word(r, name);
-    need_mark(r, '(');
-    for (int i = 0; i < n && !r->failed; i++) {
-        if (i)
-            need_mark(r, ',');
-        to[i] = need_integer(r);
-    }
-    need_mark(r, ')');
+    need_integers(r, to, n);
 }
 
 static void need_ints(Reader *r, const char *name, int *to, int n)

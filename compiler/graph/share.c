@@ -174,9 +174,7 @@ static Fn *join(const TrainStep *steps, int n)
     if (!scans_agree(graph_reach(roots.n, roots.at)))
         return NULL;
     unite_scans(roots.n, roots.at);
-    memcpy(joined->outputs, roots.at, sizeof *roots.at * (size_t)joined->noutputs);
-    memcpy(joined->values, roots.at + joined->noutputs,
-           sizeof *roots.at * (size_t)joined->nupdates);
+    fn_set_roots(joined, roots.at);
     return joined;
 }
 
