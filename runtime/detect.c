@@ -175,9 +175,8 @@ static void print_json(FILE *to, const table *t)
 
 static bool wants_json(const char *out)
 {
-    size_t n = out ? strlen(out) : 0;
-    bool json = n > 5 && !strcmp(out + n - 5, ".json");
-    if (out && !json && (n < 5 || strcmp(out + n - 4, ".csv")))
+    bool json = out && ends_in(out, ".json");
+    if (out && !json && !ends_in(out, ".csv"))
         rt_fail(RT_USAGE, "--out takes a name that ends in .csv or .json, not '%s'", out);
     return json;
 }

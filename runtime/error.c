@@ -1,4 +1,5 @@
 /* error.h: messages, warnings, did-you-mean. */
+#define _GNU_SOURCE
 #include "error.h"
 
 #include <errno.h>
@@ -117,6 +118,24 @@ void *rt_alloc(size_t count, size_t size)
     if (memory == NULL)
         rt_fail(RT_IO, "out of memory: %zu x %zu bytes", count, size);
     return memory;
+}
+
+char *rt_text(const char *format, ...)
+{
+    char *text;
+    va_list args;
+    va_start(args, format);
+    int n = vasprintf(&text, format, args);
+    va_end(args);
+    if (n < 0)
+        rt_fail(RT_IO, "out of memory");
+    return text;
+}
+
+bool ends_in(const char *path, const char *end)
+{
+    size_t n = strlen(path), m = strlen(end);
+    return n > m && !strcmp(path + n - m, end);
 }
 
 enum { WORD_MAX = 63 };

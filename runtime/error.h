@@ -41,6 +41,10 @@ bool rt_set_errno(rt_error *error, const char *path, const char *what);
 
 /* Ends the process with status 5 when there is no memory. */
 void *rt_alloc(size_t count, size_t size);
+/* Malloc'd; the same where there is none. */
+char *rt_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Does a path end so, with something before it? */
+bool ends_in(const char *path, const char *end);
 /* The name of `names` (`count` of them) closest to `name`, or NULL when none
  * is close enough to be a slip of the finger. */
 const char *rt_closest(const char *name, const char *const *names, size_t count);

@@ -126,10 +126,7 @@ static void evaluate_coder(rt_trainer *t, page *p)
 
 static bool has_scores(const rt_model *m)
 {
-    bool any = coder(m) != NULL;
-    for (int i = 0; i < m->nreports; i++)
-        any = any || is_score(&m->reports[i]);
-    return any;
+    return coder(m) || reports_scores(m);
 }
 
 static void evaluate_reports(rt_trainer *t, page *p)

@@ -5,7 +5,6 @@
  * and s alone, and of class s modulo the number of classes. With --interpolate
  * A,B the codings go from that of sample A to that of sample B, for each class
  * in turn. */
-#define _GNU_SOURCE
 #include "pictures.h"
 
 #include <errno.h>
@@ -58,12 +57,6 @@ static void check_inputs(const samples *s, const rt_network *network)
     if (!noise)
         rt_fail(RT_USAGE, "%s cannot be fed with noise: it takes class numbers only",
                 network->name);
-}
-
-static bool ends_in(const char *path, const char *end)
-{
-    size_t n = strlen(path), m = strlen(end);
-    return n > m && !strcmp(path + n - m, end);
 }
 
 static _Noreturn void wrong_pair(const char *given)

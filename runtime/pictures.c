@@ -1,5 +1,4 @@
 /* pictures.h */
-#define _GNU_SOURCE
 #include "pictures.h"
 
 #include "image.h"
@@ -24,14 +23,10 @@ void no_picture(const rt_tensor *t)
 
 char *picture_path(const rt_trainer *t, const char *what)
 {
-    char *path;
     const char *out = t->options->out;
-    size_t n = out ? strlen(out) : 0;
-    if (out && (n < 5 || strcmp(out + n - 4, ".png")))
+    if (out && !ends_in(out, ".png"))
         rt_fail(RT_USAGE, "--out takes a name that ends in .png, not '%s'", out);
-    if ((out ? asprintf(&path, "%s", out) : asprintf(&path, "%s-%s.png", t->model->name, what)) < 0)
-        rt_fail(RT_IO, "out of memory");
-    return path;
+    return out ? rt_text("%s", out) : rt_text("%s-%s.png", t->model->name, what);
 }
 
 /* ---- White and black ------------------------------------------------------------ */

@@ -1,6 +1,5 @@
 /* Pictures of report blocks: reconstructions when training has ended; samples then
  * and after the epochs that the block names, always of the same draws. */
-#define _GNU_SOURCE
 #include "pictures.h"
 
 #include <stdio.h>
@@ -38,7 +37,7 @@ static bool is_due(const rt_report *r, int64_t epoch)
  * epoch, and the block where there are several: NAME-samples-epoch5.png. */
 static char *path_of(const rt_model *m, const rt_report *r, int64_t block, int64_t epoch)
 {
-    char *path, number[32] = "", place[64] = "";
+    char number[32] = "", place[64] = "";
     int before = 0;
     for (const rt_report *other = m->reports; other < r; other++)
         before += is_kind(other, r->kind);
@@ -49,9 +48,7 @@ static char *path_of(const rt_model *m, const rt_report *r, int64_t block, int64
                  (long long)epoch);
     else if (epoch)
         snprintf(place, sizeof place, "-epoch%lld", (long long)epoch);
-    if (asprintf(&path, "%s-%s%s%s.png", m->name, r->kind, number, place) < 0)
-        rt_fail(RT_IO, "out of memory");
-    return path;
+    return rt_text("%s-%s%s%s.png", m->name, r->kind, number, place);
 }
 
 /* False after a signal. */

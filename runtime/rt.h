@@ -543,6 +543,8 @@ typedef struct rt_score {
 } rt_score;
 
 bool is_score(const rt_report *);
+/* Has the program such a line? */
+bool reports_scores(const rt_model *);
 /* One for each report, empty. */
 rt_score *scores_new(const rt_model *);
 void scores_free(const rt_model *, rt_score *);

@@ -1,6 +1,5 @@
 /* `run` and `encode`: a network over all samples of a file, to .npy; of a result
  * whose length varies, the lengths too. */
-#define _GNU_SOURCE
 #include "rt.h"
 
 #include <stdlib.h>
@@ -29,15 +28,11 @@ static _Noreturn void give_up(results *r, const rt_error *error)
 /* OUT.npy for one result, OUT-NAME.npy for each of several; OUT.lengths.npy. */
 static char *output_path(const rt_function *f, const char *out, int output, const char *end)
 {
-    char *path;
     int stem = (int)strlen(out) - 4;
     const char *name = f->outputs[output].name;
-    int n = f->nresults == 1 ? asprintf(&path, "%.*s%s", stem, out, end)
-            : name           ? asprintf(&path, "%.*s-%s%s", stem, out, name, end)
-                             : asprintf(&path, "%.*s-%d%s", stem, out, output + 1, end);
-    if (n < 0)
-        rt_fail(RT_IO, "out of memory");
-    return path;
+    return f->nresults == 1 ? rt_text("%.*s%s", stem, out, end)
+           : name           ? rt_text("%.*s-%s%s", stem, out, name, end)
+                            : rt_text("%.*s-%d%s", stem, out, output + 1, end);
 }
 
 static npy_writer *create_one(results *r, char *path, data_type type, int rank, const int64_t *dims)
@@ -108,10 +103,9 @@ static void finish(results *r, bool whole)
 
 static const char *checked_out(const rt_options *o)
 {
-    size_t n = o->out ? strlen(o->out) : 0;
     if (!o->out)
         rt_fail(RT_USAGE, "--out FILE.npy is missing: where does the result go?");
-    if (n < 5 || strcmp(o->out + n - 4, ".npy"))
+    if (!ends_in(o->out, ".npy"))
         rt_fail(RT_USAGE, "--out takes a name that ends in .npy, not '%s'", o->out);
     return o->out;
 }

@@ -387,11 +387,9 @@ void weights_check(const rt_machine *machine, const rt_function *f)
 
 void weights_need(rt_machine *machine, const rt_options *o)
 {
-    char *path = NULL;
+    char *path = rt_text("%s.safetensors", machine->model->name);
     rt_error error;
     machine_init(machine);
-    if (asprintf(&path, "%s.safetensors", machine->model->name) < 0)
-        rt_fail(RT_IO, "out of memory");
     if (!o->weights) {
         FILE *there = fopen(path, "rb");
         if (!there)

@@ -2,7 +2,6 @@
  * features, histograms of classes, compression. The lines of a block are values of
  * one function, which runs once over the samples for all lines that take as many.
  * Sums go in the order of the samples, so that a result does not depend on threads. */
-#define _GNU_SOURCE
 #include "rt.h"
 
 #include "eigen.h"
@@ -28,6 +27,14 @@ static kind kind_of(const char *name)
 bool is_score(const rt_report *r)
 {
     return kind_of(r->kind) != N_KINDS;
+}
+
+bool reports_scores(const rt_model *m)
+{
+    for (int i = 0; i < m->nreports; i++)
+        if (is_score(&m->reports[i]))
+            return true;
+    return false;
 }
 
 /* ---- A line under way ------------------------------------------------------------ */

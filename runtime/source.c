@@ -1,5 +1,4 @@
 /* Data trees of the descriptor as views. */
-#define _GNU_SOURCE
 #include "rt.h"
 
 #include <stdlib.h>
@@ -44,12 +43,7 @@ static const char *replacement(const rt_options *o, const char *name)
 /* "x.lengths", the name of the file with the lengths of data `x`; malloc'd. */
 static char *name_of_lengths(const char *name)
 {
-    char *text;
-    if (!name)
-        return NULL;
-    if (asprintf(&text, "%s.lengths", name) < 0)
-        rt_fail(RT_IO, "out of memory");
-    return text;
+    return name ? rt_text("%s.lengths", name) : NULL;
 }
 
 /* Ends the process unless the program declares data of this name. */

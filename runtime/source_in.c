@@ -32,9 +32,7 @@ static rt_like find_like(const rt_tree *t, int *skip)
 
 static bool is_npy_of_floats(const data_array *array)
 {
-    size_t n = strlen(array->path);
-    return n > 4 && !strcmp(array->path + n - 4, ".npy") &&
-           (array->type == DATA_F32 || array->type == DATA_F64);
+    return ends_in(array->path, ".npy") && (array->type == DATA_F32 || array->type == DATA_F64);
 }
 
 /* How the program scales the file, if the form asks for it; else NULL. */

@@ -1,5 +1,4 @@
 /* `train`: blocks in order, epochs, validation, what is written when. */
-#define _GNU_SOURCE
 #include "train.h"
 
 #include "atomic.h"
@@ -451,12 +450,8 @@ static void check_writable(const char *path)
 
 static char *save_path(const training *t)
 {
-    char *path;
-    int n = t->options->save ? asprintf(&path, "%s", t->options->save)
-                             : asprintf(&path, "%s.safetensors", t->model->name);
-    if (n < 0)
-        rt_fail(RT_IO, "out of memory");
-    return path;
+    const char *save = t->options->save;
+    return save ? rt_text("%s", save) : rt_text("%s.safetensors", t->model->name);
 }
 
 static int64_t largest_batch(const training *t)
@@ -503,10 +498,7 @@ static void check_weights(const training *t)
 
 static void check_scores(const training *t)
 {
-    bool any = !t->options->score;
-    for (int i = 0; i < t->model->nreports; i++)
-        any = any || is_score(&t->model->reports[i]);
-    if (!any)
+    if (t->options->score && !reports_scores(t->model))
         rt_fail(RT_USAGE,
                 "--score needs numbers to compute, and %s has none\n"
                 "write a line such as `metric(accuracy(classifier(x), label))` in a report block",

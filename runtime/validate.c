@@ -1,5 +1,4 @@
 /* Functions over all samples of a view, in file order. */
-#define _GNU_SOURCE
 #include "rt.h"
 
 #include <stdlib.h>
@@ -60,14 +59,10 @@ bool objectives_over(rt_machine *m, int function, const data_view *view, int64_t
 
 char *objective_name(const rt_model *m, const rt_train *train, int output)
 {
-    char *name = NULL;
     const char *step = NULL;
     if (m->functions[train->objective].noutputs == train->nsteps)
         step = train->steps[output].name;
-    int n = step     ? asprintf(&name, "val_%s.loss", step)
-            : output ? asprintf(&name, "val_loss_%d", output + 1)
-                     : asprintf(&name, "val_loss");
-    if (n < 0)
-        rt_fail(RT_IO, "out of memory");
-    return name;
+    return step     ? rt_text("val_%s.loss", step)
+           : output ? rt_text("val_loss_%d", output + 1)
+                    : rt_text("val_loss");
 }

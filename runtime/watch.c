@@ -16,7 +16,6 @@
  *           mean of the variances of all elements)
  *
  * An epoch's figures are the means. The rules are those of docs/trainer.md. */
-#define _GNU_SOURCE
 #include "train.h"
 
 #include <math.h>
@@ -157,21 +156,20 @@ static double spread(training *t, const rt_tensor *output)
     double sum = 0, n = (double)t->count;
     memset(w->mean, 0, (size_t)output->elements * sizeof *w->mean);
     memset(w->square, 0, (size_t)output->elements * sizeof *w->square);
-    for (int pass = 0; pass < 2; pass++)
-        for (int64_t s = 0; s < t->count; s++) {
-            machine_sample(t->machine, output, s, w->row);
-            for (int64_t i = 0; i < output->elements; i++) {
-                double d = (double)w->row[i] - w->mean[i];
-                if (pass == 0)
-                    w->square[i] += (double)w->row[i];
-                else
-                    w->square[i] += d * d;
-                if (pass == 0 && s == t->count - 1) {
-                    w->mean[i] = w->square[i] / n;
-                    w->square[i] = 0;
-                }
-            }
+    for (int64_t s = 0; s < t->count; s++) {
+        machine_sample(t->machine, output, s, w->row);
+        for (int64_t i = 0; i < output->elements; i++)
+            w->mean[i] += (double)w->row[i];
+    }
+    for (int64_t i = 0; i < output->elements; i++)
+        w->mean[i] /= n;
+    for (int64_t s = 0; s < t->count; s++) {
+        machine_sample(t->machine, output, s, w->row);
+        for (int64_t i = 0; i < output->elements; i++) {
+            double d = (double)w->row[i] - w->mean[i];
+            w->square[i] += d * d;
         }
+    }
     for (int64_t i = 0; i < output->elements; i++)
         sum += w->square[i] / n;
     return sqrt(sum / (double)output->elements);
@@ -236,12 +234,9 @@ static const char *name_of(const training *t, int step)
 
 static void warn(warnings *w, int step, const char *what, const char *text)
 {
-    char *longer;
     rt_warn("epoch %lld: %s", (long long)w->t->state.epoch + 1, text);
-    int n = asprintf(&longer, "%s%s\"%s.%s\"", w->list ? w->list : "[", w->list ? "," : "",
-                     name_of(w->t, step), what);
-    if (n < 0)
-        rt_fail(RT_IO, "out of memory");
+    char *longer = rt_text("%s%s\"%s.%s\"", w->list ? w->list : "[", w->list ? "," : "",
+                           name_of(w->t, step), what);
     free(w->list);
     w->list = longer;
 }
@@ -340,12 +335,7 @@ char *watch_epoch(training *t, watch_add *add, void *job)
         if (judges)
             check_won(&w, i);
     }
-    if (!w.list)
-        return NULL;
-    size_t n = strlen(w.list);
-    w.list = realloc(w.list, n + 2);
-    if (!w.list)
-        rt_fail(RT_IO, "out of memory");
-    strcpy(w.list + n, "]");
-    return w.list;
+    char *list = w.list ? rt_text("%s]", w.list) : NULL;
+    free(w.list);
+    return list;
 }
