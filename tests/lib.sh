@@ -40,6 +40,26 @@ expect_text() {
     grep -qF -- "$1" "$2" || { cat "$2" >&2; fail "no \"$1\" in $2"; }
 }
 
+# fails STATUS TEXT COMMAND ... -- the command ends with that status and a message
+# with the text, and leaves nothing half written; `out` and `errors` have what it said.
+fails() {
+    wanted=$1 text=$2
+    shift 2
+    "$@" >out 2>errors
+    got=$?
+    [ $got -eq "$wanted" ] || { cat errors; fail "status $got, not $wanted: $*"; }
+    expect_text "$text" errors
+    for file in *.tmp.*; do
+        [ ! -e "$file" ] || fail "$file is left behind by $*"
+    done
+}
+
+# waves N -- a CSV of so many lines of 64 numbers, images of 8 x 8.
+waves() {
+    awk -v n="$1" 'BEGIN { srand(1); for (i = 0; i < n; i++) { for (j = 0; j < 64; j++)
+        printf "%s%d", j ? "," : "", 255 * (sin(i + j / 5) + 1) / 2 * rand(); print "" } }'
+}
+
 # same_files A B
 same_files() {
     cmp "$1" "$2" || fail "$1 and $2 differ"

@@ -10,8 +10,7 @@ kills=3
 root=$PWD
 temporary_folder
 cd "$folder" || exit 1
-awk 'BEGIN { srand(1); for (i = 0; i < 1000; i++) { for (j = 0; j < 64; j++)
-    printf "%s%d", j ? "," : "", 255 * (sin(i + j / 5) + 1) / 2 * rand(); print "" } }' >waves.csv
+waves 1000 >waves.csv
 
 head='data waves: [8, 8] = csv("waves.csv") / 255
 data training, validation = split(waves, last: 100)

@@ -9,8 +9,7 @@ kills=3
 root=$PWD
 temporary_folder
 cd "$folder" || exit 1
-awk 'BEGIN { srand(1); for (i = 0; i < 400; i++) { for (j = 0; j < 64; j++)
-    printf "%s%d", j ? "," : "", 255 * (sin(i + j / 5) + 1) / 2 * rand(); print "" } }' >waves.csv
+waves 400 >waves.csv
 
 networks='data waves: [8, 8] = csv("waves.csv") / 255
 data training, validation = split(waves, last: 40)

@@ -5,18 +5,6 @@ set -u
 . tests/lib.sh
 . tests/train/fake
 
-fails() {        # fails STATUS TEXT COMMAND ...
-    wanted=$1 text=$2
-    shift 2
-    "$@" >out 2>errors
-    got=$?
-    [ $got -eq "$wanted" ] || { cat errors; fail "status $got, not $wanted: $*"; }
-    expect_text "$text" errors
-    for file in *.tmp.*; do
-        [ ! -e "$file" ] || fail "$file is left behind by $*"
-    done
-}
-
 # Wrong usage.
 fails 2 "did you mean --epochs?" "$fake" --epoch 3
 fails 2 "did you mean train?" "$fake" trian

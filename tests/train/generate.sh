@@ -6,15 +6,6 @@ set -u
 temporary_folder
 cd "$folder" || exit 1
 
-fails() {        # fails TEXT COMMAND ...: wrong usage
-    text=$1
-    shift
-    "$@" >out 2>errors
-    got=$?
-    [ $got -eq 2 ] || { cat errors; fail "status $got, not 2: $*"; }
-    expect_text "$text" errors
-}
-
 # The networks give back what they get: codings and class numbers can be read.
 cat >echo.nn <<'END'
 data images = idx("images.idx") / 255
@@ -139,23 +130,23 @@ same_files unit.png both.png
 scaled less '* 0.00390625' 'coding'
 ! cmp -s unit.png less.png || fail "black is 255 / 256, and drawn as if it were 1"
 
-fails "such as 3,17, not '3'" ./echo generate plain --interpolate 3 --out x.npy
-fails "such as 3,17, not '3,'" ./echo generate plain --interpolate 3, --out x.npy
-fails "such as 3,17, not '3,3'" ./echo generate plain --interpolate 3,3 --out x.npy
-fails "such as 3,17, not '3,4x'" ./echo generate plain --interpolate 3,4x --out x.npy
-fails "such as 3,17, not '-3,4'" ./echo generate plain --interpolate -3,4 --out x.npy
-fails "such as 3,17, not '3,99999999999'" ./echo generate plain --interpolate 3,99999999999
-fails "they count from 0, as \`echo generate\` shows them" ./echo generate --interpolate a,b
-fails "at least two steps: --count 2" ./echo generate --interpolate 1,2 --count 1
-fails "--count takes a whole number from 1 to 1000000" ./echo generate --count 0
-fails "ends in .png or .npy, not 'x.jpg'" ./echo generate --out x.jpg
-fails "--labels: plain takes no class numbers" ./echo generate plain --labels x.npy --out y.npy
-fails "--labels takes a name that ends in .npy, not 'x.csv'" ./echo generate --labels x.csv
-fails "--out and --labels are one file, 'x.npy'" ./echo generate --labels x.npy --out x.npy
-fails "its input text takes 7 class numbers" ./echo generate words --out x.npy
-fails "named cannot be fed with noise: it takes class numbers only" ./echo generate named
-fails "samples of shape [6] are no pictures" ./echo generate plain
-fails "did you mean plain?" ./echo generate plane
+fails 2 "such as 3,17, not '3'" ./echo generate plain --interpolate 3 --out x.npy
+fails 2 "such as 3,17, not '3,'" ./echo generate plain --interpolate 3, --out x.npy
+fails 2 "such as 3,17, not '3,3'" ./echo generate plain --interpolate 3,3 --out x.npy
+fails 2 "such as 3,17, not '3,4x'" ./echo generate plain --interpolate 3,4x --out x.npy
+fails 2 "such as 3,17, not '-3,4'" ./echo generate plain --interpolate -3,4 --out x.npy
+fails 2 "such as 3,17, not '3,99999999999'" ./echo generate plain --interpolate 3,99999999999
+fails 2 "they count from 0, as \`echo generate\` shows them" ./echo generate --interpolate a,b
+fails 2 "at least two steps: --count 2" ./echo generate --interpolate 1,2 --count 1
+fails 2 "--count takes a whole number from 1 to 1000000" ./echo generate --count 0
+fails 2 "ends in .png or .npy, not 'x.jpg'" ./echo generate --out x.jpg
+fails 2 "--labels: plain takes no class numbers" ./echo generate plain --labels x.npy --out y.npy
+fails 2 "--labels takes a name that ends in .npy, not 'x.csv'" ./echo generate --labels x.csv
+fails 2 "--out and --labels are one file, 'x.npy'" ./echo generate --labels x.npy --out x.npy
+fails 2 "its input text takes 7 class numbers" ./echo generate words --out x.npy
+fails 2 "named cannot be fed with noise: it takes class numbers only" ./echo generate named
+fails 2 "samples of shape [6] are no pictures" ./echo generate plain
+fails 2 "did you mean plain?" ./echo generate plane
 [ ! -e x.npy ] || fail "a file is left behind"
 expect_status 5 ./echo generate --labels no/x.npy --out y.npy 2>errors
 expect_text "no/x.npy" errors

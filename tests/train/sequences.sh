@@ -20,15 +20,6 @@ printf '3\n1\n6\n2\n4\n5\n1\n3\n3\n' >n.csv
 floats() { od -A n -v -t f4 -w8 -j 128 "$1"; }
 whole() { od -A n -v -t d4 -j 128 "$1" | xargs; }
 
-fails() {        # fails STATUS TEXT COMMAND ...
-    wanted=$1 text=$2
-    shift 2
-    "$@" >out 2>errors
-    got=$?
-    [ $got -eq "$wanted" ] || { cat errors; fail "status $got, not $wanted: $*"; }
-    expect_text "$text" errors
-}
-
 # Training, the same bits on one thread; evaluate gives the validation loss.
 "$fake" --quiet --log 2.jsonl --save 2.safetensors --batch 4 --threads 2 || fail "training"
 "$fake" --quiet --log log.jsonl --save fake.safetensors --batch 4 --threads 1 || fail "training"
