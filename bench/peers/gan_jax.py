@@ -5,7 +5,7 @@ import jax_layers
 
 import jax
 import jax.numpy as jnp
-from jax import lax, nn
+from jax import nn
 
 map_tree = jax.tree_util.tree_map
 GENERATOR, DISCRIMINATOR = common.network.layers, common.network.adversary
@@ -52,10 +52,6 @@ def step(state, chosen, data, key):
 
 
 data = jnp.asarray(common.images())
-key = jax.random.key(2)
-one = jax.jit(step, donate_argnums=0)
-many = jax.jit(lambda state, chosen, data, key: lax.scan(
-    lambda s, c: step(s, c, data, key), state, chosen), donate_argnums=0)
 g, d = (jax_layers.parameters(layers, jax.random.key(i))
         for i, layers in enumerate((GENERATOR, DISCRIMINATOR)))
 moving = tuple((jnp.zeros(layer.after[-1]), jnp.ones(layer.after[-1]))
@@ -63,16 +59,4 @@ moving = tuple((jnp.zeros(layer.after[-1]), jnp.ones(layer.after[-1]))
 zeros = lambda p: map_tree(jnp.zeros_like, p)
 state = g, zeros(g), d, zeros(d), moving, jnp.int32(0)
 
-
-def run(steps):
-    global state
-    chosen = jnp.asarray(common.order(steps, len(data)))
-    if common.variant == "scan":
-        state, loss = many(state, chosen, data, key)
-    else:
-        for c in chosen:
-            state, loss = one(state, c, data, key)
-    jax.block_until_ready(loss)
-
-
-common.serve(run)
+common.serve(jax_layers.trainer(step, state, data))

@@ -111,3 +111,23 @@ def apply(layers, p, x, key, moving=()):
         else:
             x = other(layer, x, None if key is None else jax.random.fold_in(key, i))
     return x, tuple(kept)
+
+
+def trainer(step, state, data):
+    """run(steps) of step(state, batch, data, key) -> state, loss, which gives its state away."""
+    key = jax.random.key(2)
+    one = jax.jit(step, donate_argnums=0)
+    many = jax.jit(lambda state, chosen, data, key: lax.scan(
+        lambda s, c: step(s, c, data, key), state, chosen), donate_argnums=0)
+
+    def run(steps):
+        nonlocal state
+        chosen = jnp.asarray(common.order(steps, len(data)))
+        if common.variant == "scan":
+            state, loss = many(state, chosen, data, key)
+        else:
+            for c in chosen:
+                state, loss = one(state, c, data, key)
+        jax.block_until_ready(loss)
+
+    return run

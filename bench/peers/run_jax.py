@@ -5,7 +5,6 @@ import jax_layers
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 map_tree = jax.tree_util.tree_map
 layers = common.network.layers
@@ -39,23 +38,8 @@ def step(state, chosen, data, key):
 
 
 data = jnp.asarray(common.images())
-key = jax.random.key(2)
-one = jax.jit(step, donate_argnums=0)
-many = jax.jit(lambda state, chosen, data, key: lax.scan(
-    lambda s, c: step(s, c, data, key), state, chosen), donate_argnums=0)
 p = jax_layers.parameters(layers, jax.random.key(1))
 state = (p, map_tree(jnp.zeros_like, p), map_tree(jnp.zeros_like, p), jnp.int32(0), jnp.float32(1))
-
-
-def run(steps):
-    global state
-    chosen = jnp.asarray(common.order(steps, len(data)))
-    if common.variant == "scan":
-        state, loss = many(state, chosen, data, key)
-    else:
-        for c in chosen:
-            state, loss = one(state, c, data, key)
-    jax.block_until_ready(loss)
 
 
 def first_loss():
@@ -70,4 +54,4 @@ def first_loss():
 if common.weights_path:
     common.answer(loss=first_loss())
 else:
-    common.serve(run)
+    common.serve(jax_layers.trainer(step, state, data))
