@@ -29,11 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     data_array lengths;
     rt_error error = {0};
-    unsigned char *bytes = malloc(size + 1);
-    if (bytes == NULL)
-        abort();
-    memcpy(bytes, data, size);
-    bytes[size] = 0;
+    unsigned char *bytes = file_of(data, size);
     data_reader *reader = size > 0 && data[0] == 0x93 ? data_read_npy : data_read_csv;
     if (reader(&lengths, "lengths", bytes, size, &error)) {
         lengths.path = strdup("lengths");

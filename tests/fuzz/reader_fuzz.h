@@ -57,16 +57,23 @@ static inline void use_array(const data_array *array)
     data_view_free(&view);
 }
 
-/* Every input is an array or an error with a message and a status. */
-static inline void feed(data_reader *reader, const uint8_t *data, size_t size)
+/* As a reader gets a file: its own, with a zero behind it. */
+static inline unsigned char *file_of(const uint8_t *data, size_t size)
 {
-    data_array array;
-    rt_error error = {0};
     unsigned char *bytes = malloc(size + 1);
     if (bytes == NULL)
         abort();
     memcpy(bytes, data, size);
     bytes[size] = 0;
+    return bytes;
+}
+
+/* Every input is an array or an error with a message and a status. */
+static inline void feed(data_reader *reader, const uint8_t *data, size_t size)
+{
+    data_array array;
+    rt_error error = {0};
+    unsigned char *bytes = file_of(data, size);
     bool good = reader(&array, "fuzz", bytes, size, &error);
     if (good && array.samples * array.elements < 1)
         abort();
