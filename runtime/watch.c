@@ -1,9 +1,11 @@
 /* What makes several steps hard to train, made visible: blocks whose steps update
  * different networks.
  *
- * Sixteen times in an epoch, evenly spread, a pass is looked at. Each of its steps
- * runs twice from the same batch and the same draws; the second time shows what the
- * first update did, and is undone, so that no bit of the training changes:
+ * Some sixteen times in an epoch, evenly spread, a pass is looked at (every one of
+ * fewer than 32). Each of its steps runs twice, not joined with others, from the same
+ * batch and the same draws; the second time shows what the first update did, and is
+ * undone. So bits depend on the places of these passes only where steps share work,
+ * by the rounding of a joined step:
  *
  *   slope   |change of the step's loss| / length of the update: how steep the
  *           objective is along it; of plain gradient descent the gradient's norm
